@@ -1,0 +1,3 @@
+"""instant_credit: automated loan decisions with exact reasons and a durable record."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Pure. Who may do what: actors, scopes, keys."""

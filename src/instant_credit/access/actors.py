@@ -1,0 +1,28 @@
+"""Actors and scopes. Every write names its actor."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+class ActorKind(StrEnum):
+    """What acts."""
+
+    API_KEY = "api_key"
+    PERSON = "person"
+    JOB = "job"
+
+
+class Scope(StrEnum):
+    """What an API key may do."""
+
+    APPLY = "apply"
+    DECISIONS_READ = "decisions:read"
+
+
+class Actor(Struct, frozen=True, kw_only=True):
+    """Who wrote a row: never a name, always an id."""
+
+    kind: ActorKind
+    id: Annotated[str, Meta(min_length=1, max_length=64)]

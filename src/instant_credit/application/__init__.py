@@ -1,0 +1,1 @@
+"""Pure. What we are told: the product document, the facts of an application, checks at the door."""

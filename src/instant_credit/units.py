@@ -1,0 +1,87 @@
+"""Money, rates and days: the only place where they are divided or rounded.
+
+Money is `Cents` (integer minor units), rates are `Ppm` (integer parts per million), days are int days since 1970-01-01.
+Every division says its rounding in its name.
+"""
+
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from typing import NewType
+
+Cents = NewType("Cents", int)
+Ppm = NewType("Ppm", int)
+
+PPM = 1_000_000
+EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+MONTHS_PER_YEAR = 12
+
+
+def days_from_date(day: date) -> int:
+    """Days since 1970-01-01."""
+    return day.toordinal() - EPOCH_ORDINAL
+
+
+def date_from_days(days: int) -> date:
+    """The date `days` after 1970-01-01."""
+    return date.fromordinal(days + EPOCH_ORDINAL)
+
+
+def utc(moment: datetime) -> datetime:
+    """`moment` in UTC; a naive time raises ValueError, because its zone cannot be guessed."""
+    if moment.tzinfo is None:
+        raise ValueError("a time needs its zone")
+    return moment.astimezone(UTC)
+
+
+def multiply_ppm_floor(amount: Cents, rate: Ppm) -> Cents:
+    """`amount` times `rate`, rounded down to a whole cent."""
+    return Cents(amount * rate // PPM)
+
+
+def ratio_ppm_half_even(numerator: int, denominator: int) -> Ppm:
+    """`numerator` over `denominator` (> 0) in parts per million, half to even."""
+    quotient, remainder = divmod(numerator * PPM, denominator)
+    twice = 2 * remainder
+    if twice > denominator or (twice == denominator and quotient % 2):
+        quotient += 1
+    return Ppm(quotient)
+
+
+def ppm_half_even(rate: float) -> Ppm:
+    """A probability or rate as parts per million, half to even."""
+    return Ppm(round(rate * PPM))
+
+
+def floor_to_step(amount: Cents, step: Cents) -> Cents:
+    """The largest multiple of `step` (> 0) not above `amount`."""
+    return Cents(amount // step * step)
+
+
+def instalment_ceil(amount: Cents, apr: Ppm, term_months: int) -> Cents:
+    """Level monthly instalment that repays `amount` over `term_months` at nominal annual rate `apr`, rounded up.
+
+    Source: 12 CFR 1026 Appendix J, unit-period equation with equal monthly periods; no fees are charged, so the annual
+    percentage rate is twelve times the monthly rate.
+    """
+    if term_months < 1:
+        raise ValueError("term_months must be at least 1")
+    if apr == 0:
+        return Cents(-(-amount // term_months))
+    with localcontext() as context:
+        context.prec = 40
+        monthly = Decimal(apr) / (PPM * MONTHS_PER_YEAR)
+        exact = amount * monthly / (1 - (1 + monthly) ** -term_months)
+        whole = int(exact)
+        return Cents(whole if exact == whole else whole + 1)
+
+
+def percent_text(rate: Ppm) -> str:
+    """Parts per million as percent with one decimal, for people: 123456 -> "12.3%"."""
+    return f"{(Decimal(rate) / 10_000).quantize(Decimal('0.1'), ROUND_HALF_EVEN)}%"
+
+
+def money_text(amount: Cents, currency: str) -> str:
+    """Cents for people: 1234567, "USD" -> "USD 12,345.67"."""
+    sign = "-" if amount < 0 else ""
+    whole, part = divmod(abs(amount), 100)
+    return f"{currency} {sign}{whole:,}.{part:02d}"
