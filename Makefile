@@ -1,0 +1,70 @@
+# Every target makes its own environment on a machine with Python 3.11+, make and a network.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+export INSTANT_CREDIT_HOME ?= $(CURDIR)/var/home
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help setup demo serve check format test prove bench reproduce schemas lock clean
+
+help: ## List the targets.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@echo "Setting up $(VENV) (a few minutes the first time) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info[:2] == (3, 11) else "Python 3.11 is needed; set PYTHON=/path/to/python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m instant_credit.commands warm
+	@touch $(STAMP)
+
+setup: $(STAMP) ## Make the environment: hashed pins, this package, warm kernels.
+
+demo: $(STAMP) ## Import a real tape, train, serve, decide three applications, show them. TAPE=file uses LendingClub 2007-2011.
+	@$(BIN)/instant-credit demo $(if $(TAPE),--tape "$(TAPE)")
+
+serve: $(STAMP) ## Serve the release that `make demo` left, until Ctrl-C.
+	@$(BIN)/instant-credit serve
+
+check: $(STAMP) ## Format, lint, types, layers, exported schemas.
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/instant-credit schemas --check schemas
+
+format: $(STAMP) ## Rewrite what `check` would complain about, where a tool can.
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+test: $(STAMP) ## The whole suite. Real-tape tests run when ../shared/data is there.
+	@$(BIN)/pytest -n 2 --dist loadgroup
+
+prove: $(STAMP) ## The long seeded proofs; each writes its JSON into var/proofs.
+	@$(BIN)/pytest -m prove -n 2 --timeout 7200
+
+bench: $(STAMP) ## Time the decision path stage by stage; JSON into benchmarks/results.
+	@$(BIN)/python -m benchmarks decide --json benchmarks/results/decide.json
+
+reproduce: bench ## Regenerate every figure of the README from the benchmarks' JSON.
+	@$(BIN)/python -m benchmarks readme README.md
+
+schemas: $(STAMP) ## Export JSON Schemas and the OpenAPI document.
+	@$(BIN)/instant-credit schemas schemas
+
+lock: $(STAMP) ## Pin the requirements again from pyproject.toml.
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 \
+		pyproject.toml --extra embedded -o requirements/server.txt
+	@$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 \
+		-c requirements/server.txt pyproject.toml --all-extras --group dev -o requirements/dev.txt
+
+clean: ## Remove the environment and everything that was made here. Stops nothing that runs.
+	@rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis
