@@ -1,0 +1,47 @@
+"""`python -m benchmarks SUITE --json OUT`, `python -m benchmarks readme README.md`."""
+
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from benchmarks import readme
+
+SUITES = ("decide",)
+
+
+@click.group()
+def cli() -> None:
+    """Time the engine; ours and the peers take turns on the same input in one run."""
+
+
+def suite_command(suite: str) -> click.Command:
+    """Wrap one suite as a command."""
+
+    @click.command(suite, help=f"Run suite {suite}.")
+    @click.option(
+        "--json",
+        "out",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Write the object here, raw samples beside it.",
+    )
+    @click.option("--quick", is_flag=True, help="End within a minute.")
+    @click.option("--seed", default=1, show_default=True, help="Which applicants are drawn.")
+    def run(out: Path | None, quick: bool, seed: int) -> None:
+        import_module(f"benchmarks.{suite}").run(out=out, quick=quick, seed=seed)
+
+    return run
+
+
+for name in SUITES:
+    cli.add_command(suite_command(name))
+
+
+@cli.command("readme")
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def rewrite_readme(path: Path) -> None:
+    """Write the tables of PATH from the results' JSON."""
+    click.echo(f"{path}: {', '.join(readme.rewrite(path)) or 'no markers found'}")
+
+
+cli()
