@@ -1,0 +1,79 @@
+"""Money, rates and days."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from instant_credit import units
+from instant_credit.units import Cents, Ppm
+
+amounts = st.integers(1, 10**10).map(Cents)
+rates = st.integers(0, 1_000_000).map(Ppm)
+
+
+def naive_balance_after(amount: int, apr: int, term: int, instalment: int) -> Fraction:
+    balance = Fraction(amount)
+    for _ in range(term):
+        balance = balance * (1 + Fraction(apr, 12_000_000)) - instalment
+    return balance
+
+
+@given(amounts, rates, st.integers(1, 84))
+def test_the_instalment_is_the_smallest_whole_cent_that_repays(amount: Cents, apr: Ppm, term: int) -> None:
+    instalment = units.instalment_ceil(amount, apr, term)
+    assert naive_balance_after(amount, apr, term, instalment) <= 0
+    assert naive_balance_after(amount, apr, term, instalment - 1) > 0
+
+
+def test_a_loan_without_interest_is_divided_rounding_up() -> None:
+    assert units.instalment_ceil(Cents(1000), Ppm(0), 3) == 334
+
+
+def test_a_term_below_one_month_is_refused() -> None:
+    with pytest.raises(ValueError, match="term_months"):
+        units.instalment_ceil(Cents(1000), Ppm(100_000), 0)
+
+
+@given(st.integers(-200_000, 200_000))
+def test_days_and_dates_are_two_names_of_one_thing(days: int) -> None:
+    assert units.days_from_date(units.date_from_days(days)) == days
+    assert units.date_from_days(days) == date(1970, 1, 1) + timedelta(days=days)
+
+
+@given(st.integers(0, 10**12), st.integers(1, 10**9))
+def test_ratios_round_half_to_even(numerator: int, denominator: int) -> None:
+    assert units.ratio_ppm_half_even(numerator, denominator) == round(Fraction(numerator * 1_000_000, denominator))
+
+
+@given(amounts, rates)
+def test_a_share_of_an_amount_is_rounded_down(amount: Cents, rate: Ppm) -> None:
+    assert units.multiply_ppm_floor(amount, rate) == Fraction(amount * rate, 1_000_000).__floor__()
+
+
+@given(amounts, st.integers(1, 10**6).map(Cents))
+def test_an_amount_is_floored_to_its_step(amount: Cents, step: Cents) -> None:
+    floored = units.floor_to_step(amount, step)
+    assert floored % step == 0
+    assert amount - step < floored <= amount
+
+
+def test_times_become_utc_and_naive_times_are_refused() -> None:
+    there = datetime(2024, 1, 1, 1, tzinfo=timezone(timedelta(hours=2)))
+    assert units.utc(there) == datetime(2023, 12, 31, 23, tzinfo=UTC)
+    assert units.utc(there).tzinfo is UTC
+    with pytest.raises(ValueError, match="zone"):
+        units.utc(datetime(2024, 1, 1))  # noqa: DTZ001 a naive time is the point
+
+
+def test_a_rate_rounds_half_to_even() -> None:
+    assert units.ppm_half_even(0.0000005) == 0
+    assert units.ppm_half_even(0.0000015) == 2
+
+
+def test_people_read_percent_and_money() -> None:
+    assert units.percent_text(Ppm(123_456)) == "12.3%"
+    assert units.money_text(Cents(1_234_567), "USD") == "USD 12,345.67"
+    assert units.money_text(Cents(-5), "USD") == "USD -0.05"
