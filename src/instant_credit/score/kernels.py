@@ -1,0 +1,297 @@
+"""Compiled loops over tree tables: score, explain, count leaves, build contribution tables, calibrate.
+
+Every kernel trusts its caller (`model.py`, `calibration.py`) for dtypes, lengths and ranges. Trees are padded to one depth d with
+splits that no value answers (border = +inf), so that all trees share one loop; padding never changes a leaf index.
+
+Shared arrays, for c columns, t trees, depth d, records of w >= d + 1 numbers::
+
+    column_features  int32[c]        which feature a column is read from
+    column_codes     float32[c]      NaN: a number as it is; +inf: a number whose missing lies above; else: 1.0 where feature = code
+    tree_columns     int32[t, 2 d]   the columns that splits ask for, then the features whose contributions a leaf holds
+    split_borders    float32[t, d]   a split says yes where column > border
+    records          float64[t, 2^d, w]  a leaf's unscaled value, then its contributions
+
+Rows are walked in blocks: within a block the loop over rows is innermost, so that it runs in vector registers. Each row's sums are
+still added in tree order, one tree at a time; a row has the same bits alone and among a million.
+"""
+
+import math
+
+import numpy as np
+from numba import njit, types
+
+FLOAT32S = types.Array(types.float32, 1, "C", readonly=True)
+FLOAT64S = types.Array(types.float64, 1, "C", readonly=True)
+INT32S = types.Array(types.int32, 1, "C", readonly=True)
+FLOAT32_TABLE = types.Array(types.float32, 2, "C", readonly=True)
+FLOAT64_TABLE = types.Array(types.float64, 2, "C", readonly=True)
+INT32_TABLE = types.Array(types.int32, 2, "C", readonly=True)
+FLOAT64_RECORDS = types.Array(types.float64, 3, "C", readonly=True)
+FLOAT32_TABLE_OUT = types.Array(types.float32, 2, "C")
+FLOAT64S_OUT = types.Array(types.float64, 1, "C")
+INT32S_OUT = types.Array(types.int32, 1, "C")
+INT64_TABLE_OUT = types.Array(types.int64, 2, "C")
+FLOAT64_TABLE_OUT = types.Array(types.float64, 2, "C")
+FLOAT64_RECORDS_OUT = types.Array(types.float64, 3, "C")
+
+BLOCK_ROWS = 64
+
+
+@njit(
+    types.void(FLOAT32_TABLE, types.int64, types.int64, INT32S, FLOAT32S, FLOAT32_TABLE_OUT),
+    cache=True,
+    error_model="numpy",
+    fastmath=False,
+)
+def _read_columns(matrix, first, width, column_features, column_codes, columns):  # type: ignore[no-untyped-def]
+    """Rows first .. first + width of `matrix`, turned into columns [c, block]."""
+    for c in range(column_features.shape[0]):
+        f = column_features[c]
+        code = column_codes[c]
+        if math.isnan(code):
+            for r in range(width):
+                columns[c, r] = matrix[first + r, f]
+        elif math.isinf(code):
+            for r in range(width):
+                value = matrix[first + r, f]
+                columns[c, r] = np.float32(np.inf) if math.isnan(value) else value
+        else:
+            for r in range(width):
+                columns[c, r] = np.float32(1.0) if matrix[first + r, f] == code else np.float32(0.0)
+
+
+@njit(
+    types.void(FLOAT32_TABLE, types.int64, INT32_TABLE, FLOAT32_TABLE, types.int64, INT32S_OUT),
+    cache=True,
+    error_model="numpy",
+    fastmath=False,
+)
+def _find_leaves(columns, width, tree_columns, split_borders, tree, leaves):  # type: ignore[no-untyped-def]
+    """Leaf index of each row of a block in one tree: bit j is the answer to split j."""
+    for r in range(width):
+        leaves[r] = 0
+    for j in range(split_borders.shape[1]):
+        c = tree_columns[tree, j]
+        border = split_borders[tree, j]
+        for r in range(width):
+            leaves[r] |= np.int32(columns[c, r] > border) << np.int32(j)
+
+
+@njit(
+    types.void(FLOAT32_TABLE, INT32S, FLOAT32S, INT32_TABLE, FLOAT32_TABLE, FLOAT64_TABLE, FLOAT64S, FLOAT64S_OUT),
+    cache=True,
+    error_model="numpy",
+    fastmath=False,
+)
+def score_rows(matrix, column_features, column_codes, tree_columns, split_borders, leaf_values, affine, out):  # type: ignore[no-untyped-def]
+    """Raw scores float64[n] of `matrix` float32[n, m]; `leaf_values` float64[t, 2^d], `affine` is (scale, bias)."""
+    n = matrix.shape[0]
+    columns = np.empty((column_features.shape[0], BLOCK_ROWS), dtype=np.float32)
+    leaves = np.empty(BLOCK_ROWS, dtype=np.int32)
+    sums = np.empty(BLOCK_ROWS, dtype=np.float64)
+    for first in range(0, n, BLOCK_ROWS):
+        width = min(BLOCK_ROWS, n - first)
+        _read_columns(matrix, first, width, column_features, column_codes, columns)
+        for r in range(width):
+            sums[r] = 0.0
+        for t in range(split_borders.shape[0]):
+            _find_leaves(columns, width, tree_columns, split_borders, t, leaves)
+            for r in range(width):
+                sums[r] += leaf_values[t, leaves[r]]
+        for r in range(width):
+            out[first + r] = sums[r] * affine[0] + affine[1]
+
+
+@njit(
+    types.void(FLOAT32_TABLE, INT32S, FLOAT32S, INT32_TABLE, FLOAT32_TABLE, FLOAT64_RECORDS, FLOAT64S, FLOAT64S_OUT),
+    cache=True,
+    error_model="numpy",
+    fastmath=False,
+)
+def explain_rows(matrix, column_features, column_codes, tree_columns, split_borders, records, affine, out):  # type: ignore[no-untyped-def]
+    """Raw scores and contributions of `matrix` float32[n, m]: `out` holds n scores, then n x m contributions."""
+    n, m = matrix.shape
+    depth = split_borders.shape[1]
+    columns = np.empty((column_features.shape[0], BLOCK_ROWS), dtype=np.float32)
+    leaves = np.empty(BLOCK_ROWS, dtype=np.int32)
+    sums = np.empty(BLOCK_ROWS, dtype=np.float64)
+    # The row beyond the last feature takes what padded slots add.
+    gains = np.empty((m + 1, BLOCK_ROWS), dtype=np.float64)
+    for first in range(0, n, BLOCK_ROWS):
+        width = min(BLOCK_ROWS, n - first)
+        _read_columns(matrix, first, width, column_features, column_codes, columns)
+        for r in range(width):
+            sums[r] = 0.0
+        for f in range(m + 1):
+            for r in range(width):
+                gains[f, r] = 0.0
+        for t in range(split_borders.shape[0]):
+            _find_leaves(columns, width, tree_columns, split_borders, t, leaves)
+            for r in range(width):
+                sums[r] += records[t, leaves[r], 0]
+            for s in range(depth):
+                f = tree_columns[t, depth + s]
+                for r in range(width):
+                    gains[f, r] += records[t, leaves[r], 1 + s]
+        for r in range(width):
+            out[first + r] = sums[r] * affine[0] + affine[1]
+            for f in range(m):
+                out[n + (first + r) * m + f] = gains[f, r]
+
+
+@njit(
+    types.void(FLOAT32_TABLE, INT32S, FLOAT32S, INT32_TABLE, FLOAT32_TABLE, FLOAT64_RECORDS, FLOAT64S, FLOAT64S_OUT),
+    cache=True,
+    error_model="numpy",
+    fastmath=False,
+)
+def explain_few(matrix, column_features, column_codes, tree_columns, split_borders, records, affine, out):  # type: ignore[no-untyped-def]
+    """What `explain_rows` gives, row by row: faster for fewer rows than a block is worth."""
+    n, m = matrix.shape
+    trees, depth = split_borders.shape
+    columns = np.empty((column_features.shape[0], 1), dtype=np.float32)
+    leaves = np.empty(trees, dtype=np.int32)
+    gains = np.empty(m + 1, dtype=np.float64)
+    for i in range(n):
+        _read_columns(matrix, i, 1, column_features, column_codes, columns)
+        for t in range(trees):
+            leaf = np.int32(0)
+            for j in range(depth):
+                leaf |= np.int32(columns[tree_columns[t, j], 0] > split_borders[t, j]) << np.int32(j)
+            leaves[t] = leaf
+        gains[:] = 0.0
+        total = 0.0
+        for t in range(trees):
+            leaf = leaves[t]
+            total += records[t, leaf, 0]
+            for s in range(depth):
+                gains[tree_columns[t, depth + s]] += records[t, leaf, 1 + s]
+        out[i] = total * affine[0] + affine[1]
+        for f in range(m):
+            out[n + i * m + f] = gains[f]
+
+
+@njit(
+    types.void(FLOAT32_TABLE, INT32S, FLOAT32S, INT32_TABLE, FLOAT32_TABLE, INT64_TABLE_OUT),
+    cache=True,
+    error_model="numpy",
+    fastmath=False,
+)
+def count_leaves(matrix, column_features, column_codes, tree_columns, split_borders, counts):  # type: ignore[no-untyped-def]
+    """Add to `counts` int64[t, 2^d] how many rows of `matrix` float32[n, m] fall into each leaf."""
+    n = matrix.shape[0]
+    columns = np.empty((column_features.shape[0], BLOCK_ROWS), dtype=np.float32)
+    leaves = np.empty(BLOCK_ROWS, dtype=np.int32)
+    for first in range(0, n, BLOCK_ROWS):
+        width = min(BLOCK_ROWS, n - first)
+        _read_columns(matrix, first, width, column_features, column_codes, columns)
+        for t in range(split_borders.shape[0]):
+            _find_leaves(columns, width, tree_columns, split_borders, t, leaves)
+            for r in range(width):
+                counts[t, leaves[r]] += 1
+
+
+@njit(
+    types.void(INT32S, types.int64, FLOAT64S, FLOAT64S, FLOAT64_TABLE_OUT),
+    cache=True,
+    error_model="numpy",
+    fastmath=False,
+)
+def value_coalitions(slots, depth, leaf_values, leaf_weights, coalitions):  # type: ignore[no-untyped-def]
+    """Value of every coalition of a tree's features, in every leaf: `coalitions` float64[2^k, 2^depth].
+
+    A coalition is a set of slots (bit s: the feature of slot s is known). Splits are taken from bit 0, the lowest, up to the
+    root: a split of a known feature follows the leaf's own bit, a split of an unknown one averages its two children by their
+    covers, equally where neither has any. Slots are numbered by first appearance from bit 0 up.
+    """
+    size = 1 << depth
+    covers = leaf_weights[:size].copy()
+    for leaf in range(size):
+        coalitions[0, leaf] = leaf_values[leaf]
+    known = 0
+    for j in range(depth):
+        slot = slots[j]
+        half = 1 << known
+        if slot == known:
+            for c in range(half):
+                for leaf in range(size):
+                    coalitions[half + c, leaf] = coalitions[c, leaf]
+            known += 1
+        low = 1 << j
+        for prefix in range(size >> (j + 1)):
+            below = covers[2 * prefix]
+            above = covers[2 * prefix + 1]
+            if below + above == 0.0:
+                below = 1.0
+                above = 1.0
+            total = below + above
+            for c in range(1 << known):
+                if (c >> slot) & 1 == 0:
+                    start = prefix << (j + 1)
+                    for leaf in range(start, start + low):
+                        mean = (below * coalitions[c, leaf] + above * coalitions[c, leaf + low]) / total
+                        coalitions[c, leaf] = mean
+                        coalitions[c, leaf + low] = mean
+            covers[prefix] = covers[2 * prefix] + covers[2 * prefix + 1]
+
+
+@njit(
+    types.void(INT32_TABLE, INT32S, FLOAT64_TABLE, FLOAT64_TABLE, types.float64, FLOAT64_RECORDS_OUT, FLOAT64S_OUT),
+    cache=True,
+    error_model="numpy",
+    fastmath=False,
+)
+def build_records(slots, depths, leaf_values, leaf_weights, scale, records, means):  # type: ignore[no-untyped-def]
+    """Fill `records` float64[t, 2^d, w] (zeroed) and `means` float64[t]: each leaf's value and scaled contributions.
+
+    `slots` int32[t, d] numbers each tree's distinct features by first appearance from bit 0. A contribution is the Shapley value of
+    the game of `value_coalitions`; a tree's mean is what its empty coalition is worth.
+    """
+    trees, leaves = leaf_values.shape
+    coalitions = np.empty((leaves, leaves), dtype=np.float64)
+    shares = np.empty(16, dtype=np.float64)
+    for t in range(trees):
+        depth = depths[t]
+        size = 1 << depth
+        features = 0
+        for j in range(depth):
+            features = max(features, slots[t, j] + 1)
+        value_coalitions(slots[t], depth, leaf_values[t], leaf_weights[t], coalitions)
+        means[t] = coalitions[0, 0]
+        # shares[q] = q! (k - q - 1)! / k!, the weight of a coalition of q features that the next one joins.
+        if features > 0:
+            shares[0] = 1.0 / features
+            for q in range(1, features):
+                shares[q] = shares[q - 1] * q / (features - q)
+        for leaf in range(size):
+            records[t, leaf, 0] = leaf_values[t, leaf]
+        for c in range(1 << features):
+            joined = 0
+            for s in range(features):
+                joined += (c >> s) & 1
+            for s in range(features):
+                if (c >> s) & 1 == 0:
+                    other = c | (1 << s)
+                    for leaf in range(size):
+                        gain = coalitions[other, leaf] - coalitions[c, leaf]
+                        records[t, leaf, 1 + s] += shares[joined] * gain
+        for leaf in range(size):
+            for s in range(features):
+                records[t, leaf, 1 + s] *= scale
+
+
+@njit(
+    types.void(FLOAT64S, types.float64, types.float64, FLOAT64S_OUT),
+    cache=True,
+    error_model="numpy",
+    fastmath=False,
+)
+def estimate_pds(raw_scores, slope, intercept, pds):  # type: ignore[no-untyped-def]
+    """Probabilities of default float64[n] of raw scores float64[n]: logistic of intercept + slope x raw."""
+    for i in range(raw_scores.shape[0]):
+        log_odds = intercept + slope * raw_scores[i]
+        if log_odds >= 0.0:
+            pds[i] = 1.0 / (1.0 + math.exp(-log_odds))
+        else:
+            odds = math.exp(log_odds)
+            pds[i] = odds / (1.0 + odds)
