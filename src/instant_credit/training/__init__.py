@@ -1,0 +1,1 @@
+"""Edge. The workshop: tapes become books of recorded Cases, books become models with their reports."""
