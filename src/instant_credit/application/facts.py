@@ -32,6 +32,14 @@ class Monitoring(Struct, frozen=True, kw_only=True):
 class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who applies. Sealed under the person's own key; never in features, logs, metrics or URLs."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
-    identity_number: Annotated[str, Meta(min_length=4, max_length=64)]
-    address: Annotated[str, Meta(min_length=1, max_length=500)]
+    name: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S", description="not blank")]
+    identity_number: Annotated[
+        str,
+        Meta(
+            min_length=4,
+            max_length=64,
+            pattern=r"^(?:[ ./-]*[0-9A-Za-z]){4}[0-9A-Za-z ./-]*$(?!\n)",
+            description="at least four letters or digits, else only spaces, points, slashes and hyphens",
+        ),
+    ]
+    address: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S", description="not blank")]

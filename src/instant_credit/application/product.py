@@ -6,7 +6,7 @@ days, categories are positions in the attribute's list.
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -23,6 +23,16 @@ class AttributeType(StrEnum):
     REAL = "real"
     CATEGORY = "category"
     DATE = "date"
+
+
+TYPES_IN_ORDER: Final = (
+    AttributeType.CENTS,
+    AttributeType.INTEGER,
+    AttributeType.REAL,
+    AttributeType.CATEGORY,
+    AttributeType.DATE,
+)
+"""The order of the typed tuples of `Facts`."""
 
 
 class Source(StrEnum):
