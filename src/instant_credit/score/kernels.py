@@ -5,9 +5,9 @@ splits that no value answers (border = +inf), so that all trees share one loop; 
 
 Shared arrays, for c columns, t trees, depth d, records of w >= d + 1 numbers::
 
-    column_features  int32[c]        which feature a column is read from
+    column_features  uint32[c]        which feature a column is read from
     column_codes     float32[c]      NaN: a number as it is; +inf: a number whose missing lies above; else: 1.0 where feature = code
-    tree_columns     int32[t, 2 d]   the columns that splits ask for, then the features whose contributions a leaf holds
+    tree_columns     uint32[t, 2 d]   the columns that splits ask for, then the features whose contributions a leaf holds
     split_borders    float32[t, d]   a split says yes where column > border
     records          float64[t, 2^d, w]  a leaf's unscaled value, then its contributions
 
@@ -26,10 +26,12 @@ INT32S = types.Array(types.int32, 1, "C", readonly=True)
 FLOAT32_TABLE = types.Array(types.float32, 2, "C", readonly=True)
 FLOAT64_TABLE = types.Array(types.float64, 2, "C", readonly=True)
 INT32_TABLE = types.Array(types.int32, 2, "C", readonly=True)
+UINT32S = types.Array(types.uint32, 1, "C", readonly=True)
+UINT32_TABLE = types.Array(types.uint32, 2, "C", readonly=True)
 FLOAT64_RECORDS = types.Array(types.float64, 3, "C", readonly=True)
 FLOAT32_TABLE_OUT = types.Array(types.float32, 2, "C")
 FLOAT64S_OUT = types.Array(types.float64, 1, "C")
-INT32S_OUT = types.Array(types.int32, 1, "C")
+UINT32S_OUT = types.Array(types.uint32, 1, "C")
 INT64_TABLE_OUT = types.Array(types.int64, 2, "C")
 FLOAT64_TABLE_OUT = types.Array(types.float64, 2, "C")
 FLOAT64_RECORDS_OUT = types.Array(types.float64, 3, "C")
@@ -38,7 +40,7 @@ BLOCK_ROWS = 64
 
 
 @njit(
-    types.void(FLOAT32_TABLE, types.int64, types.int64, INT32S, FLOAT32S, FLOAT32_TABLE_OUT),
+    types.void(FLOAT32_TABLE, types.int64, types.int64, UINT32S, FLOAT32S, FLOAT32_TABLE_OUT),
     cache=True,
     error_model="numpy",
     fastmath=False,
@@ -61,7 +63,7 @@ def _read_columns(matrix, first, width, column_features, column_codes, columns):
 
 
 @njit(
-    types.void(FLOAT32_TABLE, types.int64, INT32_TABLE, FLOAT32_TABLE, types.int64, INT32S_OUT),
+    types.void(FLOAT32_TABLE, types.int64, UINT32_TABLE, FLOAT32_TABLE, types.int64, UINT32S_OUT),
     cache=True,
     error_model="numpy",
     fastmath=False,
@@ -74,11 +76,11 @@ def _find_leaves(columns, width, tree_columns, split_borders, tree, leaves):  # 
         c = tree_columns[tree, j]
         border = split_borders[tree, j]
         for r in range(width):
-            leaves[r] |= np.int32(columns[c, r] > border) << np.int32(j)
+            leaves[r] |= np.uint32(columns[c, r] > border) << np.uint32(j)
 
 
 @njit(
-    types.void(FLOAT32_TABLE, INT32S, FLOAT32S, INT32_TABLE, FLOAT32_TABLE, FLOAT64_TABLE, FLOAT64S, FLOAT64S_OUT),
+    types.void(FLOAT32_TABLE, UINT32S, FLOAT32S, UINT32_TABLE, FLOAT32_TABLE, FLOAT64_TABLE, FLOAT64S, FLOAT64S_OUT),
     cache=True,
     error_model="numpy",
     fastmath=False,
@@ -87,7 +89,7 @@ def score_rows(matrix, column_features, column_codes, tree_columns, split_border
     """Raw scores float64[n] of `matrix` float32[n, m]; `leaf_values` float64[t, 2^d], `affine` is (scale, bias)."""
     n = matrix.shape[0]
     columns = np.empty((column_features.shape[0], BLOCK_ROWS), dtype=np.float32)
-    leaves = np.empty(BLOCK_ROWS, dtype=np.int32)
+    leaves = np.empty(BLOCK_ROWS, dtype=np.uint32)
     sums = np.empty(BLOCK_ROWS, dtype=np.float64)
     for first in range(0, n, BLOCK_ROWS):
         width = min(BLOCK_ROWS, n - first)
@@ -103,7 +105,7 @@ def score_rows(matrix, column_features, column_codes, tree_columns, split_border
 
 
 @njit(
-    types.void(FLOAT32_TABLE, INT32S, FLOAT32S, INT32_TABLE, FLOAT32_TABLE, FLOAT64_RECORDS, FLOAT64S, FLOAT64S_OUT),
+    types.void(FLOAT32_TABLE, UINT32S, FLOAT32S, UINT32_TABLE, FLOAT32_TABLE, FLOAT64_RECORDS, FLOAT64S, FLOAT64S_OUT),
     cache=True,
     error_model="numpy",
     fastmath=False,
@@ -113,7 +115,7 @@ def explain_rows(matrix, column_features, column_codes, tree_columns, split_bord
     n, m = matrix.shape
     depth = split_borders.shape[1]
     columns = np.empty((column_features.shape[0], BLOCK_ROWS), dtype=np.float32)
-    leaves = np.empty(BLOCK_ROWS, dtype=np.int32)
+    leaves = np.empty(BLOCK_ROWS, dtype=np.uint32)
     sums = np.empty(BLOCK_ROWS, dtype=np.float64)
     # The row beyond the last feature takes what padded slots add.
     gains = np.empty((m + 1, BLOCK_ROWS), dtype=np.float64)
@@ -140,7 +142,7 @@ def explain_rows(matrix, column_features, column_codes, tree_columns, split_bord
 
 
 @njit(
-    types.void(FLOAT32_TABLE, INT32S, FLOAT32S, INT32_TABLE, FLOAT32_TABLE, FLOAT64_RECORDS, FLOAT64S, FLOAT64S_OUT),
+    types.void(FLOAT32_TABLE, UINT32S, FLOAT32S, UINT32_TABLE, FLOAT32_TABLE, FLOAT64_RECORDS, FLOAT64S, FLOAT64S_OUT),
     cache=True,
     error_model="numpy",
     fastmath=False,
@@ -150,29 +152,30 @@ def explain_few(matrix, column_features, column_codes, tree_columns, split_borde
     n, m = matrix.shape
     trees, depth = split_borders.shape
     columns = np.empty((column_features.shape[0], 1), dtype=np.float32)
-    leaves = np.empty(trees, dtype=np.int32)
+    values = columns.ravel()
+    leaves = np.empty(trees, dtype=np.uint32)
     gains = np.empty(m + 1, dtype=np.float64)
     for i in range(n):
         _read_columns(matrix, i, 1, column_features, column_codes, columns)
         for t in range(trees):
-            leaf = np.int32(0)
+            leaf = np.uint32(0)
             for j in range(depth):
-                leaf |= np.int32(columns[tree_columns[t, j], 0] > split_borders[t, j]) << np.int32(j)
+                leaf |= np.uint32(values[tree_columns[t, j]] > split_borders[t, j]) << np.uint32(j)
             leaves[t] = leaf
         gains[:] = 0.0
         total = 0.0
         for t in range(trees):
-            leaf = leaves[t]
-            total += records[t, leaf, 0]
+            record = records[t, leaves[t]]
+            total += record[0]
             for s in range(depth):
-                gains[tree_columns[t, depth + s]] += records[t, leaf, 1 + s]
+                gains[tree_columns[t, depth + s]] += record[1 + s]
         out[i] = total * affine[0] + affine[1]
         for f in range(m):
             out[n + i * m + f] = gains[f]
 
 
 @njit(
-    types.void(FLOAT32_TABLE, INT32S, FLOAT32S, INT32_TABLE, FLOAT32_TABLE, INT64_TABLE_OUT),
+    types.void(FLOAT32_TABLE, UINT32S, FLOAT32S, UINT32_TABLE, FLOAT32_TABLE, INT64_TABLE_OUT),
     cache=True,
     error_model="numpy",
     fastmath=False,
@@ -181,7 +184,7 @@ def count_leaves(matrix, column_features, column_codes, tree_columns, split_bord
     """Add to `counts` int64[t, 2^d] how many rows of `matrix` float32[n, m] fall into each leaf."""
     n = matrix.shape[0]
     columns = np.empty((column_features.shape[0], BLOCK_ROWS), dtype=np.float32)
-    leaves = np.empty(BLOCK_ROWS, dtype=np.int32)
+    leaves = np.empty(BLOCK_ROWS, dtype=np.uint32)
     for first in range(0, n, BLOCK_ROWS):
         width = min(BLOCK_ROWS, n - first)
         _read_columns(matrix, first, width, column_features, column_codes, columns)

@@ -37,9 +37,9 @@ class CompiledModel(Struct, frozen=True, kw_only=True, eq=False):
 
     tables: TreeTables
     expected_log_odds: float
-    column_features: NDArray[np.int32]
+    column_features: NDArray[np.uint32]
     column_codes: NDArray[np.float32]
-    tree_columns: NDArray[np.int32]
+    tree_columns: NDArray[np.uint32]
     split_borders: NDArray[np.float32]
     leaf_values: NDArray[np.float64]
     records: NDArray[np.float64]
@@ -58,7 +58,7 @@ def compile_model(tables: TreeTables) -> CompiledModel:
     trees = tables.tree_count
     tree_of_split = np.repeat(np.arange(trees), tables.depths)
     level = np.arange(len(split_columns)) - tables.split_offsets[tree_of_split]
-    tree_columns = np.zeros((trees, 2 * depth), dtype=np.int32)
+    tree_columns = np.zeros((trees, 2 * depth), dtype=np.uint32)
     tree_columns[:, depth:] = tables.feature_count
     tree_columns[tree_of_split, level] = split_columns
     split_borders = np.full((trees, depth), np.inf, dtype=np.float32)
@@ -207,7 +207,7 @@ def _leaf_mask(tables: TreeTables, depth: int) -> NDArray[np.bool_]:
 
 def _lay_columns(
     tables: TreeTables,
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float32], NDArray[np.float32]]:
     """Columns that splits ask for: (column of each split, features, codes, border of each split).
 
     A number becomes one column; a category one column of 1.0 and 0.0 per code asked for, with 0.5 as its border.
@@ -217,19 +217,18 @@ def _lay_columns(
     asked = np.where(is_code, tables.split_borders, -1)
     keys = np.stack([tables.split_features, asked.astype(np.int32)], axis=1)
     if len(keys) == 0:
-        keys = np.array([[0, -1]], dtype=np.int32)
-        return np.empty(0, np.int32), keys[:, 0].copy(), np.full(1, np.nan, np.float32), borders
+        return np.empty(0, np.uint32), np.zeros(1, np.uint32), np.full(1, np.nan, np.float32), borders
     distinct, split_columns = np.unique(keys, axis=0, return_inverse=True)
-    features = np.ascontiguousarray(distinct[:, 0], dtype=np.int32)
+    features = np.ascontiguousarray(distinct[:, 0], dtype=np.uint32)
     codes = np.where(tables.nan_is_above[features], np.inf, np.nan).astype(np.float32)
     is_indicator = distinct[:, 1] >= 0
     positions = tables.border_offsets[features[is_indicator]] + distinct[is_indicator, 1]
     codes[is_indicator] = tables.borders[positions]
     split_borders = np.where(is_code, np.float32(0.5), borders).astype(np.float32)
-    return split_columns.astype(np.int32).ravel(), features, codes, split_borders
+    return split_columns.astype(np.uint32).ravel(), features, codes, split_borders
 
 
-def _number_slots(tables: TreeTables, tree_columns: NDArray[np.int32], depth: int) -> NDArray[np.int32]:
+def _number_slots(tables: TreeTables, tree_columns: NDArray[np.uint32], depth: int) -> NDArray[np.int32]:
     """Number each tree's distinct features by first appearance; writes them into the second half of `tree_columns`."""
     slots = np.zeros((tables.tree_count, depth), dtype=np.int32)
     features = tables.split_features.tolist()

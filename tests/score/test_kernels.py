@@ -1,0 +1,130 @@
+"""Kernels against their slow twins. This file also runs without compilation and with bounds checked (test_modes.py)."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from instant_credit.score import kernels
+from instant_credit.score.calibration import Calibration, estimate_pds
+from instant_credit.score.model import compile_model, explain_rows, leaf_counts, mean_contributions, score_rows
+from instant_credit.score.trees import TreeTables
+from tests.naive.trees import (
+    naive_count_leaves,
+    naive_estimate_pds,
+    naive_expected_log_odds,
+    naive_explain_rows,
+    naive_score_rows,
+    naive_value_coalitions,
+)
+from tests.score.forests import draw_rows, forests, grow_tables
+
+Forest = tuple[TreeTables, NDArray[np.float32]]
+FORESTS = settings(max_examples=60, deadline=None)
+SMALL_FORESTS = settings(max_examples=25, deadline=None)
+
+
+@FORESTS
+@given(forests())
+def test_scores_have_the_bits_of_the_twin(forest: Forest) -> None:
+    tables, matrix = forest
+    assert score_rows(compile_model(tables), matrix).tolist() == naive_score_rows(tables, matrix)
+
+
+@FORESTS
+@given(forests(rows_max=150, depth_max=5))
+def test_a_row_has_the_same_bits_alone_and_among_many(forest: Forest) -> None:
+    tables, matrix = forest
+    model = compile_model(tables)
+    raw_scores, contributions = explain_rows(model, matrix)
+    assert raw_scores.tobytes() == score_rows(model, matrix).tobytes()
+    for i in range(0, len(matrix), 7):
+        alone, given_alone = explain_rows(model, matrix[i : i + 1])
+        assert alone.tobytes() == raw_scores[i : i + 1].tobytes() == score_rows(model, matrix[i : i + 1]).tobytes()
+        assert given_alone.tobytes() == contributions[i : i + 1].tobytes()
+
+
+@SMALL_FORESTS
+@given(forests(rows_max=2, depth_max=5))
+def test_contributions_are_the_shapley_values_of_the_stated_game(forest: Forest) -> None:
+    tables, matrix = forest
+    model = compile_model(tables)
+    _, expected = naive_explain_rows(tables, matrix)
+    np.testing.assert_allclose(explain_rows(model, matrix)[1], np.reshape(expected, matrix.shape), rtol=0, atol=1e-11)
+    assert abs(model.expected_log_odds - naive_expected_log_odds(tables)) < 1e-11
+
+
+def test_contributions_of_the_deepest_tree_are_the_shapley_values_of_the_stated_game() -> None:
+    rng = np.random.default_rng(8)
+    tables = grow_tables(rng, 9, 1, 0)
+    deep = TreeTables(
+        is_category=tables.is_category,
+        nan_is_above=tables.nan_is_above,
+        border_offsets=tables.border_offsets,
+        borders=tables.borders,
+        depths=np.array([8], dtype=np.int32),
+        split_features=np.array([4, 0, 1, 2, 3, 5, 7, 8], dtype=np.int32),
+        split_borders=np.zeros(8, dtype=np.int32),
+        leaf_values=rng.normal(size=256),
+        leaf_weights=rng.integers(0, 4, size=256).astype(np.float64),
+    )
+    matrix = draw_rows(rng, deep, 1)
+    _, expected = naive_explain_rows(deep, matrix)
+    np.testing.assert_allclose(explain_rows(compile_model(deep), matrix)[1], expected, rtol=0, atol=1e-11)
+
+
+@FORESTS
+@given(forests())
+def test_contributions_and_base_add_up_to_the_score(forest: Forest) -> None:
+    tables, matrix = forest
+    model = compile_model(tables)
+    raw_scores, contributions = explain_rows(model, matrix)
+    np.testing.assert_allclose(model.expected_log_odds + contributions.sum(axis=1), raw_scores, rtol=0, atol=1e-10)
+
+
+@SMALL_FORESTS
+@given(forests(rows_max=1, depth_max=4), st.integers(0, 15))
+def test_coalitions_are_worth_what_the_twin_says(forest: Forest, bits: int) -> None:
+    tables, matrix = forest
+    depth = int(tables.depths[0])
+    features = list(dict.fromkeys(tables.split_features[:depth].tolist()))
+    slots = np.array([features.index(f) for f in tables.split_features[:depth]], dtype=np.int32)
+    coalition = bits & ((1 << len(features)) - 1)
+    known = frozenset(f for s, f in enumerate(features) if coalition >> s & 1)
+    coalitions = np.zeros((1 << len(features), 1 << depth))
+    size = 1 << depth
+    kernels.value_coalitions(slots, depth, tables.leaf_values[:size], tables.leaf_weights[:size], coalitions)
+    for row in matrix.tolist():
+        leaf = int(np.argmax(naive_count_leaves(tables, np.array([row], dtype=np.float32))[:size]))
+        assert abs(coalitions[coalition, leaf] - naive_value_coalitions(tables, 0, row, known)) < 1e-12
+
+
+@FORESTS
+@given(forests(rows_max=80))
+def test_leaf_counts_are_the_twins(forest: Forest) -> None:
+    tables, matrix = forest
+    assert leaf_counts(compile_model(tables), matrix).tolist() == naive_count_leaves(tables, matrix)
+
+
+@FORESTS
+@given(forests(rows_max=80))
+def test_leaf_counts_alone_give_the_mean_contributions(forest: Forest) -> None:
+    tables, matrix = forest
+    model = compile_model(tables)
+    if len(matrix) == 0:
+        return
+    means = mean_contributions(model, leaf_counts(model, matrix))
+    np.testing.assert_allclose(means, explain_rows(model, matrix)[1].mean(axis=0), rtol=0, atol=1e-11)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.floats(-1e3, 1e3), max_size=30),
+    st.floats(0.01, 10.0),
+    st.floats(-20.0, 20.0),
+)
+def test_probabilities_are_the_twins_and_the_same_bytes_alone(raw: list[float], slope: float, intercept: float) -> None:
+    calibration = Calibration(slope=slope, intercept=intercept)
+    pds = estimate_pds(calibration, np.array(raw))
+    np.testing.assert_allclose(pds, naive_estimate_pds(raw, slope, intercept), rtol=1e-12, atol=1e-300)
+    assert [estimate_pds(calibration, np.array([r]))[0] for r in raw] == pds.tolist()
