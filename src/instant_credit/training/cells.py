@@ -19,7 +19,7 @@ Cell = str | int | float | bool | date | datetime | Decimal | bytes | None
 
 WHOLE_MAX: Final = 10**15
 _DIGITS_MAX: Final = 40
-_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
+_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 
 
 class Unreadable(Struct, frozen=True, gc=False):

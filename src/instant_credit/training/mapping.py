@@ -207,16 +207,18 @@ def _find_fact_problems(mapping: TapeMapping, product: Product) -> list[str]:
 
 
 def _find_leak_problems(mapping: TapeMapping) -> list[str]:
-    barred = dict.fromkeys(mapping.leaks, "a leak: it was filled after the decision")
-    barred |= dict.fromkeys(mapping.withheld, "withheld")
     readers = {f"facts.{name}": fact.column for name, fact in mapping.facts.items()}
-    readers |= {f"person.columns[{place}]": column for place, column in enumerate(mapping.person.columns)}
-    if mapping.as_of.column is not None:
-        readers["as_of"] = mapping.as_of.column
     problems = [
-        f"{place}: column {column} is {barred[column]}, and no fact may be read from it"
+        f"{place}: column {column} is withheld, and no fact may be read from it"
         for place, column in readers.items()
-        if column in barred
+        if column in mapping.withheld
+    ]
+    readers |= {f"person.columns[{place}]": column for place, column in enumerate(mapping.person.columns)}
+    readers |= {} if mapping.as_of.column is None else {"as_of": mapping.as_of.column}
+    problems += [
+        f"{place}: column {column} is a leak: it was filled after the decision, and only events may read it"
+        for place, column in readers.items()
+        if column in mapping.leaks
     ]
     open_columns = mapping.event_columns - set(mapping.leaks) - {mapping.as_of.column}
     problems += [

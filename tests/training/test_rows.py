@@ -1,0 +1,168 @@
+import csv
+from datetime import date
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from instant_credit.outcome.events import EventKind
+from instant_credit.training.mapping import FileForm, load_mapping
+from instant_credit.training.rows import RowReader, TapeRow, add_months
+from instant_credit.training.tapes import TapeChunk, read_tape
+from tests.training.documents import HEADER, MAPPING, PRODUCT, ROW, row_of
+
+LATEST = date(2020, 1, 1)
+
+
+def read_rows(*rows, text=MAPPING, header=HEADER):
+    reader = RowReader(load_mapping(text, PRODUCT), PRODUCT, LATEST)
+    columns = {name: list(cells) for name, cells in zip(header, zip(*rows, strict=True), strict=True)}
+    return reader.read_chunk(TapeChunk(first_row=1, row_count=len(rows), columns=columns, broken={}))
+
+
+def test_a_row_is_read_by_the_types_of_the_product():
+    (row,) = read_rows(ROW)
+    assert row.as_of == date(2011, 1, 1)
+    assert row.values == {
+        "amount_cents": 100_000,
+        "term_months": 36,
+        "income_cents": 2_500_050,
+        "use": "car",
+        "utilisation": 0.674,
+        "oldest_on": date(1999, 3, 1),
+    }
+    (paid,) = row.events
+    assert (paid.kind, paid.amount_cents) == (EventKind.PAID, 110_025)
+    assert (paid.event_on, paid.known_on) == (date(2012, 1, 31), date(2012, 2, 29))
+
+
+def test_an_event_falls_back_to_the_day_of_the_facts_and_never_has_a_negative_amount():
+    (row,) = read_rows(row_of(status="Late", lost="50", last_on="n/a"))
+    (lost,) = row.events
+    assert (lost.kind, lost.amount_cents, lost.event_on) == (EventKind.CHARGED_OFF, 0, date(2011, 5, 31))
+
+
+@pytest.mark.parametrize(
+    ("changes", "column", "code"),
+    [
+        ({"amount": "much"}, "amount", "NUMBER_EXPECTED"),
+        ({"term": "3.5 months"}, "term", "WHOLE_NUMBER_EXPECTED"),
+        ({"use": "plane"}, "use", "VALUE_NOT_MAPPED"),
+        ({"oldest": "1999"}, "oldest", "DATE_EXPECTED"),
+        ({"issued": ""}, "issued", "DATE_MISSING"),
+        ({"issued": "n/a"}, "issued", "DATE_MISSING"),
+        ({"issued": "2031-01-01"}, "issued", "DATE_IN_FUTURE"),
+        ({"issued": "1931-01-01"}, "issued", "DATE_TOO_EARLY"),
+        ({"issued": "soon"}, "issued", "DATE_EXPECTED"),
+        ({"paid": "much"}, "paid", "NUMBER_EXPECTED"),
+        ({"lost": "much"}, "lost", "NUMBER_EXPECTED"),
+        ({"last_on": "soon"}, "last_on", "DATE_EXPECTED"),
+        ({"last_on": "9999-12-31"}, "last_on", "DATE_TOO_LATE"),
+        ({"last_on": "2010-12-31"}, "last_on", "EVENT_TOO_EARLY"),
+    ],
+)
+def test_an_unreadable_row_says_column_and_reason(changes, column, code):
+    (rejects,) = read_rows(row_of(**changes))
+    assert [(reject.row, reject.column, reject.code) for reject in rejects] == [(1, column, code)]
+
+
+def test_a_row_names_everything_that_is_wrong_with_it():
+    _, rejects = read_rows(ROW, row_of(amount="much", use="plane", issued=""))
+    assert [(reject.row, reject.column) for reject in rejects] == [(2, "amount"), (2, "use"), (2, "issued")]
+
+
+def test_an_event_that_would_be_known_too_early_is_refused():
+    text = MAPPING.replace('{ column = "last_on", add_months = 1 }', "{ constant = 2011-06-01 }")
+    (rejects,) = read_rows(ROW, text=text)
+    assert [reject.code for reject in rejects] == ["EVENT_KNOWN_TOO_EARLY"]
+
+
+def test_equal_rows_are_counted_and_stay_apart():
+    first, other, second = read_rows(ROW, row_of(rate="0.2"), ROW)
+    assert first.natural_key.removesuffix("-1") == second.natural_key.removesuffix("-2")
+    assert other.natural_key[:32] != first.natural_key[:32]
+    assert len({first.person_key, second.person_key, other.person_key}) == 3
+
+
+def test_ignored_columns_do_not_change_who_a_row_is():
+    text = MAPPING.replace("[as_of]", '[row]\nignore = ["rate"]\n[as_of]')
+    first, second = read_rows(ROW, row_of(rate="0.2"), text=text)
+    assert first.natural_key[:32] == second.natural_key[:32]
+
+
+def test_a_key_that_comes_twice_is_rejected_the_second_time():
+    text = MAPPING.replace("[as_of]", '[row]\nkey = ["rate"]\n[as_of]')
+    first, second, other = read_rows(ROW, row_of(amount="5"), row_of(rate="0.2"), text=text)
+    assert isinstance(first, TapeRow)
+    assert isinstance(other, TapeRow)
+    assert [(reject.row, reject.column, reject.code) for reject in second] == [(2, "rate", "KEY_REPEATED")]
+
+
+def test_a_person_may_have_several_loans():
+    text = MAPPING.replace("[as_of]", '[person]\ncolumns = ["rate"]\n[as_of]')
+    rows = read_rows(ROW, row_of(amount="5"), row_of(rate="0.2"), row_of(rate=""), text=text)
+    first, same, other, unnamed = (row.person_key for row in rows)
+    assert first == same
+    assert len({first, other, unnamed}) == 3
+
+
+def test_values_otherwise_catches_what_is_not_listed():
+    text = MAPPING.replace("lowercase = true", 'otherwise = "other"')
+    assert [row.values["use"] for row in read_rows(ROW, row_of(use="car"), row_of(use=""), text=text)] == [
+        "other",
+        "car",
+        None,
+    ]
+
+
+@given(
+    st.lists(st.sampled_from([ROW, row_of(amount="7"), row_of(amount="x"), row_of(rate="")]), max_size=12),
+    st.integers(1, 5),
+)
+def test_rows_do_not_depend_on_where_chunks_end(rows, size):
+    mapping = load_mapping(MAPPING, PRODUCT)
+    reader = RowReader(mapping, PRODUCT, LATEST)
+    found = []
+    for start in range(0, len(rows), size):
+        part = rows[start : start + size]
+        columns = {name: [row[place] for row in part] for place, name in enumerate(HEADER)}
+        found += reader.read_chunk(TapeChunk(first_row=start + 1, row_count=len(part), columns=columns, broken={}))
+    assert found == (read_rows(*rows) if rows else [])
+
+
+def test_csv_and_parquet_tell_the_same_rows(tmp_path):
+    typed = {
+        "issued": pa.array([date(2011, 1, 1), date(2011, 2, 1)]),
+        "amount": pa.array([1000, 2000]),
+        "term": pa.array(["36", "60"]),
+        "income": pa.array([25000.5, 38556.0]),
+        "use": pa.array(["Car", "Boat"]).dictionary_encode(),
+        "utilisation": pa.array([67.4, None]),
+        "oldest": pa.array([date(1999, 3, 1), None]),
+        "status": pa.array(["Paid", "Late"]),
+        "paid": pa.array([1100.25, 0.0]),
+        "lost": pa.array([None, 1500.0]),
+        "last_on": pa.array([date(2012, 1, 31), None]),
+        "rate": pa.array([0.1, 0.2]),
+    }
+    parquet.write_table(pa.table(typed), tmp_path / "tape.parquet")
+    with (tmp_path / "tape.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(typed)
+        writer.writerows(zip(*(column.to_pylist() for column in typed.values()), strict=True))
+    mapping = load_mapping(MAPPING, PRODUCT)
+    rows = []
+    for name in ("tape.parquet", "tape.csv"):
+        reader = RowReader(mapping, PRODUCT, LATEST)
+        rows.append(
+            [row for chunk in read_tape(tmp_path / name, FileForm(), ("amount",)) for row in reader.read_chunk(chunk)]
+        )
+    assert rows[0] == rows[1]
+    assert all(isinstance(row, TapeRow) for row in rows[0])
+
+
+def test_months_keep_the_day_or_the_months_last_one():
+    assert add_months(date(2011, 1, 31), 1) == date(2011, 2, 28)
+    assert add_months(date(2011, 12, 15), 13) == date(2013, 1, 15)
