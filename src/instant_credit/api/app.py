@@ -1,0 +1,128 @@
+"""The application: routes, guards and failures put together around one desk.
+
+connection ─► wire (bounds the head) ─► edge (counts) ─► Litestar (route, guard) ─► desk ─► answer
+"""
+
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import Final
+
+import msgspec
+import structlog
+from litestar import Litestar
+from litestar.enums import ScopeType
+from litestar.exceptions import HTTPException
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from instant_credit.api.applications import apply_route
+from instant_credit.api.decisions import decision_route
+from instant_credit.api.health import health_routes
+from instant_credit.api.metrics import Metrics
+from instant_credit.api.openapi import OfferedProduct, build_openapi
+from instant_credit.api.problems import HEADERS_TOO_LARGE, MEDIA_TYPE, answer_failure, encode_problem
+from instant_credit.api.security import FindKey, require_scope
+from instant_credit.api.wire import HEAD_BYTES_MAX
+from instant_credit.underwriting.desk import Desk
+from instant_credit.underwriting.lines import ApplicationLine
+
+
+def create_app(desk: Desk, find_key: FindKey, metrics: Metrics) -> ASGIApp:
+    """The ASGI application of one server.
+
+    Parameters
+    ----------
+    desk : decides and records; its lifetime is the caller's.
+    find_key : the API key behind a key's text, None when it is not valid.
+    metrics : counters of this server.
+    """
+    guard = require_scope(find_key)
+    routes = [
+        apply_route(desk, guard),
+        decision_route(desk, guard),
+        *health_routes(desk, metrics, openapi_writer(desk)),
+    ]
+    litestar = Litestar(
+        route_handlers=routes,
+        exception_handlers={HTTPException: answer_failure, Exception: answer_failure},
+        openapi_config=None,
+        logging_config=None,
+        pdb_on_exception=False,
+        debug=False,
+    )
+    return Edge(litestar, metrics)
+
+
+def line_writer(is_offered: Callable[[str], bool], metrics: Metrics) -> Callable[[ApplicationLine], None]:
+    """What the desk calls with each application's line: it is logged and counted.
+
+    A product that is not offered is a caller's text out of the URL: it is neither logged nor counted by its name.
+    """
+    log = structlog.get_logger("instant_credit.applications")
+
+    def write(line: ApplicationLine) -> None:
+        if not is_offered(line.product):
+            line = msgspec.structs.replace(line, product="")
+        log.info("application", **msgspec.to_builtins(line))
+        metrics.count_application(line)
+
+    return write
+
+
+def openapi_writer(desk: Desk) -> Callable[[], bytes]:
+    """The OpenAPI document's bytes, written anew when other releases are live."""
+    written: dict[tuple[tuple[str, str], ...], bytes] = {}
+
+    def write() -> bytes:
+        offered = desk.offered()
+        state = tuple(sorted((name, release.manifest.product_hash) for name, release in offered.items()))
+        if state not in written:
+            written.clear()
+            document = build_openapi(
+                OfferedProduct(name=name, title=release.product.title, body=desk.door_of(release).json_schema())
+                for name, release in offered.items()
+            )
+            written[state] = msgspec.json.encode(document)
+        return written[state]
+
+    return write
+
+
+class Edge:
+    """Around all routes: refuses a head that is too long, counts and times every request."""
+
+    _REFUSAL: Final = encode_problem(HEADERS_TOO_LARGE, f"A head has at most {HEAD_BYTES_MAX} bytes.")
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        started = perf_counter_ns()
+        status = 0
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        with self._metrics.in_flight.track_inprogress():
+            head = len(scope["raw_path"]) + len(scope["query_string"])
+            if head + sum(len(name) + len(value) for name, value in scope["headers"]) > HEAD_BYTES_MAX:
+                await self._refuse(watch)
+            else:
+                await self._app(scope, receive, watch)
+        self._metrics.count_request(scope.get("path_template", ""), status, perf_counter_ns() - started)
+
+    async def _refuse(self, send: Send) -> None:
+        headers = [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", str(len(self._REFUSAL)).encode()),
+            (b"connection", b"close"),
+        ]
+        await send({"type": "http.response.start", "status": HEADERS_TOO_LARGE.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self._REFUSAL, "more_body": False})

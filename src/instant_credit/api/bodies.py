@@ -1,0 +1,76 @@
+"""Reading a request's body within its bounds: type, encoding, size and time."""
+
+import asyncio
+from typing import Any, Final
+
+from litestar import Request
+from litestar.types import Scope
+
+from instant_credit.api.problems import MALFORMED, TOO_LARGE, TOO_SLOW, WRONG_MEDIA_TYPE, Failure
+
+BODY_BYTES_MAX: Final = 65_536
+BODY_SECONDS_MAX: Final = 10.0
+# A body somewhat too large is read and thrown away, so that its sender gets to read the answer; a huge one is cut off.
+DISCARD_BYTES_MAX: Final = 16 * BODY_BYTES_MAX
+_CLOSE: Final = {"Connection": "close"}
+
+
+def header_values(scope: Scope, name: bytes) -> list[bytes]:
+    """Every value of the header `name` (lower case), in the order of sending."""
+    return [value for key, value in scope["headers"] if key == name]
+
+
+def require_json(scope: Scope) -> None:
+    """Raise `Failure` 415 unless the body is announced as plain JSON in UTF-8."""
+    encodings = header_values(scope, b"content-encoding")
+    if any(value.strip().lower() not in (b"", b"identity") for value in encodings):
+        raise Failure(WRONG_MEDIA_TYPE, "Send the body without a content encoding.")
+    announced = header_values(scope, b"content-type")
+    if len(announced) == 1:
+        essence, *parameters = (part.strip().lower() for part in announced[0].split(b";"))
+        is_utf8 = all(p in (b"", b"charset=utf-8", b'charset="utf-8"') for p in parameters)
+        if essence == b"application/json" and is_utf8:
+            return
+    raise Failure(WRONG_MEDIA_TYPE, "Send Content-Type: application/json.")
+
+
+async def read_body(request: Request[Any, Any, Any]) -> bytes:
+    """The whole body, at most `BODY_BYTES_MAX` bytes.
+
+    Raises
+    ------
+    Failure : 413 when it is larger, 408 when it does not arrive within `BODY_SECONDS_MAX`, 400 when it ends early.
+    """
+    announced = header_values(request.scope, b"content-length")
+    if announced and (not announced[0].isdigit() or int(announced[0][:20]) > DISCARD_BYTES_MAX):
+        raise _too_large(_CLOSE)
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            return await _receive(request)
+    except TimeoutError as error:
+        detail = f"Send the whole body within {BODY_SECONDS_MAX:.0f} seconds."
+        raise Failure(TOO_SLOW, detail, headers=_CLOSE) from error
+
+
+async def _receive(request: Request[Any, Any, Any]) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        event = await request.receive()
+        if event["type"] != "http.request":
+            raise Failure(MALFORMED, "The body ended early.", headers=_CLOSE)
+        chunk = event["body"]
+        size += len(chunk)
+        if size > DISCARD_BYTES_MAX:
+            raise _too_large(_CLOSE)
+        if size <= BODY_BYTES_MAX:
+            chunks.append(chunk)
+        if not event["more_body"]:
+            break
+    if size > BODY_BYTES_MAX:
+        raise _too_large({})
+    return b"".join(chunks)
+
+
+def _too_large(headers: dict[str, str]) -> Failure:
+    return Failure(TOO_LARGE, f"An application has at most {BODY_BYTES_MAX} bytes.", headers=headers)

@@ -1,0 +1,42 @@
+"""`GET /v1/decisions/{id}`: what was decided, by which release, by which rules and by how much each variable counted."""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Request, Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from instant_credit.access.actors import Scope
+from instant_credit.api.security import Guard
+from instant_credit.errors import NotFound
+from instant_credit.underwriting.answers import encode_answer
+from instant_credit.underwriting.desk import Desk
+
+
+def decision_route(desk: Desk, guard: Guard) -> HTTPRouteHandler:
+    """The handler; `guard` admits keys with the scope `decisions:read`."""
+
+    @get("/v1/decisions/{decision_id:str}", guards=[guard], opt={"scope": Scope.DECISIONS_READ})
+    async def read_decision(request: Request[Any, Any, Any], decision_id: str) -> Response[bytes]:
+        recorded = await desk.read_decision(parse_id(decision_id))
+        return Response(
+            content=encode_answer(recorded), media_type="application/json", headers={"Cache-Control": "no-store"}
+        )
+
+    return read_decision
+
+
+def parse_id(text: str) -> UUID:
+    """The id in its canonical form.
+
+    Raises
+    ------
+    NotFound : for anything else; the message does not quote it.
+    """
+    try:
+        found = UUID(text)
+    except ValueError:
+        found = None
+    if found is None or str(found) != text.lower():
+        raise NotFound("decision", "with such an id")
+    return found

@@ -1,0 +1,45 @@
+"""What operators and machines ask: is it alive, can it decide, what did it count, what does it offer."""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from instant_credit.api import metrics as counted
+from instant_credit.api.metrics import Metrics
+from instant_credit.api.openapi import Live, Ready
+from instant_credit.errors import Unavailable
+from instant_credit.underwriting.desk import Desk
+
+_JSON: Final = "application/json"
+_ENCODER: Final = msgspec.json.Encoder(order="sorted")
+_NO_STORE: Final = {"Cache-Control": "no-store"}
+
+
+def health_routes(desk: Desk, metrics: Metrics, openapi: Callable[[], bytes]) -> list[HTTPRouteHandler]:
+    """The handlers, open to every caller: none of them says anything about a person."""
+
+    @get("/health/live", sync_to_thread=False)
+    def live() -> Response[bytes]:
+        return Response(content=_ENCODER.encode(Live(status="live")), media_type=_JSON, headers=_NO_STORE)
+
+    @get("/health/ready")
+    async def ready() -> Response[bytes]:
+        await desk.check_record()
+        releases = {product: release.hash for product, release in desk.offered().items()}
+        if not releases:
+            raise Unavailable("no release is live: make one and activate it")
+        body = _ENCODER.encode(Ready(status="ready", releases=releases))
+        return Response(content=body, media_type=_JSON, headers=_NO_STORE)
+
+    @get("/metrics", sync_to_thread=False)
+    def metrics_text() -> Response[bytes]:
+        return Response(content=metrics.expose(), headers={"Content-Type": counted.MEDIA_TYPE})
+
+    @get("/openapi.json", sync_to_thread=False)
+    def openapi_document() -> Response[bytes]:
+        return Response(content=openapi(), media_type=_JSON)
+
+    return [live, ready, metrics_text, openapi_document]

@@ -1,0 +1,67 @@
+"""How this process writes its log: one JSON object a line on stderr, from this package and from every library alike.
+
+An exception is written as its type and the places it passed, never its message: messages of libraries quote the values they failed
+on, and those may be personal data.
+"""
+
+import logging
+import sys
+from typing import Any, Final, TextIO
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from instant_credit.api.problems import safe_frames
+
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
+
+
+def strip_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Replace `exc_info` by the exception's type and frames."""
+    info = event.pop("exc_info", None)
+    if info is True:
+        info = sys.exc_info()
+    error = info[1] if isinstance(info, tuple) else info
+    if isinstance(error, BaseException):
+        event["error"] = type(error).__name__
+        event["frames"] = safe_frames(error)
+    return event
+
+
+def keep_first_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Keep the first line of a library's message; asyncio, for one, appends the representation of what failed."""
+    event["event"] = str(event["event"]).split("\n", 1)[0]
+    return event
+
+
+def _dump(event: Any, **_: Any) -> str:
+    return _ENCODER.encode(event).decode()
+
+
+def configure_logs(stream: TextIO) -> None:
+    """Send every log line of the process to `stream`; called once, by the command that serves."""
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        strip_exception,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer(serializer=_dump)],
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared, keep_first_line],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(serializer=_dump),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)

@@ -1,0 +1,150 @@
+"""Errors as problem details (RFC 9457): the one place that knows which failure has which status.
+
+Every failure that leaves this server is an `application/problem+json` document. Its texts are ours: neither an exception's
+message nor anything that was sent is echoed, because both may hold personal data. A failure of the server itself gets an
+`instance` by which its log line is found.
+"""
+
+import traceback
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+from uuid import uuid4
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from msgspec import Meta, Struct
+
+from instant_credit.errors import Conflict, NotFound, Problem, Unavailable
+
+MEDIA_TYPE: Final = "application/problem+json"
+ERRORS_MAX: Final = 2000
+RETRY_AFTER_SECONDS: Final = "1"
+
+
+class Kind(Struct, frozen=True, kw_only=True):
+    """One way to fail: its name in `type`, its status and what it means."""
+
+    name: str
+    status: int
+    title: str
+
+
+MALFORMED: Final = Kind(name="malformed-request", status=400, title="The request cannot be read")
+UNAUTHENTICATED: Final = Kind(name="unauthenticated", status=401, title="A valid API key is needed")
+FORBIDDEN: Final = Kind(name="forbidden", status=403, title="The API key lacks the scope")
+NOT_FOUND: Final = Kind(name="not-found", status=404, title="There is no such resource")
+METHOD_NOT_ALLOWED: Final = Kind(name="method-not-allowed", status=405, title="The resource does not take this method")
+TOO_SLOW: Final = Kind(name="request-timeout", status=408, title="The request did not arrive in time")
+CONFLICT: Final = Kind(name="idempotency-conflict", status=409, title="The idempotency key was used for another body")
+TOO_LARGE: Final = Kind(name="body-too-large", status=413, title="The body is too large")
+WRONG_MEDIA_TYPE: Final = Kind(name="unsupported-media-type", status=415, title="The body must be JSON in UTF-8")
+REFUSED: Final = Kind(name="application-refused", status=422, title="The application has wrong or missing fields")
+HEADERS_TOO_LARGE: Final = Kind(name="headers-too-large", status=431, title="The request's head is too large")
+INTERNAL: Final = Kind(name="internal-error", status=500, title="The server failed; nothing was decided")
+UNAVAILABLE: Final = Kind(name="unavailable", status=503, title="A dependency does not answer; try again")
+
+KINDS: Final = (
+    MALFORMED,
+    UNAUTHENTICATED,
+    FORBIDDEN,
+    NOT_FOUND,
+    METHOD_NOT_ALLOWED,
+    TOO_SLOW,
+    CONFLICT,
+    TOO_LARGE,
+    WRONG_MEDIA_TYPE,
+    REFUSED,
+    HEADERS_TOO_LARGE,
+    INTERNAL,
+    UNAVAILABLE,
+)
+_BY_STATUS: Final = {kind.status: kind for kind in KINDS}
+
+
+class ProblemDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Problem details of RFC 9457, with every wrong field under `errors`."""
+
+    type: Annotated[str, Meta(max_length=100)]
+    title: Annotated[str, Meta(max_length=100)]
+    status: Annotated[int, Meta(ge=400, le=599)]
+    detail: Annotated[str, Meta(max_length=400)] = ""
+    instance: Annotated[str, Meta(max_length=60)] = ""
+    errors: Annotated[tuple[Problem, ...], Meta(max_length=ERRORS_MAX)] = ()
+
+
+class Failure(Exception):
+    """Ends a request with a problem document."""
+
+    def __init__(
+        self, kind: Kind, detail: str, errors: tuple[Problem, ...] = (), headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(kind.name)
+        self.kind = kind
+        self.detail = detail
+        self.errors = errors
+        self.headers = dict(headers or {})
+
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def encode_problem(kind: Kind, detail: str = "", errors: tuple[Problem, ...] = (), instance: str = "") -> bytes:
+    """The document's bytes; errors beyond `ERRORS_MAX` are left out."""
+    return _ENCODER.encode(
+        ProblemDocument(
+            type=f"urn:instant-credit:problem:{kind.name}",
+            title=kind.title,
+            status=kind.status,
+            detail=detail,
+            instance=instance,
+            errors=errors[:ERRORS_MAX],
+        )
+    )
+
+
+def safe_frames(error: BaseException) -> list[str]:
+    """Where `error` was raised, as file:line:function; its message is left out, since it may quote what was sent."""
+    return [f"{frame.filename}:{frame.lineno}:{frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+
+
+def failure_from(error: Exception) -> tuple[Failure, bool]:
+    """The failure that `error` means, and whether it is this server's own fault and must be logged."""
+    if isinstance(error, Failure):
+        return error, False
+    if isinstance(error, NotFound):
+        return Failure(NOT_FOUND, f"No such {error.kind}."), False
+    if isinstance(error, Conflict):
+        return Failure(CONFLICT, "Send the first body again to get its answer, or use a new key."), False
+    if isinstance(error, Unavailable):
+        return Failure(UNAVAILABLE, "", headers={"Retry-After": RETRY_AFTER_SECONDS}), True
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        kind = _BY_STATUS.get(error.status_code, MALFORMED)
+        allow = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
+        return Failure(kind, "", headers=allow), False
+    return Failure(INTERNAL, "Quote the instance when you report this."), True
+
+
+def answer_failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Litestar's exception handler for every exception."""
+    failure, is_ours = failure_from(error)
+    instance = ""
+    if is_ours:
+        instance = f"urn:uuid:{uuid4()}"
+        structlog.get_logger("instant_credit.api").error(
+            "request_failed",
+            instance=instance,
+            status=failure.kind.status,
+            method=request.scope["method"],
+            route=request.scope.get("path_template", ""),
+            error=type(error).__name__,
+            cause=type(error.__cause__).__name__ if error.__cause__ else None,
+            frames=safe_frames(error),
+        )
+    return Response(
+        content=encode_problem(failure.kind, failure.detail, failure.errors, instance),
+        status_code=failure.kind.status,
+        media_type=MEDIA_TYPE,
+        headers={**failure.headers, "Cache-Control": "no-store"},
+    )
