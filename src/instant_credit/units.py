@@ -38,6 +38,11 @@ def multiply_ppm_floor(amount: Cents, rate: Ppm) -> Cents:
     return Cents(amount * rate // PPM)
 
 
+def monthly_share_floor(annual: Cents, share: Ppm) -> Cents:
+    """`share` of a twelfth of `annual`, rounded down to a whole cent; nothing of a negative amount or share."""
+    return Cents(max(0, annual) * max(0, share) // (PPM * MONTHS_PER_YEAR))
+
+
 def ratio_ppm_half_even(numerator: int, denominator: int) -> Ppm:
     """`numerator` over `denominator` (> 0) in parts per million, half to even."""
     quotient, remainder = divmod(numerator * PPM, denominator)

@@ -1,56 +1,16 @@
 """The Decision: outcome, terms, reasons and the trace of every rule. Its canonical bytes hold no id, clock or timing."""
 
 from datetime import date
-from enum import StrEnum
 
 import msgspec
 from msgspec import Struct
 
-from instant_credit.units import Cents, Ppm
+from instant_credit.policy.verdict import Outcome, Reason, RuleResult, RuleTrace, Terms
+from instant_credit.units import Ppm
+
+__all__ = ["REASONS_MAX", "Decision", "Outcome", "Reason", "RuleResult", "RuleTrace", "Terms", "decode_decision"]
 
 REASONS_MAX = 4
-
-
-class Outcome(StrEnum):
-    """What the lender answers."""
-
-    APPROVE = "approve"
-    COUNTER_OFFER = "counter_offer"
-    REFER = "refer"
-    DECLINE = "decline"
-
-
-class RuleResult(StrEnum):
-    """What a rule said; `UNKNOWN` means that a fact it needs is missing."""
-
-    HIT = "hit"
-    CLEAR = "clear"
-    UNKNOWN = "unknown"
-
-
-class Terms(Struct, frozen=True, kw_only=True):
-    """What is offered."""
-
-    amount_cents: Cents
-    term_months: int
-    apr_ppm: Ppm
-    instalment_cents: Cents
-
-
-class Reason(Struct, frozen=True, kw_only=True):
-    """One specific principal reason (12 CFR 1002.9(b)(2)), with the applicant's own value in its text."""
-
-    number: int
-    code: str
-    family: str
-    text: str
-
-
-class RuleTrace(Struct, frozen=True, kw_only=True):
-    """One rule of the policy and what it said."""
-
-    rule: str
-    result: RuleResult
 
 
 class Decision(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,111 @@
+"""decide(): one Case and one Release give one Decision. Pure and total.
+
+The steps, for n Cases of v variables, m of them in the model::
+
+    Cases -> packed facts        float64[n, a + 1]
+          -> variables           float64[n, v], float32[n, m]
+          -> raw score           float64[n], contributions float64[n, m]   (log-odds of default)
+          -> pd                  float64[n] -> pd_ppm
+          -> policy              Verdict by row: rules, exits, terms
+          -> reasons             at most four by row
+          -> Decision by row
+
+n = 1 runs the same calls as n = 1,000,000 and gives the same bytes: no step looks at another row.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from instant_credit.decision.case import Case
+from instant_credit.decision.decision import Decision, Outcome
+from instant_credit.decision.reasons import merge_reasons
+from instant_credit.decision.release import Release
+from instant_credit.errors import require
+from instant_credit.features.build import build_features
+from instant_credit.features.pack import pack_facts
+from instant_credit.policy.evaluate import evaluate
+from instant_credit.score.calibration import calibrate_log_odds, estimate_pds, pd_to_ppm
+from instant_credit.score.model import explain_rows
+from instant_credit.score.points import points_at
+from instant_credit.units import days_from_date
+
+
+def decide(case: Case, release: Release) -> Decision:
+    """The Decision on one Case; see `decide_many`."""
+    return decide_many((case,), release)[0]
+
+
+def decide_many(cases: Sequence[Case], release: Release) -> list[Decision]:
+    """Decisions on `cases`, in order.
+
+    Parameters
+    ----------
+    cases : n Cases of the release's product.
+
+    Raises
+    ------
+    BrokenInvariant
+        When a Case is of another product or does not have its columns: no application can cause that.
+    """
+    product_hash = release.manifest.product_hash
+    for case in cases:
+        require(case.product_hash == product_hash, "the Case is of another product than the release")
+    if not cases:
+        return []
+    as_of = np.array([days_from_date(case.as_of) for case in cases], dtype=np.int32)
+    matrix = build_features(release.features, pack_facts(release.features, [case.facts for case in cases], as_of))
+    raw_scores, contributions = explain_rows(release.model, matrix.model)
+    pds = estimate_pds(release.calibration, raw_scores)
+    return [
+        _decide_row(case, release, _Row(values, raw, pd, by_variable))
+        for case, values, raw, pd, by_variable in zip(
+            cases, matrix.values.tolist(), raw_scores.tolist(), pds.tolist(), contributions.tolist(), strict=True
+        )
+    ]
+
+
+class _Row(NamedTuple):
+    """One row of the arrays: `values` float64[v], `raw` and `contributions` float64[m] in log-odds of default, `pd` in [0, 1]."""
+
+    values: list[float]
+    raw: float
+    pd: float
+    contributions: list[float]
+
+
+def _decide_row(case: Case, release: Release, row: _Row) -> Decision:
+    values, raw, pd, contributions = row
+    seen = [values[position] for position in release.model_positions]
+    is_scored = math.isfinite(raw) and _has_evidence(release, seen)
+    pd_ppm = pd_to_ppm(pd) if is_scored else None
+    verdict = evaluate(release.policy, case.facts, values, pd_ppm)
+    reasons = () if verdict.outcome is Outcome.APPROVE else merge_reasons(verdict, seen, contributions, release)
+    return Decision(
+        release_hash=release.hash,
+        product_hash=case.product_hash,
+        as_of=case.as_of,
+        outcome=verdict.outcome,
+        terms=verdict.terms,
+        pd_ppm=pd_ppm,
+        points=points_at(release.scale, calibrate_log_odds(release.calibration, raw)) if is_scored else None,
+        reasons=reasons,
+        trace=verdict.trace,
+        expected_log_odds=release.model.expected_log_odds if is_scored else None,
+        contributions=tuple(contributions) if is_scored else (),
+    )
+
+
+def _has_evidence(release: Release, seen: list[float]) -> bool:
+    """Whether enough model variables are known for a score to mean anything."""
+    least = release.policy.model_variables_known_min
+    if least == 0:
+        return True
+    known = sum(
+        1
+        for value, is_category in zip(seen, release.is_category, strict=True)
+        if (value >= 0 if is_category else not math.isnan(value))
+    )
+    return known >= least

@@ -1,0 +1,58 @@
+"""The reasons a Decision gives: the policy's own first, then the model's, at most four, one per family.
+
+Knock-outs bind whatever the score, so they lead; what the score says follows in the order of how much it hurt. "Score too low" is
+never among them (12 CFR 1002.9(b)(2)).
+"""
+
+from collections.abc import Sequence
+
+from instant_credit.application.product import Product, Variable
+from instant_credit.application.wording import reason_text
+from instant_credit.decision.decision import REASONS_MAX, Reason
+from instant_credit.decision.release import Release
+from instant_credit.policy.program import SHOWN_MAX
+from instant_credit.policy.verdict import Verdict
+from instant_credit.score.reasons import rank_adverse
+
+
+def variable_reason(product: Product, variable: Variable, value: float) -> Reason:
+    """What is said when model variable `variable` counts against the applicant.
+
+    Parameters
+    ----------
+    value : float64 as `features.build` made it; NaN, or -1 for a category, = missing.
+    """
+    shown = min(max(value, -SHOWN_MAX), SHOWN_MAX)
+    return Reason(
+        number=variable.reason_number or 0,
+        code=variable.reason or "",
+        family=variable.family,
+        text=reason_text(product, variable, shown),
+    )
+
+
+def merge_reasons(
+    verdict: Verdict,
+    values: Sequence[float],
+    contributions: Sequence[float],
+    release: Release,
+) -> tuple[Reason, ...]:
+    """At most four reasons for `verdict`.
+
+    Parameters
+    ----------
+    values : m model variables of the applicant as float64; NaN or -1 (categories) = missing.
+    contributions : m log-odds of default.
+    release : names the reference population, the families and the texts of the m model variables.
+    """
+    chosen: dict[str, Reason] = {}
+    for reason in verdict.reasons:
+        chosen.setdefault(reason.family, reason)
+    if verdict.has_model_reasons and len(chosen) < REASONS_MAX:
+        for i in rank_adverse(contributions, release.reference, release.families, REASONS_MAX + len(chosen)):
+            if release.families[i] not in chosen:
+                reason = variable_reason(release.product, release.variables[i], values[i])
+                chosen[reason.family] = reason
+    if not chosen and verdict.fallback is not None:
+        return (verdict.fallback,)
+    return tuple(chosen.values())[:REASONS_MAX]

@@ -1,0 +1,214 @@
+"""The release: one manifest that names, by content hash, everything a decision depends on besides the Case.
+
+Composing verifies every hash and that the parts fit, so that a Release that exists can decide every Case of its product.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Struct
+from numpy.typing import NDArray
+
+from instant_credit.application.document import decode_product
+from instant_credit.application.product import AttributeType, Product, Variable
+from instant_credit.canonical import encode_canonical, hash_content
+from instant_credit.errors import Refused
+from instant_credit.features.program import FeatureProgram, compile_features
+from instant_credit.policy.checks import check_policy
+from instant_credit.policy.document import decode_policy
+from instant_credit.policy.program import CompiledPolicy, compile_policy
+from instant_credit.score.bundle import ENGINE_VERSION, Bundle, decode_bundle
+from instant_credit.score.calibration import Calibration, margin_at_pd
+from instant_credit.score.model import CompiledModel, compile_model, mean_contributions
+from instant_credit.score.points import Scale
+from instant_credit.units import Ppm
+
+ContentHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+
+# Log-odds by which the reference must lie below the decline cut-off, so that rounding cannot eat an adverse reason.
+REFERENCE_GAP_MIN = 1e-6
+
+
+class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a release is made of. Its own hash names the release."""
+
+    schema_version: Literal[1] = 1
+    engine_version: int
+    product_hash: ContentHash
+    model_hash: ContentHash
+    policy_hash: ContentHash
+    reference_hash: ContentHash
+
+
+class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The population that an applicant's contributions are compared with, as counts per leaf of one model: never people.
+
+    `counts` holds little-endian int64 by leaf, tree after tree; `rows` applicants fell into each tree once. `definition` says in
+    words who they are.
+    """
+
+    schema_version: Literal[1] = 1
+    model_hash: ContentHash
+    definition: Annotated[str, Meta(min_length=1, max_length=400)]
+    rows: Annotated[int, Meta(ge=1)]
+    counts: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Release:
+    """Everything compiled, ready to decide. `variables`, `families` and `reference` (mean log-odds) are by model variable."""
+
+    hash: str
+    manifest: Manifest
+    product: Product
+    features: FeatureProgram
+    model: CompiledModel
+    calibration: Calibration
+    scale: Scale
+    policy: CompiledPolicy
+    variables: tuple[Variable, ...]
+    families: tuple[str, ...]
+    reference: tuple[float, ...]
+    model_positions: tuple[int, ...]
+    is_category: tuple[bool, ...]
+
+
+_MANIFEST_DECODER = msgspec.json.Decoder(Manifest)
+_REFERENCE_DECODER = msgspec.json.Decoder(Reference)
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Canonical JSON."""
+    return encode_canonical(manifest)
+
+
+def decode_manifest(raw: bytes) -> Manifest:
+    """The manifest behind canonical JSON. Raises Refused when it is not one."""
+    try:
+        return _MANIFEST_DECODER.decode(raw)
+    except msgspec.DecodeError as error:
+        raise Refused(f"release manifest: {error}") from error
+
+
+def hash_manifest(manifest: Manifest) -> str:
+    """The release's hash."""
+    return hash_content(encode_manifest(manifest))
+
+
+def make_reference(model_hash: str, definition: str, rows: int, counts: NDArray[np.int64]) -> Reference:
+    """A reference from counts per leaf (int64[leaves], as `score.model.leaf_counts` gives them)."""
+    return Reference(
+        model_hash=model_hash, definition=definition, rows=rows, counts=counts.astype("<i8", copy=False).tobytes()
+    )
+
+
+def encode_reference(reference: Reference) -> bytes:
+    """Canonical JSON; counts as base64."""
+    return encode_canonical(reference)
+
+
+def decode_reference(raw: bytes) -> Reference:
+    """The reference behind canonical JSON. Raises Refused when it is not one."""
+    try:
+        return _REFERENCE_DECODER.decode(raw)
+    except msgspec.DecodeError as error:
+        raise Refused(f"reference population: {error}") from error
+
+
+def compose_release(manifest: Manifest, documents: Mapping[str, bytes]) -> Release:
+    """Verify and compile the parts that `manifest` names.
+
+    Parameters
+    ----------
+    documents : canonical bytes by content hash; others than those named are ignored.
+
+    Raises
+    ------
+    Refused : a part is absent, its bytes have another hash, it was made for another engine, product or model, the policy fails
+        its checks, or the reference population is no better than the applicants that the policy declines.
+    """
+    if manifest.engine_version != ENGINE_VERSION:
+        raise Refused(f"release: made for engine {manifest.engine_version}, this is engine {ENGINE_VERSION}")
+    product = decode_product(_verified(documents, manifest.product_hash, "product"))
+    bundle = decode_bundle(_verified(documents, manifest.model_hash, "model"))
+    policy = decode_policy(_verified(documents, manifest.policy_hash, "policy"))
+    reference = decode_reference(_verified(documents, manifest.reference_hash, "reference"))
+    _check_model(bundle, manifest, product)
+    check_policy(policy, product)
+    model = compile_model(bundle.tables)
+    compiled = compile_policy(policy, product)
+    means = _reference_contributions(reference, manifest, model)
+    _check_reference(model, bundle.calibration, means, compiled.decline_from)
+    features = compile_features(product)
+    variables = product.model_variables
+    return Release(
+        hash=hash_manifest(manifest),
+        manifest=manifest,
+        product=product,
+        features=features,
+        model=model,
+        calibration=bundle.calibration,
+        scale=bundle.scale,
+        policy=compiled,
+        variables=variables,
+        families=tuple(v.family for v in variables),
+        reference=means,
+        model_positions=tuple(features.model_variables.tolist()),
+        is_category=tuple(v.op == "category" for v in variables),
+    )
+
+
+def _verified(documents: Mapping[str, bytes], content_hash: str, part: str) -> bytes:
+    raw = documents.get(content_hash)
+    if raw is None:
+        raise Refused(f"release: its {part} document {content_hash} is absent")
+    if hash_content(raw) != content_hash:
+        raise Refused(f"release: the {part} document stored as {content_hash} has other bytes")
+    return raw
+
+
+def _check_model(bundle: Bundle, manifest: Manifest, product: Product) -> None:
+    """The model must have been trained for this engine and on this product's variables, as they are declared."""
+    if bundle.engine_version != manifest.engine_version:
+        raise Refused(f"release: the model was made for engine {bundle.engine_version}, not {manifest.engine_version}")
+    if bundle.product_hash != manifest.product_hash:
+        raise Refused(f"release: the model was trained on product {bundle.product_hash}, not {manifest.product_hash}")
+    variables = product.model_variables
+    if bundle.variables != tuple(v.name for v in variables):
+        raise Refused("release: the model's variables are not the product's model variables in order")
+    if bundle.directions != tuple(v.direction for v in variables):
+        raise Refused("release: the model's directions are not the product's")
+    categories = {a.name: a.categories for a in product.case_attributes if a.type is AttributeType.CATEGORY}
+    if bundle.categories != tuple(categories[v.of[0]] if v.op == "category" else () for v in variables):
+        raise Refused("release: the model's categories are not the product's")
+
+
+def _reference_contributions(reference: Reference, manifest: Manifest, model: CompiledModel) -> tuple[float, ...]:
+    """Mean contributions of the reference population, by model variable."""
+    if reference.model_hash != manifest.model_hash:
+        raise Refused("release: the reference population was counted on another model")
+    leaves = len(model.tables.leaf_values)
+    if len(reference.counts) != 8 * leaves:
+        raise Refused(f"release: the reference population must have {leaves} counts")
+    counts = np.frombuffer(reference.counts, dtype="<i8").astype(np.int64)
+    per_tree = np.add.reduceat(counts, model.tables.leaf_offsets[:-1])
+    if bool(np.any(counts < 0)) or bool(np.any(per_tree != reference.rows)):
+        raise Refused(f"release: the counts of each tree must add up to {reference.rows} rows")
+    return tuple(mean_contributions(model, counts).tolist())
+
+
+def _check_reference(
+    model: CompiledModel, calibration: Calibration, means: tuple[float, ...], decline_from: Ppm
+) -> None:
+    """Every decline by score must be worse than the reference somewhere, or it would have no adverse reason to give."""
+    mean = model.expected_log_odds + math.fsum(means)
+    lowest = margin_at_pd(calibration, Ppm(decline_from - 1))
+    if not mean + REFERENCE_GAP_MIN < lowest:
+        raise Refused(
+            "release: the reference population's mean score must lie below the decline cut-off; "
+            "choose a safer reference or a higher decline_from_ppm"
+        )

@@ -1,0 +1,293 @@
+"""Compiles a checked policy into functions over facts and variables, once per release.
+
+The steps: each condition becomes one function `(facts, variables) -> True | False | None` (None = unknown), each rule carries its
+three possible trace entries and its reason ready made, the grid becomes parallel tuples for one bisection. What is compiled here
+serves one Case and a million with the same result.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from instant_credit.application.facts import Facts
+from instant_credit.application.product import Product
+from instant_credit.application.wording import format_value
+from instant_credit.policy.document import Band, Comparison, Condition, Policy, ReasonText, Rule
+from instant_credit.policy.operands import Catalogue, Number, Operand, OperandKind, Read, compile_read
+from instant_credit.policy.verdict import Reason, RuleResult, RuleTrace
+from instant_credit.units import Cents, Ppm, money_text
+
+Test = Callable[[Facts, Sequence[float]], bool | None]
+Show = Callable[[Facts, Sequence[float]], str | None]
+
+# Texts show no value beyond this; no fact that passes the door comes near it.
+SHOWN_MAX = 1e15
+
+EXITS = (
+    "score_unavailable",
+    "pd_in_decline_range",
+    "pd_in_referral_range",
+    "evidence_missing",
+    "amount_above_limit",
+    "term_above_limit",
+    "term_not_offered",
+    "instalment_above_affordable",
+    "debt_above_affordable",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """The three things a rule can say, made once."""
+
+    hit: RuleTrace
+    clear: RuleTrace
+    unknown: RuleTrace
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledReason:
+    """A reason whose text is filled with a value when it is given."""
+
+    reason: ReasonText
+    constant: Reason
+
+    def fill(self, value: str | None) -> Reason:
+        """The reason with `value` in its text; None stands for a missing value."""
+        reason = self.reason
+        if "{value}" not in reason.text:
+            return self.constant
+        if value is None:
+            return Reason(
+                number=reason.number, code=reason.code, family=reason.family, text=reason.text_missing or reason.text
+            )
+        text = reason.text.replace("{value}", value)
+        return Reason(number=reason.number, code=reason.code, family=reason.family, text=text)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """One rule, ready to run."""
+
+    test: Test
+    declines: bool
+    unknown_refers: bool
+    traces: Traces
+    reason: CompiledReason
+    show: Show
+
+    def reason_for(self, facts: Facts, variables: Sequence[float]) -> Reason:
+        """The rule's reason with the applicant's own value."""
+        return self.reason.fill(self.show(facts, variables))
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPolicy:
+    """Everything `evaluate` reads. `band_ends` are the bands' upper bounds in pd ppm, ascending, all but the last."""
+
+    policy: Policy
+    currency: str
+    rules: tuple[CompiledRule, ...]
+    exit_traces: tuple[Traces, ...]
+    bands: tuple[Band, ...]
+    band_ends: tuple[int, ...]
+    approve_below: Ppm
+    decline_from: Ppm
+    terms_months: tuple[int, ...]
+    read_amount: Read
+    read_term: Read
+    read_income: Read
+    read_debt: Callable[[Facts], Ppm | None] | None
+    instalment_share: Ppm
+    debt_share: Ppm
+    score_unavailable: CompiledReason
+    evidence_missing: CompiledReason
+    referred_by_score: CompiledReason
+    amount_above_limit: CompiledReason
+    term_above_limit: CompiledReason
+    term_not_offered: CompiledReason
+    instalment_above_affordable: CompiledReason
+    debt_above_affordable: CompiledReason
+
+    @property
+    def model_variables_known_min(self) -> int:
+        """How many model variables must be known before a score counts."""
+        return self.policy.model_variables_known_min
+
+
+def compile_policy(policy: Policy, product: Product) -> CompiledPolicy:
+    """The program of `policy`, which must have passed `checks.check_policy` for `product`."""
+    catalogue = Catalogue(product)
+    reasons = {r.code: _compile_reason(r) for r in policy.reasons}
+    exits = policy.exits
+    debt = policy.affordability.debt_to_income
+    return CompiledPolicy(
+        policy=policy,
+        currency=product.currency,
+        rules=tuple(_compile_rule(rule, catalogue, reasons) for rule in policy.rules),
+        exit_traces=tuple(_traces(name) for name in EXITS),
+        bands=policy.grid,
+        band_ends=tuple(band.pd_below_ppm for band in policy.grid[:-1]),
+        approve_below=Ppm(policy.cut_offs.approve_below_ppm),
+        decline_from=Ppm(policy.cut_offs.decline_from_ppm),
+        terms_months=tuple(sorted(policy.amounts.terms_months)),
+        read_amount=compile_read(catalogue.attribute_operand(product.roles.amount)),
+        read_term=compile_read(catalogue.attribute_operand(product.roles.term)),
+        read_income=compile_read(catalogue.total_operand(catalogue.income)),
+        read_debt=None if debt is None else _compile_debt(debt.attribute, catalogue),
+        instalment_share=Ppm(policy.affordability.instalment_to_income_ppm_max),
+        debt_share=Ppm(0 if debt is None else debt.ppm_max),
+        score_unavailable=reasons[exits.score_unavailable],
+        evidence_missing=reasons[exits.evidence_missing],
+        referred_by_score=reasons[exits.referred_by_score],
+        amount_above_limit=reasons[exits.amount_above_limit],
+        term_above_limit=reasons[exits.term_above_limit],
+        term_not_offered=reasons[exits.term_not_offered],
+        instalment_above_affordable=reasons[exits.instalment_above_affordable],
+        debt_above_affordable=reasons[exits.debt_above_affordable or exits.instalment_above_affordable],
+    )
+
+
+def _traces(name: str) -> Traces:
+    return Traces(
+        hit=RuleTrace(rule=name, result=RuleResult.HIT),
+        clear=RuleTrace(rule=name, result=RuleResult.CLEAR),
+        unknown=RuleTrace(rule=name, result=RuleResult.UNKNOWN),
+    )
+
+
+def _compile_reason(reason: ReasonText) -> CompiledReason:
+    constant = Reason(number=reason.number, code=reason.code, family=reason.family, text=reason.text)
+    return CompiledReason(reason=reason, constant=constant)
+
+
+def _compile_rule(rule: Rule, catalogue: Catalogue, reasons: dict[str, CompiledReason]) -> CompiledRule:
+    return CompiledRule(
+        test=compile_condition(rule.when, catalogue),
+        declines=rule.outcome == "decline",
+        unknown_refers=rule.unknown == "refer",
+        traces=_traces(rule.id),
+        reason=reasons[rule.reason],
+        show=_compile_show(shown_operand(rule, catalogue), catalogue),
+    )
+
+
+def comparisons_of(condition: Condition) -> tuple[Condition, ...]:
+    """Every comparison inside `condition`, in the order written."""
+    if condition.compare is not None:
+        return (condition,)
+    parts = (*condition.all, *condition.any, *(() if condition.not_ is None else (condition.not_,)))
+    return tuple(leaf for part in parts for leaf in comparisons_of(part))
+
+
+def operand_of(comparison: Condition, catalogue: Catalogue) -> Operand:
+    """The operand a comparison reads. Raises KeyError for an unknown name."""
+    if comparison.attribute is not None:
+        return catalogue.attribute_operand(comparison.attribute)
+    if comparison.variable is not None:
+        return catalogue.variable_operand(comparison.variable)
+    return catalogue.total_operand(comparison.total)
+
+
+def shown_operand(rule: Rule, catalogue: Catalogue) -> Operand | None:
+    """The operand whose value a rule's reason shows: the one named by `shows`, else the only one read, else none."""
+    operands = {o.names: o for o in (operand_of(leaf, catalogue) for leaf in comparisons_of(rule.when))}
+    if rule.shows is not None:
+        return next((o for names, o in operands.items() if rule.shows in names), None)
+    return next(iter(operands.values())) if len(operands) == 1 else None
+
+
+def _compile_show(operand: Operand | None, catalogue: Catalogue) -> Show:
+    if operand is None:
+        return lambda facts, variables: None
+    read = compile_read(operand)
+    currency = catalogue.product.currency
+
+    def show(facts: Facts, variables: Sequence[float]) -> str | None:
+        value = read(facts, variables)
+        return None if value is None else _text_of(operand, value, currency)
+
+    return show
+
+
+def _text_of(operand: Operand, value: Number, currency: str) -> str:
+    """`value` for people: exact for money and categories."""
+    if operand.kind in (OperandKind.CENTS, OperandKind.TOTAL):
+        return money_text(Cents(int(value)), currency)
+    if operand.kind is OperandKind.CATEGORY:
+        return operand.categories[int(value)].replace("_", " ")
+    return format_value(operand.unit, min(max(float(value), -SHOWN_MAX), SHOWN_MAX), currency)
+
+
+def _compile_debt(name: str, catalogue: Catalogue) -> Callable[[Facts], Ppm | None]:
+    """Reads debt to income as ppm, half to even; None when missing or beyond all measure."""
+    operand = catalogue.attribute_operand(name)
+    position = operand.positions[0]
+    scale = 10_000 if operand.unit == "percent" else 1_000_000
+
+    def read_debt(facts: Facts) -> Ppm | None:
+        value = facts.reals[position]
+        if value is None or not -1e12 < value < 1e12:
+            return None
+        return Ppm(max(0, round(value * scale)))
+
+    return read_debt
+
+
+def compile_condition(condition: Condition, catalogue: Catalogue) -> Test:
+    """One function of facts and variables: True, False, or None when a missing value leaves it open (Kleene's logic)."""
+    if condition.compare is not None:
+        operand = operand_of(condition, catalogue)
+        return _compile_comparison(operand, compile_read(operand), condition)
+    if condition.not_ is not None:
+        inner = compile_condition(condition.not_, catalogue)
+
+        def test_not(facts: Facts, variables: Sequence[float]) -> bool | None:
+            result = inner(facts, variables)
+            return None if result is None else not result
+
+        return test_not
+    absorbing = bool(condition.any)
+    tests = tuple(compile_condition(part, catalogue) for part in (condition.any or condition.all))
+
+    def test_many(facts: Facts, variables: Sequence[float]) -> bool | None:
+        is_open = False
+        for test in tests:
+            result = test(facts, variables)
+            if result is absorbing:
+                return absorbing
+            is_open = is_open or result is None
+        return None if is_open else not absorbing
+
+    return test_many
+
+
+def _compile_comparison(operand: Operand, read: Read, comparison: Condition) -> Test:
+    if operand.kind is OperandKind.CATEGORY:
+        codes = codes_of(operand, comparison)
+
+        def test_code(facts: Facts, variables: Sequence[float]) -> bool | None:
+            code = read(facts, variables)
+            return None if code is None else code in codes
+
+        return test_code
+    value = comparison.value
+    if not isinstance(value, (int, float)):
+        raise TypeError("a number is compared with a number")
+    match comparison.compare:
+        case Comparison.ABOVE:
+            return lambda facts, variables: None if (x := read(facts, variables)) is None else x > value
+        case Comparison.AT_LEAST:
+            return lambda facts, variables: None if (x := read(facts, variables)) is None else x >= value
+        case Comparison.BELOW:
+            return lambda facts, variables: None if (x := read(facts, variables)) is None else x < value
+        case Comparison.AT_MOST:
+            return lambda facts, variables: None if (x := read(facts, variables)) is None else x <= value
+        case _:
+            return lambda facts, variables: None if (x := read(facts, variables)) is None else x == value
+
+
+def codes_of(operand: Operand, comparison: Condition) -> frozenset[int]:
+    """Positions of the categories a comparison names. Raises ValueError for an unknown name."""
+    value = comparison.value
+    names = value if isinstance(value, tuple) else (value,)
+    return frozenset(operand.categories.index(str(name)) for name in names)
