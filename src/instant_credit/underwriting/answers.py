@@ -1,0 +1,84 @@
+"""What an applicant's client is answered. The first answer's bytes are kept, so these Structs only ever grow."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Struct
+
+from instant_credit.decision.decision import REASONS_MAX, Decision, Outcome, Reason
+from instant_credit.units import Cents, Ppm
+
+Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+ProductName = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,62}$")]
+VARIABLES_MAX = 5000
+
+
+class Offer(Struct, frozen=True, kw_only=True):
+    """What is offered. `amount_cents` is below what was asked for in a counter-offer."""
+
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+    amount_cents: Cents
+    term_months: int
+    apr_ppm: Ppm
+    instalment_cents: Cents
+
+
+class Timings(Struct, frozen=True, kw_only=True):
+    """Nanoseconds until the answer was written down; what follows is in the response's Server-Timing."""
+
+    read: int
+    decide: int
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """A decided application.
+
+    `offer` is set for approve and counter_offer; `reasons` are the principal reasons of every other answer than approve;
+    `pd_ppm` (probability of default) and `points` are missing when no score could be computed.
+    """
+
+    schema_version: int = 1
+    application_id: UUID
+    decision_id: UUID
+    recorded_at: datetime
+    product: ProductName
+    release: Hash
+    outcome: Outcome
+    offer: Offer | None
+    reasons: Annotated[tuple[Reason, ...], Meta(max_length=REASONS_MAX)]
+    pd_ppm: Ppm | None
+    points: int | None
+    timings_ns: Timings
+
+
+class Contribution(Struct, frozen=True, kw_only=True):
+    """How much one variable moved this applicant's log-odds of default: positive raises the risk."""
+
+    variable: ProductName
+    log_odds: float
+
+
+class RecordedDecision(Struct, frozen=True, kw_only=True):
+    """A Decision with its envelope and its contributions by name.
+
+    `expected_log_odds` of the decision plus all contributions is the raw score.
+    """
+
+    schema_version: int = 1
+    application_id: UUID
+    decision_id: UUID
+    recorded_at: datetime
+    product: ProductName
+    release: Hash
+    decision: Decision
+    contributions: Annotated[tuple[Contribution, ...], Meta(max_length=VARIABLES_MAX)]
+
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def encode_answer(answer: Answer | RecordedDecision) -> bytes:
+    """The answer as JSON in declared order."""
+    return _ENCODER.encode(answer)

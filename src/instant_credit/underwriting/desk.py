@@ -1,0 +1,386 @@
+"""The desk: one application from its bytes to its recorded answer.
+
+    bytes ─► door (check) ─► Case ─► decide (pure) ─► answer ─► one commit ─► the answer leaves
+
+The desk owns the order of these steps, ids and the clock. An application is decided at most once per idempotency key: within
+this process later ones wait for the first; between processes the record's commit keeps the first and gives it back.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from instant_credit.access.actors import Actor
+from instant_credit.application.document import decode_product
+from instant_credit.application.door import Door, Told
+from instant_credit.application.product import Product
+from instant_credit.canonical import encode_canonical
+from instant_credit.decision.case import Case
+from instant_credit.decision.decide import decide
+from instant_credit.decision.decision import Decision, decode_decision
+from instant_credit.decision.release import Release
+from instant_credit.errors import Conflict, NotFound, Problem, Unavailable, require
+from instant_credit.record.clock import Clock
+from instant_credit.record.commit import commit_entries, find_answer
+from instant_credit.record.documents import get_document
+from instant_credit.record.ids import new_id
+from instant_credit.record.pool import Record
+from instant_credit.record.reads import read_decision
+from instant_credit.record.rows import Entry
+from instant_credit.record.sealing import bucket_of_person
+from instant_credit.underwriting.answers import (
+    Answer,
+    Contribution,
+    Offer,
+    RecordedDecision,
+    Timings,
+    encode_answer,
+)
+from instant_credit.underwriting.lines import ApplicationLine, Ending, Stages
+
+BOOK: Final = "applications"
+# What the door calls a body that is no JSON at all; every other problem names a field.
+UNREADABLE: Final = frozenset({"BODY_NOT_JSON", "BODY_TOO_DEEP"})
+_IN_FLIGHT_MAX: Final = 1_000
+
+
+class Releases(Protocol):
+    """The live releases, kept in memory by their owner."""
+
+    def live(self) -> Mapping[str, Release]:
+        """Release by product name."""
+        ...
+
+
+class Submission(Struct, frozen=True, kw_only=True):
+    """One application as it came in. `client_id` is who asks, over all of its API keys; `actor` is the key in use."""
+
+    product: str
+    body: bytes
+    client_id: str
+    actor: Actor
+    idempotency_key: str | None = None
+
+
+class Answered(Struct, frozen=True, kw_only=True):
+    """A recorded answer. `is_repeated` says that it is the first answer to an earlier submission with the same key."""
+
+    body: bytes
+    decision_id: UUID
+    is_repeated: bool
+    stages: Stages
+
+
+class _AnswerIds(Struct, frozen=True):
+    decision_id: UUID
+    application_id: UUID
+
+
+_IDS = msgspec.json.Decoder(_AnswerIds)
+
+
+class _Course:
+    """What is known so far of one application under way, for its line."""
+
+    def __init__(self, submission: Submission, clock: Clock) -> None:
+        self._submission = submission
+        self._clock = clock
+        self._started_ns = self._last_ns = clock.monotonic_ns()
+        self._spent_ns: dict[str, int] = {}
+        self.facts: dict[str, Any] = {}
+
+    def spend(self, stage: str) -> int:
+        """Book the time since the last stage under `stage`; nanoseconds."""
+        now_ns = self._clock.monotonic_ns()
+        spent_ns = now_ns - self._last_ns
+        self._spent_ns[stage] = self._spent_ns.get(stage, 0) + spent_ns
+        self._last_ns = now_ns
+        return spent_ns
+
+    def stages(self) -> Stages:
+        """Stage times until now."""
+        return Stages(**self._spent_ns, total_ns=self._clock.monotonic_ns() - self._started_ns)
+
+    def line(self, ending: Ending) -> ApplicationLine:
+        """The application's line."""
+        submission = self._submission
+        return ApplicationLine(
+            ending=ending,
+            product=submission.product,
+            actor_kind=submission.actor.kind.value,
+            actor_id=submission.actor.id,
+            stages=self.stages(),
+            **self.facts,
+        )
+
+
+class Desk:
+    """Decides and records.
+
+    Parameters
+    ----------
+    record : the open system of record; its clock and chance are the desk's.
+    releases : live releases by product.
+    report : called once with every application's line, at its end.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        releases: Releases,
+        *,
+        report: Callable[[ApplicationLine], None],
+    ) -> None:
+        self._record = record
+        self._releases = releases
+        self._clock = record.clock
+        self._entropy = record.entropy
+        self._report = report
+        self._doors: dict[str, Door] = {}
+        self._products: dict[str, Product] = {}
+        self._under_way: dict[tuple[str, str], asyncio.Event] = {}
+        self._in_flight = 0
+
+    def offered(self) -> Mapping[str, Release]:
+        """The live release of every product that can be applied for."""
+        return self._releases.live()
+
+    def door_of(self, release: Release) -> Door:
+        """The door of the release's product, made once."""
+        door = self._doors.get(release.manifest.product_hash)
+        if door is None:
+            door = self._doors[release.manifest.product_hash] = Door(release.product)
+        return door
+
+    async def check_record(self) -> None:
+        """Raise `Unavailable` unless the record answers."""
+        await self._record.ping()
+
+    async def apply(self, submission: Submission) -> Answered | tuple[Problem, ...]:
+        """Decide, record and answer one application.
+
+        Returns
+        -------
+        Answered, or every problem of the application; then nothing was recorded and its idempotency key stays free.
+
+        Raises
+        ------
+        NotFound : the product has no live release.
+        Conflict : the idempotency key was used for another body.
+        Unavailable : the record did not take the decision; the same submission may be sent again.
+        """
+        if self._in_flight >= _IN_FLIGHT_MAX:
+            raise Unavailable("the desk is full")
+        course = _Course(submission, self._clock)
+        ending = Ending.FAILED
+        self._in_flight += 1
+        try:
+            answered = await self._take_turn(submission, course)
+            if isinstance(answered, tuple):
+                ending = Ending.REFUSED
+                course.facts["problems"] = tuple(problem.code for problem in answered)
+            else:
+                ending = Ending.REPEATED if answered.is_repeated else Ending.DECIDED
+            return answered
+        except Conflict:
+            ending = Ending.CONFLICT
+            raise
+        except NotFound:
+            ending = Ending.REFUSED
+            course.facts["problems"] = ("PRODUCT_NOT_OFFERED",)
+            raise
+        except BaseException as error:
+            course.facts["error"] = type(error).__name__
+            raise
+        finally:
+            self._in_flight -= 1
+            self._report(course.line(ending))
+
+    async def _take_turn(self, submission: Submission, course: _Course) -> Answered | tuple[Problem, ...]:
+        """Submissions with the same client and key pass one after another."""
+        if submission.idempotency_key is None:
+            return await self._decide_and_record(submission, course)
+        slot = (submission.client_id, submission.idempotency_key)
+        has_waited = False
+        while (ahead := self._under_way.get(slot)) is not None:
+            has_waited = True
+            await ahead.wait()
+        done = self._under_way[slot] = asyncio.Event()
+        try:
+            course.spend("wait_ns")
+            if has_waited and (first := await self._find_first(submission, course)) is not None:
+                return first
+            return await self._decide_and_record(submission, course)
+        finally:
+            del self._under_way[slot]
+            done.set()
+
+    async def _decide_and_record(self, submission: Submission, course: _Course) -> Answered | tuple[Problem, ...]:
+        """Check, decide and commit.
+
+        The commit finds out about an earlier answer by itself, in the one round trip that every application needs. Only an
+        application that can't be decided any more (its product changed since) is looked up by its key.
+        """
+        release = self.offered().get(submission.product)
+        if release is None:
+            if (first := await self._find_first(submission, course)) is not None:
+                return first
+            raise NotFound("product", "of this name")
+        now = self._clock.now()
+        told = self.door_of(release).read_application(submission.body, now.date())
+        course.spend("read_ns")
+        if not isinstance(told, Told):
+            return await self._find_first(submission, course) or told
+        case = Case(product_hash=release.manifest.product_hash, as_of=now.date(), facts=told.facts)
+        decision = decide(case, release)
+        course.spend("decide_ns")
+        entry = self._write_entry(
+            submission, release=release, told=told, case=case, decision=decision, now=now, course=course
+        )
+        committed = (await commit_entries(self._record, [entry], submission.actor))[0]
+        course.spend("record_ns")
+        if committed.kind == "existing":
+            return self._repeat(submission, committed.answer, committed.body_mac, course)
+        course.facts.update(
+            application_id=str(entry.case_id),
+            decision_id=str(entry.decision_id),
+            release_hash=release.hash,
+            model_hash=release.manifest.model_hash,
+            policy_hash=release.manifest.policy_hash,
+            outcome=decision.outcome.value,
+            reasons=tuple(reason.code for reason in decision.reasons),
+        )
+        assert entry.answer is not None
+        assert entry.decision_id is not None
+        return Answered(body=entry.answer, decision_id=entry.decision_id, is_repeated=False, stages=course.stages())
+
+    def _write_entry(
+        self,
+        submission: Submission,
+        *,
+        release: Release,
+        told: Told,
+        case: Case,
+        decision: Decision,
+        now: datetime,
+        course: _Course,
+    ) -> Entry:
+        """Everything that one transaction records: ids, answer and stage times are fixed here."""
+        key_ring = self._record.key_ring
+        person_id = key_ring.person_id_of(told.identity.identity_number)
+        bucket = bucket_of_person(person_id)
+        case_id, decision_id = (new_id(bucket, now, self._entropy) for _ in range(2))
+        stages = course.stages()
+        answer = Answer(
+            application_id=case_id,
+            decision_id=decision_id,
+            recorded_at=now,
+            product=submission.product,
+            release=release.hash,
+            outcome=decision.outcome,
+            offer=_offer(decision, release.product),
+            reasons=decision.reasons,
+            pd_ppm=decision.pd_ppm,
+            points=decision.points,
+            timings_ns=Timings(read=stages.read_ns, decide=stages.decide_ns),
+        )
+        monitoring = told.monitoring
+        is_keyed = submission.idempotency_key is not None
+        return Entry(
+            person_id=person_id,
+            identity=encode_canonical(told.identity),
+            book=BOOK,
+            product=submission.product,
+            product_hash=release.manifest.product_hash,
+            as_of=case.as_of,
+            case_id=case_id,
+            case=encode_canonical(case),
+            monitoring=encode_canonical(monitoring) if any(code >= 0 for code in monitoring.codes) else None,
+            decision_id=decision_id,
+            decision=encode_canonical(decision),
+            release_hash=release.hash,
+            outcome=decision.outcome.value,
+            answer=encode_answer(answer),
+            client_id=submission.client_id if is_keyed else None,
+            idempotency_key=submission.idempotency_key,
+            body_mac=self._mac(submission) if is_keyed else None,
+            recorded_at=now,
+            stage_ns=(stages.wait_ns, stages.read_ns, stages.decide_ns),
+        )
+
+    def _mac(self, submission: Submission) -> bytes:
+        """Names the submission's body and product: the same key for another product is another request."""
+        return self._record.key_ring.body_mac(
+            submission.client_id, submission.product.encode() + b"\x00" + submission.body
+        )
+
+    async def _find_first(self, submission: Submission, course: _Course) -> Answered | None:
+        """The answer that an earlier submission with the same key got, None when there is none."""
+        if submission.idempotency_key is None:
+            return None
+        found = await find_answer(self._record, submission.client_id, submission.idempotency_key)
+        course.spend("record_ns")
+        return None if found is None else self._repeat(submission, found.answer, found.body_mac, course)
+
+    def _repeat(
+        self, submission: Submission, answer: bytes | None, body_mac: bytes | None, course: _Course
+    ) -> Answered:
+        if body_mac != self._mac(submission):
+            raise Conflict("the idempotency key was used for another application")
+        if answer is None:
+            raise NotFound("answer", "of a person who was erased")
+        ids = _IDS.decode(answer)
+        course.facts.update(application_id=str(ids.application_id), decision_id=str(ids.decision_id))
+        return Answered(body=answer, decision_id=ids.decision_id, is_repeated=True, stages=course.stages())
+
+    async def read_decision(self, decision_id: UUID) -> RecordedDecision:
+        """A recorded decision by its id.
+
+        Raises
+        ------
+        NotFound : there is none, or the person was erased since.
+        """
+        stored = await read_decision(self._record, decision_id)
+        if stored is None or stored.decision is None:
+            raise NotFound("decision", "of this id, or its person was erased")
+        decision = decode_decision(stored.decision)
+        product = await self._read_product(decision.product_hash)
+        names = [variable.name for variable in product.model_variables]
+        require(len(decision.contributions) in (0, len(names)), "a decision has a contribution for every variable")
+        return RecordedDecision(
+            application_id=stored.case_id,
+            decision_id=decision_id,
+            recorded_at=stored.recorded_at,
+            product=product.name,
+            release=stored.release_hash,
+            decision=decision,
+            contributions=tuple(
+                Contribution(variable=name, log_odds=value)
+                for name, value in zip(names, decision.contributions, strict=False)
+            ),
+        )
+
+    async def _read_product(self, product_hash: str) -> Product:
+        """A product document that some decision names; products are few, and they stay in memory."""
+        product = self._products.get(product_hash)
+        if product is None:
+            product = self._products[product_hash] = decode_product(await get_document(self._record, product_hash))
+        return product
+
+
+def _offer(decision: Decision, product: Product) -> Offer | None:
+    terms = decision.terms
+    if terms is None:
+        return None
+    return Offer(
+        currency=product.currency,
+        amount_cents=terms.amount_cents,
+        term_months=terms.term_months,
+        apr_ppm=terms.apr_ppm,
+        instalment_cents=terms.instalment_cents,
+    )

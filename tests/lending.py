@@ -1,0 +1,220 @@
+"""A small lending world for tests: applications by chance, a tiny model through the real path, a release of it, a running server."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+from catboost import CatBoostClassifier, Pool
+
+from instant_credit.application.document import encode_product, load_product
+from instant_credit.application.door import Door
+from instant_credit.application.product import AttributeType, Direction, Product
+from instant_credit.canonical import hash_content
+from instant_credit.decision.release import Manifest, encode_manifest, encode_reference, make_reference
+from instant_credit.features.build import build_features
+from instant_credit.features.pack import pack_facts
+from instant_credit.features.program import compile_features
+from instant_credit.policy.document import encode_policy, read_policy
+from instant_credit.record.shipped import read_starter
+from instant_credit.score.bundle import ENGINE_VERSION, Bundle, encode_bundle
+from instant_credit.score.calibration import Calibration
+from instant_credit.score.model import compile_model, leaf_counts, score_rows
+from instant_credit.training.compile import compile_catboost
+from instant_credit.units import days_from_date
+
+AS_OF = date(2026, 6, 15)
+ROWS = 1500
+SERVER = Path(__file__).parent / "serving.py"
+
+# Where the plain ranges of the product would be absurd together.
+LIKELY: dict[str, tuple[float, float]] = {
+    "requested_amount_cents": (100_000, 3_500_000),
+    "income_annual_cents": (1_500_000, 20_000_000),
+    "assistance_income_annual_cents": (0, 1_000_000),
+    "term_months": (36, 60),
+    "debt_to_income_percent": (0, 40),
+    "delinquencies_2y": (0, 3),
+    "inquiries_6m": (0, 6),
+    "open_accounts": (1, 25),
+    "total_accounts": (1, 60),
+    "public_records": (0, 1),
+    "bankruptcies": (0, 1),
+    "tax_liens": (0, 1),
+    "revolving_balance_cents": (0, 5_000_000),
+    "revolving_utilisation": (0, 1.2),
+    "accounts_now_delinquent": (0, 0),
+    "delinquent_amount_cents": (0, 0),
+    "collections_12m": (0, 0),
+    "chargeoffs_12m": (0, 0),
+}
+
+
+def personal_loan() -> Product:
+    return load_product(read_starter("products", "personal_loan"))
+
+
+def invent_values(product: Product, chance: Random, as_of: date = AS_OF) -> dict[str, Any]:
+    """Natural values by attribute name; optional ones are missing now and then."""
+    values: dict[str, Any] = {}
+    for attribute in product.case_attributes:
+        low, high = LIKELY.get(attribute.name, (attribute.minimum or 0.0, attribute.maximum or 0.0))
+        if not attribute.is_required and chance.random() < 0.1:
+            continue
+        if attribute.type is AttributeType.CATEGORY:
+            values[attribute.name] = chance.choice(attribute.categories)
+        elif attribute.type is AttributeType.DATE:
+            values[attribute.name] = as_of - timedelta(days=int(365.2 * chance.uniform(low + 1, min(high, 30) - 1)))
+        elif attribute.type is AttributeType.REAL:
+            values[attribute.name] = round(chance.uniform(low, high), 3)
+        else:
+            values[attribute.name] = int(chance.uniform(low, high + 1 - 1e-9))
+    return values
+
+
+def invent_body(product: Product, chance: Random, **facts: Any) -> dict[str, Any]:
+    """The body of one application, ready for JSON; `facts` replace invented ones, None leaves one out."""
+    values = {**invent_values(product, chance, date.today()), **facts}  # noqa: DTZ011
+    told = {name: v.isoformat() if isinstance(v, date) else v for name, v in values.items() if v is not None}
+    number = f"{chance.randrange(10**9):09d}"
+    applicant = {"name": "Ada Example", "identity_number": number, "address": "1 Example Street"}
+    return {"applicant": applicant, "facts": told}
+
+
+@dataclass(frozen=True)
+class Documents:
+    """A release as documents: kind and bytes in the order of recording; the last one is the manifest."""
+
+    product: Product
+    parts: tuple[tuple[str, bytes], ...]
+
+    @property
+    def by_hash(self) -> Mapping[str, bytes]:
+        return {hash_content(raw): raw for _, raw in self.parts}
+
+    @property
+    def release_hash(self) -> str:
+        return hash_content(self.parts[-1][1])
+
+
+def make_documents() -> Documents:
+    """The shipped product and policy with a tiny model, trained on invented loans by the real path."""
+    product = personal_loan()
+    policy = read_policy(read_starter("policies", "personal_loan"))
+    door = Door(product)
+    chance = Random(5)
+    facts = [door.check_facts(invent_values(product, chance), AS_OF) for _ in range(ROWS)]
+    assert not any(isinstance(one, tuple) for one in facts), facts[:1]
+    program = compile_features(product)
+    days = np.full(ROWS, days_from_date(AS_OF), dtype=np.int32)
+    matrix = build_features(program, pack_facts(program, facts, days)).model
+    names = [v.name for v in product.model_variables]
+    bundle = _train(product, names, matrix)
+    model_raw = encode_bundle(bundle)
+    model = compile_model(bundle.tables)
+    safest = matrix[np.argsort(score_rows(model, matrix))[: ROWS // 2]]
+    reference = make_reference(
+        hash_content(model_raw), "The safer half of invented applicants.", len(safest), leaf_counts(model, safest)
+    )
+    parts = [
+        ("product", encode_product(product)),
+        ("model", model_raw),
+        ("policy", encode_policy(policy)),
+        ("reference", encode_reference(reference)),
+    ]
+    hashes = {f"{kind}_hash": hash_content(raw) for kind, raw in parts}
+    manifest = Manifest(engine_version=ENGINE_VERSION, **hashes)
+    return Documents(product=product, parts=(*parts, ("release", encode_manifest(manifest))))
+
+
+def _train(product: Product, names: list[str], matrix: Any) -> Bundle:
+    """A CatBoost model of loans whose risk falls with income and rises with what was asked for, in the catalogue's directions."""
+    signs = {Direction.INCREASING: 1, Direction.DECREASING: -1, Direction.FREE: 0}
+    variables = product.model_variables
+    counts = [len(_categories(product, v.of[0])) if v.op == "category" else 0 for v in variables]
+    columns = [j for j, count in enumerate(counts) if count]
+    rng = np.random.default_rng(7)
+    direction = np.array([signs[v.direction] for v in variables], dtype=float)
+    ranks = np.argsort(np.argsort(np.nan_to_num(matrix), axis=0), axis=0) / len(matrix) - 0.5
+    margin = ranks @ (direction * 1.2) + rng.normal(0, 1, len(matrix)) - 2.0
+    labels = (rng.random(len(matrix)) < 1 / (1 + np.exp(-margin))).astype(int)
+    rows = [
+        [str(int(value)) if j in columns else float(value) for j, value in enumerate(row)] for row in matrix.tolist()
+    ]
+    model = CatBoostClassifier(
+        iterations=40,
+        depth=4,
+        learning_rate=0.1,
+        random_seed=1,
+        thread_count=1,
+        verbose=False,
+        allow_writing_files=False,
+        one_hot_max_size=255,
+        monotone_constraints={names[j]: signs[v.direction] for j, v in enumerate(variables) if signs[v.direction]},
+        feature_border_type="UniformAndQuantiles",
+    )
+    model.fit(Pool(rows, labels, cat_features=columns, feature_names=names))
+    return Bundle(
+        product_hash=hash_content(encode_product(product)),
+        variables=tuple(names),
+        categories=tuple(_categories(product, v.of[0]) if v.op == "category" else () for v in variables),
+        directions=tuple(v.direction for v in variables),
+        tables=compile_catboost(model, names, counts),
+        calibration=Calibration(),
+    )
+
+
+def _categories(product: Product, name: str) -> tuple[str, ...]:
+    return next(a.categories for a in product.attributes if a.name == name)
+
+
+@dataclass
+class Served:
+    """A server in a process of its own."""
+
+    process: subprocess.Popen[str]
+    address: str
+    log: Path
+    modules: Path
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Ask the server to end; its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        status = self.process.wait(timeout=40)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return status
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
+def start_server(environ: Mapping[str, str], folder: Path) -> Served:
+    """Start `instant-credit serve` on a free port and wait until it says where it listens."""
+    log = folder / "serve.log"
+    modules = folder / "modules.json"
+    with log.open("a") as stream:
+        process = subprocess.Popen(
+            [sys.executable, str(SERVER), str(modules), "serve", "--port", "0"],
+            env={**os.environ, **environ},
+            stdout=subprocess.PIPE,
+            stderr=stream,
+            text=True,
+        )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if found := re.search(r"Serving (http://\S+)", line):
+            return Served(process=process, address=found[1], log=log, modules=modules)
+    process.wait()
+    process.stdout.close()
+    raise AssertionError(f"the server ended before it served: {log.read_text()}")
