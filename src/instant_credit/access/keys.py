@@ -1,0 +1,102 @@
+"""API keys: their text, their hash, and what a presented key may do.
+
+A key reads ``ic_<key id>_<secret>``. The secret is 32 random bytes, so one SHA-256 at rest is enough: there is nothing to guess
+that a slow hash would slow down (that matters for passwords). The key id finds the row; the secret is compared in constant time.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from instant_credit.access.actors import Actor, ActorKind, Scope
+from instant_credit.errors import require
+
+KEY_ID_BYTES: Final = 10
+SECRET_BYTES: Final = 32
+
+_PREFIX: Final = "ic"
+_KEY_ID_LENGTH: Final = 16
+_SECRET_LENGTH: Final = 43
+_TEXT_LENGTH: Final = len(_PREFIX) + 1 + _KEY_ID_LENGTH + 1 + _SECRET_LENGTH
+
+
+class MintedKey(Struct, frozen=True, kw_only=True):
+    """A new key: `text` is shown once, `secret_hash` (32 bytes) is kept."""
+
+    key_id: str
+    text: str
+    secret_hash: bytes
+
+
+class PresentedKey(Struct, frozen=True, kw_only=True):
+    """A key as a caller presents it: its id and the hash of its secret."""
+
+    key_id: str
+    secret_hash: bytes
+
+
+class KeptKey(Struct, frozen=True, kw_only=True):
+    """A key as it is recorded. `expires_at` None = never; `revoked_at` None = not revoked."""
+
+    key_id: str
+    client_id: str
+    secret_hash: bytes
+    scopes: frozenset[Scope]
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+class Grant(Struct, frozen=True, kw_only=True):
+    """What a valid key stands for: the client it belongs to, its scopes and the actor to write down."""
+
+    key_id: str
+    client_id: str
+    scopes: frozenset[Scope]
+
+    @property
+    def actor(self) -> Actor:
+        """The actor of writes made with the key."""
+        return Actor(kind=ActorKind.API_KEY, id=self.key_id)
+
+
+def mint_key(chance: bytes) -> MintedKey:
+    """A new key out of 42 random bytes: 10 for the id, 32 for the secret."""
+    require(len(chance) == KEY_ID_BYTES + SECRET_BYTES, "a key takes 42 random bytes")
+    key_id = base64.b32encode(chance[:KEY_ID_BYTES]).decode().lower()
+    secret = base64.urlsafe_b64encode(chance[KEY_ID_BYTES:]).decode().rstrip("=")
+    return MintedKey(key_id=key_id, text=f"{_PREFIX}_{key_id}_{secret}", secret_hash=_hash_secret(secret))
+
+
+def parse_key(text: str) -> PresentedKey | None:
+    """A presented key, or None when the text cannot be one (then nothing needs to be looked up)."""
+    if len(text) != _TEXT_LENGTH or not text.isascii():
+        return None
+    prefix, _, rest = text.partition("_")
+    key_id, _, secret = rest.partition("_")
+    if prefix != _PREFIX or len(key_id) != _KEY_ID_LENGTH or len(secret) != _SECRET_LENGTH:
+        return None
+    try:
+        base64.b32decode(key_id.upper())
+    except binascii.Error:
+        return None
+    if key_id != key_id.lower():
+        return None
+    return PresentedKey(key_id=key_id, secret_hash=_hash_secret(secret))
+
+
+def check_key(presented: PresentedKey, kept: KeptKey, now: datetime) -> Grant | None:
+    """The grant of a key, or None: wrong secret, expired (from the instant `expires_at` on) or revoked."""
+    if not hmac.compare_digest(presented.secret_hash, kept.secret_hash) or presented.key_id != kept.key_id:
+        return None
+    if kept.revoked_at is not None or (kept.expires_at is not None and kept.expires_at <= now):
+        return None
+    return Grant(key_id=kept.key_id, client_id=kept.client_id, scopes=kept.scopes)
+
+
+def _hash_secret(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()

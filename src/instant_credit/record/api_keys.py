@@ -1,0 +1,127 @@
+"""Edge. API keys in the record: made, looked up, revoked. Only the hash of a secret is kept.
+
+Looked-up keys are remembered for a few seconds in the process, so that a request costs no round trip; a revocation therefore
+takes that long to reach every server.
+"""
+
+from collections import OrderedDict
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+from msgspec import Struct
+
+from instant_credit.access.actors import Actor, Scope
+from instant_credit.access.keys import KEY_ID_BYTES, SECRET_BYTES, Grant, KeptKey, check_key, mint_key, parse_key
+from instant_credit.errors import NotFound, Refused
+from instant_credit.record.pool import Record
+from instant_credit.record.shipped import read_sql
+
+REMEMBERED_NS: Final = 5_000_000_000
+REMEMBERED_KEYS: Final = 1_024
+
+
+class ApiKeyRow(Struct, frozen=True, kw_only=True):
+    """A key as `list_keys` shows it, without its hash."""
+
+    key_id: str
+    client_id: str
+    scopes: tuple[str, ...]
+    expires_at: datetime | None
+    recorded_at: datetime
+    revoked_at: datetime | None
+
+
+async def create_key(
+    record: Record, *, client_id: str, scopes: frozenset[Scope], expires_at: datetime | None, actor: Actor
+) -> str:
+    """Make a key for a client; returns its text, which nobody can show again.
+
+    Raises
+    ------
+    Refused : no scope, a client id that is empty or longer than 64 characters, or an expiry that is past.
+    """
+    now = record.clock.now()
+    if not scopes:
+        raise Refused("a key needs at least one scope: " + ", ".join(scope.value for scope in Scope))
+    if not 1 <= len(client_id) <= 64:
+        raise Refused("a client id has 1 to 64 characters")
+    if expires_at is not None and expires_at <= now:
+        raise Refused("the key would be expired already: give a later day")
+    minted = mint_key(record.entropy(KEY_ID_BYTES + SECRET_BYTES))
+    async with record.connection() as connection:
+        await connection.execute(
+            read_sql("insert_api_key"),
+            minted.key_id,
+            client_id,
+            minted.secret_hash,
+            sorted(scope.value for scope in scopes),
+            expires_at,
+            actor.kind.value,
+            actor.id,
+            now,
+        )
+    return minted.text
+
+
+async def list_keys(record: Record) -> tuple[ApiKeyRow, ...]:
+    """All keys, oldest first."""
+    async with record.connection() as connection:
+        rows = await connection.fetch(read_sql("list_api_keys"))
+    return tuple(ApiKeyRow(**(dict(row) | {"scopes": tuple(row["scopes"])})) for row in rows)
+
+
+async def revoke_key(record: Record, key_id: str, actor: Actor) -> None:
+    """Revoke a key for good; revoking it again changes nothing.
+
+    Raises
+    ------
+    NotFound : there is no such key.
+    """
+    try:
+        async with record.connection() as connection:
+            await connection.execute(
+                read_sql("insert_revocation"), key_id, actor.kind.value, actor.id, record.clock.now()
+            )
+    except asyncpg.ForeignKeyViolationError:
+        raise NotFound("API key", key_id) from None
+
+
+class KeyDesk:
+    """Checks presented keys, remembering what it looked up for `REMEMBERED_NS`."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._remembered: OrderedDict[str, tuple[int, KeptKey]] = OrderedDict()
+
+    async def verify(self, text: str) -> Grant | None:
+        """The grant of a presented key, or None: malformed, unknown, wrong, expired or revoked."""
+        presented = parse_key(text)
+        if presented is None:
+            return None
+        kept = await self._find(presented.key_id)
+        return None if kept is None else check_key(presented, kept, self._record.clock.now())
+
+    async def _find(self, key_id: str) -> KeptKey | None:
+        now_ns = self._record.clock.monotonic_ns()
+        remembered = self._remembered.get(key_id)
+        if remembered is not None and now_ns - remembered[0] < REMEMBERED_NS:
+            return remembered[1]
+        async with self._record.connection() as connection:
+            row = await connection.fetchrow(read_sql("read_api_key"), key_id)
+        self._remembered.pop(key_id, None)
+        if row is None:
+            return None
+        known = {scope.value for scope in Scope}
+        kept = KeptKey(
+            key_id=row["key_id"],
+            client_id=row["client_id"],
+            secret_hash=row["secret_hash"],
+            scopes=frozenset(Scope(scope) for scope in row["scopes"] if scope in known),
+            expires_at=row["expires_at"],
+            revoked_at=row["revoked_at"],
+        )
+        self._remembered[key_id] = (now_ns, kept)
+        if len(self._remembered) > REMEMBERED_KEYS:
+            self._remembered.popitem(last=False)
+        return kept

@@ -1,0 +1,94 @@
+"""Edge. Documents by content hash (products, policies, models, references, manifests) and which release is live."""
+
+from datetime import datetime
+
+import asyncpg
+from msgspec import Struct
+
+from instant_credit.access.actors import Actor
+from instant_credit.canonical import hash_content
+from instant_credit.errors import NotFound, require
+from instant_credit.record.pool import Record
+from instant_credit.record.shipped import read_sql
+
+
+class DocumentRow(Struct, frozen=True, kw_only=True):
+    """A document without its body."""
+
+    content_hash: str
+    bytes: int
+    recorded_at: datetime
+
+
+class Activation(Struct, frozen=True, kw_only=True):
+    """One time that a release was made live."""
+
+    product: str
+    release_hash: str
+    actor_kind: str
+    actor_id: str
+    recorded_at: datetime
+
+
+async def put_document(record: Record, kind: str, body: bytes, actor: Actor) -> str:
+    """Keep a document; returns its content hash. Keeping it again changes nothing."""
+    content_hash = hash_content(body)
+    async with record.connection() as connection:
+        await connection.execute(
+            read_sql("insert_document"), content_hash, kind, body, actor.kind.value, actor.id, record.clock.now()
+        )
+    return content_hash
+
+
+async def get_document(record: Record, content_hash: str) -> bytes:
+    """Body of a document, checked against its hash.
+
+    Raises
+    ------
+    NotFound : no document has this hash.
+    BrokenInvariant : the stored body was altered.
+    """
+    async with record.connection() as connection:
+        row = await connection.fetchrow(read_sql("read_document"), content_hash)
+    if row is None:
+        raise NotFound("document", content_hash)
+    body: bytes = row["body"]
+    require(hash_content(body) == content_hash, f"document {content_hash} does not match its hash")
+    return body
+
+
+async def list_documents(record: Record, kind: str) -> tuple[DocumentRow, ...]:
+    """Documents of one kind, oldest first."""
+    async with record.connection() as connection:
+        rows = await connection.fetch(read_sql("list_documents"), kind)
+    return tuple(DocumentRow(**dict(row)) for row in rows)
+
+
+async def activate_release(record: Record, product: str, release_hash: str, actor: Actor) -> None:
+    """Make a release live for a product, from now on.
+
+    Raises
+    ------
+    NotFound : the release's manifest is not among the documents.
+    """
+    try:
+        async with record.connection() as connection:
+            await connection.execute(
+                read_sql("insert_activation"), product, release_hash, actor.kind.value, actor.id, record.clock.now()
+            )
+    except asyncpg.ForeignKeyViolationError:
+        raise NotFound("release", release_hash) from None
+
+
+async def live_releases(record: Record) -> dict[str, str]:
+    """Hash of the live release by product."""
+    async with record.connection() as connection:
+        rows = await connection.fetch(read_sql("list_live_releases"))
+    return {row["product"]: row["release_hash"] for row in rows}
+
+
+async def list_activations(record: Record) -> tuple[Activation, ...]:
+    """Every activation, oldest first."""
+    async with record.connection() as connection:
+        rows = await connection.fetch(read_sql("list_activations"))
+    return tuple(Activation(**dict(row)) for row in rows)

@@ -1,0 +1,122 @@
+"""Edge. What is written and read back: rows of the record, opened."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+
+class EventRow(Struct, frozen=True, kw_only=True):
+    """One dated repayment event. `kind` is paid, charged_off or recovered; `known_on` is never before `event_on`."""
+
+    event_id: UUID
+    kind: str
+    amount_cents: int
+    event_on: date
+    known_on: date
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One Case with what belongs to it, ready to be recorded whole or not at all.
+
+    Attributes
+    ----------
+    person_id : 32 bytes (`KeyRing.person_id_of`); its bucket is the bucket of `case_id` and `decision_id`.
+    identity, case, monitoring, decision, answer : canonical bytes, in the clear; `commit` seals them. None = there is none.
+    natural_key : what tells rows of a tape apart, without personal data; None for an application.
+    decision_id, release_hash, outcome : set with `decision`, and only then.
+    client_id : whose application it was; None for a job.
+    idempotency_key, body_mac : set together; they need a client, a decision and an answer.
+    stage_ns : durations of the stages, nanoseconds.
+    """
+
+    person_id: bytes
+    identity: bytes | None = None
+    book: str
+    product: str
+    product_hash: str
+    as_of: date
+    case_id: UUID
+    case: bytes
+    monitoring: bytes | None = None
+    natural_key: str | None = None
+    decision_id: UUID | None = None
+    decision: bytes | None = None
+    release_hash: str | None = None
+    outcome: str | None = None
+    answer: bytes | None = None
+    client_id: str | None = None
+    idempotency_key: str | None = None
+    body_mac: bytes | None = None
+    events: tuple[EventRow, ...] = ()
+    recorded_at: datetime
+    stage_ns: tuple[int, ...] = ()
+
+
+class Committed(Struct, frozen=True, kw_only=True):
+    """What became of an entry.
+
+    `kind` is "recorded" (written now) or "existing" (the first one stands, nothing of this one was written). `case_id`,
+    `decision_id`, `answer` and `body_mac` are those that stand in the record; `body_mac` None = no idempotency key.
+    """
+
+    kind: str
+    case_id: UUID
+    decision_id: UUID | None = None
+    answer: bytes | None = None
+    body_mac: bytes | None = None
+
+
+class FirstAnswer(Struct, frozen=True, kw_only=True):
+    """The first answer to an idempotency key; `answer` None = the person was erased since."""
+
+    decision_id: UUID
+    body_mac: bytes
+    answer: bytes | None
+
+
+class StoredDecision(Struct, frozen=True, kw_only=True):
+    """A Decision with its Case. `case`, `decision` and `answer` are None when the person was erased (`is_erased`)."""
+
+    decision_id: UUID
+    case_id: UUID
+    product: str
+    product_hash: str
+    release_hash: str
+    outcome: str
+    as_of: date
+    case: bytes | None
+    decision: bytes | None
+    answer: bytes | None
+    is_erased: bool
+    client_id: str | None
+    stage_ns: tuple[int, ...]
+    recorded_at: datetime
+
+
+class StoredCase(Struct, frozen=True, kw_only=True):
+    """A Case of a book with its events and, when it was decided, its Decision. `case` and `decision` None = erased or none."""
+
+    case_id: UUID
+    person_id: bytes
+    natural_key: str | None
+    product: str
+    product_hash: str
+    as_of: date
+    case: bytes | None
+    is_erased: bool
+    events: tuple[EventRow, ...] = ()
+    decision_id: UUID | None = None
+    decision: bytes | None = None
+    release_hash: str | None = None
+
+
+class BookCount(Struct, frozen=True, kw_only=True):
+    """A book and how much it holds."""
+
+    book: str
+    product: str
+    cases: int
+    decisions: int
+    first_as_of: date
+    last_as_of: date

@@ -1,0 +1,201 @@
+"""Edge. Sealing: AES-256-GCM under a data key per person, each data key wrapped by a master key out of a key ring.
+
+Law of the file: what is sealed opens only as what it was sealed as. The associated data of a sealed value names the place
+(table and column), the row's id and the schema version, so that no ciphertext can be moved to another row or column.
+
+Layout of sealed bytes: schema version (1) | nonce (12) | ciphertext | tag (16). Destroying a person's data key makes all their
+sealed values unreadable and changes none of them.
+
+Source: NIST SP 800-38D (96-bit random nonces, far below 2^32 values per key); FIPS 198-1 for the keyed hashes.
+"""
+
+import hmac
+import os
+import tempfile
+import unicodedata
+from base64 import b64decode, b64encode
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec import Struct
+
+from instant_credit.errors import BrokenInvariant, Refused, require
+from instant_credit.record.clock import Entropy
+
+KEY_BYTES: Final = 32
+SCHEMA_VERSION: Final = 1
+
+_NONCE_BYTES: Final = 12
+_TAG_BYTES: Final = 16
+_PERSON_KEY_PLACE: Final = "person_keys.wrapped_key"
+
+
+class WrappedKey(Struct, frozen=True, kw_only=True):
+    """A person's data key as it lies in the record: which master key wraps it, and the wrapped bytes."""
+
+    master_key_id: str
+    wrapped: bytes
+
+
+class _RingFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The key ring's file: keys in base64."""
+
+    schema_version: int = 1
+    current: str
+    master_keys: dict[str, str]
+    identity_key: str
+    body_key: str
+
+
+class KeyRing:
+    """Master keys and the keys of the two keyed hashes.
+
+    Parameters
+    ----------
+    current : id of the master key that wraps new data keys.
+    master_keys : by id, 32 bytes each; old ones stay, because they still open what they wrapped.
+    identity_key : 32 bytes; names persons. Never rotated: it would give every person a new name.
+    body_key : 32 bytes; recognises a request body that was sent before.
+    """
+
+    def __init__(self, *, current: str, master_keys: dict[str, bytes], identity_key: bytes, body_key: bytes) -> None:
+        for key in (*master_keys.values(), identity_key, body_key):
+            if len(key) != KEY_BYTES:
+                raise Refused(f"every key of the key ring is {KEY_BYTES} bytes")
+        if current not in master_keys:
+            raise Refused("the key ring's current master key is not among its keys")
+        self._current = current
+        self._master_keys = dict(master_keys)
+        self._identity_key = identity_key
+        self._body_key = body_key
+
+    def __repr__(self) -> str:
+        return f"KeyRing(current={self._current!r})"
+
+    def person_id_of(self, identity_number: str) -> bytes:
+        """Name of a person: 32 bytes, HMAC-SHA256 of the identity number without spaces, hyphens, dots and case."""
+        folded = unicodedata.normalize("NFKC", identity_number).casefold()
+        kept = "".join(character for character in folded if character.isalnum())
+        return hmac.digest(self._identity_key, b"person\x00" + kept.encode(), sha256)
+
+    def body_mac(self, client_id: str, body: bytes) -> bytes:
+        """32 bytes that are equal for equal bodies of one client, and tell nothing to whoever lacks the key ring."""
+        return hmac.digest(self._body_key, client_id.encode() + b"\x00" + body, sha256)
+
+    def wrap_key(self, person_id: bytes, data_key: bytes, entropy: Entropy) -> WrappedKey:
+        """`data_key` (32 bytes) wrapped by the current master key for one person."""
+        master = AESGCM(self._master_keys[self._current])
+        wrapped = seal(master, data_key, place=_PERSON_KEY_PLACE, row_id=person_id, entropy=entropy)
+        return WrappedKey(master_key_id=self._current, wrapped=wrapped)
+
+    def unwrap_key(self, person_id: bytes, wrapped: WrappedKey) -> bytes:
+        """The data key, 32 bytes.
+
+        Raises
+        ------
+        Refused : the key ring lacks the master key.
+        BrokenInvariant : the wrapped bytes were altered, or belong to another person.
+        """
+        master_key = self._master_keys.get(wrapped.master_key_id)
+        if master_key is None:
+            raise Refused(
+                f"the key ring has no master key {wrapped.master_key_id}: use the ring this record was made with"
+            )
+        return unseal(AESGCM(master_key), wrapped.wrapped, place=_PERSON_KEY_PLACE, row_id=person_id)
+
+
+def bucket_of_person(person_id: bytes) -> int:
+    """A person's bucket, 0 to 255: the first byte of the keyed hash, so buckets fill evenly."""
+    return person_id[0]
+
+
+def seal(data_key: AESGCM, plaintext: bytes, *, place: str, row_id: bytes, entropy: Entropy) -> bytes:
+    """`plaintext` sealed for one place and row.
+
+    Parameters
+    ----------
+    data_key : the person's cipher (or a master key's, for a data key).
+    place : table and column, for instance ``"cases.case"``.
+    row_id : the row's id as bytes.
+    entropy : source of the nonce.
+    """
+    nonce = entropy(_NONCE_BYTES)
+    require(len(nonce) == _NONCE_BYTES, "the source of chance gave too few bytes for a nonce")
+    head = bytes((SCHEMA_VERSION,))
+    return head + nonce + data_key.encrypt(nonce, plaintext, _associate(head, place, row_id))
+
+
+def unseal(data_key: AESGCM, sealed: bytes, *, place: str, row_id: bytes) -> bytes:
+    """What was sealed.
+
+    Raises
+    ------
+    BrokenInvariant : the bytes were altered, moved from another place or row, or sealed under another key.
+    """
+    require(len(sealed) > 1 + _NONCE_BYTES + _TAG_BYTES - 1, f"sealed bytes of {place} are too short")
+    head, nonce, ciphertext = sealed[:1], sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+    try:
+        return data_key.decrypt(nonce, ciphertext, _associate(head, place, row_id))
+    except InvalidTag:
+        raise BrokenInvariant(f"sealed bytes of {place} do not open: altered, moved, or another key ring") from None
+
+
+def open_key_ring(path: Path, entropy: Entropy = os.urandom) -> KeyRing:
+    """The key ring in a file, made on first use with mode 0600.
+
+    Losing the file loses every sealed value: keep a copy apart from the database's backups.
+
+    Raises
+    ------
+    Refused : others can read the file, or it is no key ring.
+    """
+    if not path.exists():
+        _create_ring_file(path, entropy)
+    mode = path.stat().st_mode
+    if mode & 0o077:
+        raise Refused(f"{path} can be read by others: run chmod 600 on it")
+    try:
+        ring = msgspec.json.decode(path.read_bytes(), type=_RingFile)
+        return KeyRing(
+            current=ring.current,
+            master_keys={key_id: b64decode(key, validate=True) for key_id, key in ring.master_keys.items()},
+            identity_key=b64decode(ring.identity_key, validate=True),
+            body_key=b64decode(ring.body_key, validate=True),
+        )
+    except ValueError:
+        raise Refused(f"{path} is not a key ring: restore it from its copy") from None
+
+
+def _create_ring_file(path: Path, entropy: Entropy) -> None:
+    """Write a new ring whole or not at all; of two processes that try, one wins and both read the same ring."""
+
+    def fresh() -> str:
+        return b64encode(entropy(KEY_BYTES)).decode()
+
+    ring = _RingFile(current="k1", master_keys={"k1": fresh()}, identity_key=fresh(), body_key=fresh())
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".ring-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(ring), indent=2))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    finally:
+        Path(draft).unlink()
+
+
+def _associate(head: bytes, place: str, row_id: bytes) -> bytes:
+    return head + place.encode() + b"\x00" + row_id

@@ -1,0 +1,23 @@
+-- Purpose: the next Cases of a book in order of their keys, with their Decisions when asked for.
+-- $1 text: book; $2 smallint: bucket and $3 uuid: case id after which to go on; $4 bigint: most rows; $5 boolean: with Decisions
+-- Relies on cases_by_book, decisions (bucket, case_id) and the primary key of person_keys.
+SELECT
+    cases.bucket,
+    cases.case_id,
+    cases.person_id,
+    cases.natural_key,
+    cases.product,
+    cases.product_hash,
+    cases.as_of,
+    cases.sealed_case,
+    decisions.decision_id,
+    decisions.release_hash,
+    decisions.sealed_decision,
+    person_keys.master_key_id,
+    person_keys.wrapped_key
+FROM cases
+LEFT JOIN decisions ON $5 AND decisions.bucket = cases.bucket AND decisions.case_id = cases.case_id
+LEFT JOIN sealed_keys.person_keys ON person_keys.bucket = cases.bucket AND person_keys.person_id = cases.person_id
+WHERE cases.book = $1 AND (cases.bucket, cases.case_id) > ($2, $3)
+ORDER BY cases.bucket, cases.case_id
+LIMIT $4

@@ -1,0 +1,2 @@
+-- Purpose: the settings on which durability of a commit rests.
+SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') ORDER BY name

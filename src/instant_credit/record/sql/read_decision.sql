@@ -1,0 +1,24 @@
+-- Purpose: a Decision with its Case.
+-- $1 smallint: bucket; $2 uuid: decision id
+-- Relies on the primary keys of decisions, cases and person_keys.
+SELECT
+    decisions.decision_id,
+    decisions.case_id,
+    decisions.release_hash,
+    decisions.client_id,
+    decisions.outcome,
+    decisions.sealed_decision,
+    decisions.sealed_answer,
+    decisions.stage_ns,
+    decisions.recorded_at,
+    cases.person_id,
+    cases.product,
+    cases.product_hash,
+    cases.as_of,
+    cases.sealed_case,
+    person_keys.master_key_id,
+    person_keys.wrapped_key
+FROM decisions
+INNER JOIN cases ON cases.bucket = decisions.bucket AND cases.case_id = decisions.case_id
+LEFT JOIN sealed_keys.person_keys ON person_keys.bucket = cases.bucket AND person_keys.person_id = cases.person_id
+WHERE decisions.bucket = $1 AND decisions.decision_id = $2

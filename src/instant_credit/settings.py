@@ -1,0 +1,95 @@
+"""Edge. The one reader of the environment.
+
+Every variable is optional; the defaults make a laptop work. A variable that is set and empty counts as not set.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from instant_credit.errors import Refused
+
+HOME: Final = "INSTANT_CREDIT_HOME"
+KEY_RING: Final = "INSTANT_CREDIT_KEY_RING"
+HOST: Final = "INSTANT_CREDIT_HOST"
+PORT: Final = "INSTANT_CREDIT_PORT"
+CONNECTIONS: Final = "INSTANT_CREDIT_DATABASE_CONNECTIONS"
+DATABASE_URL: Final = "DATABASE_URL"
+DATABASE_OWNER_URL: Final = "DATABASE_OWNER_URL"
+
+PORT_DEFAULT: Final = 8420
+CONNECTIONS_DEFAULT: Final = 8
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Where things are.
+
+    Attributes
+    ----------
+    home : directory of the embedded database, the key ring and reports.
+    database_url : login of the server and of imports; None = embedded Postgres below `home`.
+    database_owner_url : login that migrates; None = `database_url`.
+    key_ring : file of master keys; made on first use, readable by its owner only.
+    host, port : where `serve` listens.
+    database_connections : most connections that one process opens to the database.
+    """
+
+    home: Path
+    database_url: str | None = None
+    database_owner_url: str | None = None
+    key_ring: Path
+    host: str = "127.0.0.1"
+    port: int = PORT_DEFAULT
+    database_connections: int = CONNECTIONS_DEFAULT
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Settings out of environment variables.
+
+    Parameters
+    ----------
+    environ : usually ``os.environ``.
+
+    Raises
+    ------
+    Refused : a variable holds what it cannot mean; the message names it, never its value.
+    """
+    home_text = environ.get(HOME, "")
+    home = (Path(home_text) if home_text else Path("~/.local/share/instant-credit")).expanduser().absolute()
+    key_ring_text = environ.get(KEY_RING, "")
+    key_ring = Path(key_ring_text).expanduser().absolute() if key_ring_text else home / "keys" / "ring.json"
+    database_url = _read_url(environ, DATABASE_URL)
+    database_owner_url = _read_url(environ, DATABASE_OWNER_URL)
+    if database_owner_url is not None and database_url is None:
+        raise Refused(
+            f"{DATABASE_OWNER_URL} is set without {DATABASE_URL}: set both, or neither for the embedded database"
+        )
+    return Settings(
+        home=home,
+        database_url=database_url,
+        database_owner_url=database_owner_url,
+        key_ring=key_ring,
+        host=environ.get(HOST, "") or "127.0.0.1",
+        port=_read_whole(environ, PORT, PORT_DEFAULT, least=0, most=65_535),
+        database_connections=_read_whole(environ, CONNECTIONS, CONNECTIONS_DEFAULT, least=1, most=1_000),
+    )
+
+
+def _read_url(environ: Mapping[str, str], name: str) -> str | None:
+    text = environ.get(name, "").strip()
+    if not text:
+        return None
+    if not text.startswith(("postgresql://", "postgres://")):
+        raise Refused(f"{name} must start with postgresql://")
+    return text
+
+
+def _read_whole(environ: Mapping[str, str], name: str, default: int, *, least: int, most: int) -> int:
+    text = environ.get(name, "").strip()
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and least <= int(text) <= most):
+        raise Refused(f"{name} must be a whole number from {least} to {most}")
+    return int(text)
