@@ -126,7 +126,7 @@ class RowReader:
             person_key=self._read_person(place, texts, natural_key),
             as_of=as_of,
             values=values,
-            events=order_events(events),
+            events=order_events(tuple(dict.fromkeys(events))),
         )
 
     def _key_rows(self, texts: Texts, chunk: TapeChunk) -> list[bytes]:

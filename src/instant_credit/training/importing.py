@@ -1,0 +1,242 @@
+"""Importing a tape: rows become recorded Cases with their repayment events. Edge.
+
+    file -> chunks of rows -> values (mapping) -> Facts (the product's own door) -> Entries -> one transaction a chunk
+
+Every row of the file is recorded, was recorded already, or stands in the rejects file with its column and reason. Ids are derived
+from book and natural key, so that the same tape imported again, or after a kill in the middle, records exactly what is missing.
+The rejects file is written beside its place and moved there whole at the end.
+
+While one chunk is being committed the next one is prepared in a thread.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, time
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from instant_credit.access.actors import Actor
+from instant_credit.application.document import encode_product
+from instant_credit.application.door import Door
+from instant_credit.application.facts import Facts
+from instant_credit.application.product import Product
+from instant_credit.canonical import encode_canonical, hash_content
+from instant_credit.decision.case import Case
+from instant_credit.decision.decide import decide_many
+from instant_credit.decision.decision import Decision
+from instant_credit.decision.release import Release
+from instant_credit.errors import Refused, require
+from instant_credit.outcome.events import RepaymentEvent
+from instant_credit.record.commit import commit_entries
+from instant_credit.record.documents import put_document
+from instant_credit.record.ids import derive_id
+from instant_credit.record.pool import Record
+from instant_credit.record.rows import Entry, EventRow
+from instant_credit.record.sealing import bucket_of_person
+from instant_credit.training.mapping import TapeMapping
+from instant_credit.training.rows import Reject, RowReader, TapeRow
+from instant_credit.training.tapes import CHUNK_ROWS, TapeChunk, count_rows, read_tape
+
+BookName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
+
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+class ImportSummary(Struct, frozen=True, kw_only=True):
+    """What an import did so far: ``rows_in = recorded + already + rejected``; `rows_total` is None where only reading tells."""
+
+    rows_in: int = 0
+    recorded: int = 0
+    already: int = 0
+    rejected: int = 0
+    rows_total: int | None = None
+    is_complete: bool = False
+
+
+class TapeImport(Struct, frozen=True, kw_only=True):
+    """What is to be imported: where from, by which mapping, into which book.
+
+    `decide_with` decides every Case under that release, None records the Cases alone. `rows_max` reads the first rows only.
+    """
+
+    path: Path
+    mapping: TapeMapping
+    product: Product
+    book: str
+    rejects_path: Path
+    decide_with: Release | None = None
+    rows_max: int | None = None
+    chunk_rows: int = CHUNK_ROWS
+
+
+class _Prepared(Struct, frozen=True):
+    rows_in: int
+    entries: list[Entry]
+    rejects: list[list[Reject]]
+
+
+async def import_tape(
+    record: Record, tape: TapeImport, actor: Actor, progress: Callable[[ImportSummary], None] = lambda _: None
+) -> ImportSummary:
+    """Import a tape; `progress` is told after every chunk.
+
+    Raises
+    ------
+    Refused : the file is no tape of this mapping, or damaged; what was read before is recorded, and the same import goes on from there.
+    Unavailable : the record did not answer; the same import goes on from there.
+    """
+    _check_book(tape.book)
+    product_raw = encode_product(tape.product)
+    product_hash = hash_content(product_raw)
+    if tape.decide_with is not None and tape.decide_with.manifest.product_hash != product_hash:
+        raise Refused(f"the release is for another version of {tape.product.name}: import with the release's product")
+    summary = ImportSummary(rows_total=_count_total(tape))
+    source = _Source(record, tape, product_hash)
+    stored_hash = await put_document(record, "product", product_raw, actor)
+    require(stored_hash == product_hash, "a document is stored under the hash of its bytes")
+    tape.rejects_path.parent.mkdir(parents=True, exist_ok=True)
+    draft = tape.rejects_path.with_name(tape.rejects_path.name + ".part")
+    following = asyncio.create_task(asyncio.to_thread(next, source, None))
+    try:
+        with draft.open("wb") as rejects_file:
+            while (prepared := await following) is not None:
+                following = asyncio.create_task(asyncio.to_thread(next, source, None))
+                rejects_file.writelines(
+                    _ENCODER.encode(reject) + b"\n" for rejects in prepared.rejects for reject in rejects
+                )
+                committed = await commit_entries(record, prepared.entries, actor)
+                recorded = sum(1 for one in committed if one.kind == "recorded")
+                summary = msgspec.structs.replace(
+                    summary,
+                    rows_in=summary.rows_in + prepared.rows_in,
+                    recorded=summary.recorded + recorded,
+                    already=summary.already + len(committed) - recorded,
+                    rejected=summary.rejected + len(prepared.rejects),
+                )
+                progress(summary)
+        draft.replace(tape.rejects_path)
+    finally:
+        with suppress(Exception):
+            await following
+        draft.unlink(missing_ok=True)
+    require(
+        summary.rows_in == summary.recorded + summary.already + summary.rejected,
+        "every row is recorded, was recorded already, or is rejected",
+    )
+    summary = msgspec.structs.replace(summary, rows_total=summary.rows_in, is_complete=True)
+    progress(summary)
+    return summary
+
+
+def _check_book(book: str) -> None:
+    try:
+        msgspec.convert(book, BookName)
+    except msgspec.ValidationError as error:
+        raise Refused("a book's name is 1 to 64 of a-z, 0-9, _, . and -, and begins with a letter or digit") from error
+
+
+def _count_total(tape: TapeImport) -> int | None:
+    total = count_rows(tape.path)
+    if tape.rows_max is None:
+        return total
+    return tape.rows_max if total is None else min(total, tape.rows_max)
+
+
+class _Source(Iterator[_Prepared]):
+    """Prepares one chunk after another; touches neither the event loop nor the database."""
+
+    def __init__(self, record: Record, tape: TapeImport, product_hash: str) -> None:
+        self._record = record
+        self._tape = tape
+        self._product_hash = product_hash
+        self._now = record.clock.now()
+        self._door = Door(tape.product)
+        self._reader = RowReader(tape.mapping, tape.product, self._now.date())
+        self._columns = {name: fact.column for name, fact in tape.mapping.facts.items()}
+        self._chunks = read_tape(tape.path, tape.mapping.file, tape.mapping.needed_columns, tape.chunk_rows)
+        self._rows_left = tape.rows_max
+
+    def __next__(self) -> _Prepared:
+        """The next chunk's rows, checked, decided and laid out as Entries."""
+        if self._rows_left == 0:
+            raise StopIteration
+        chunk = next(self._chunks)
+        if self._rows_left is not None:
+            chunk = _cut_chunk(chunk, self._rows_left)
+            self._rows_left -= chunk.row_count
+        told: list[tuple[TapeRow, Case]] = []
+        rejects: list[list[Reject]] = []
+        for row in self._reader.read_chunk(chunk):
+            checked = row if isinstance(row, list) else self._check_row(row)
+            if isinstance(checked, list):
+                rejects.append(checked)
+            elif isinstance(row, TapeRow):
+                told.append((row, Case(product_hash=self._product_hash, as_of=row.as_of, facts=checked)))
+        decisions: list[Decision] | list[None] = [None] * len(told)
+        if self._tape.decide_with is not None:
+            decisions = decide_many([case for _, case in told], self._tape.decide_with)
+        entries = [
+            self._write_entry(row, case, decision) for (row, case), decision in zip(told, decisions, strict=True)
+        ]
+        return _Prepared(chunk.row_count, entries, rejects)
+
+    def _check_row(self, row: TapeRow) -> Facts | list[Reject]:
+        """The product's door has the last word on types, ranges and what is required."""
+        found = self._door.check_facts(row.values, row.as_of)
+        if isinstance(found, Facts):
+            return found
+        rejects = []
+        for problem in found:
+            attribute = problem.pointer.rpartition("/")[2]
+            column = self._columns.get(attribute, "")
+            reason = f"{attribute}: {problem.message}"
+            rejects.append(Reject(row=row.row, column=column, code=problem.code, reason=reason))
+        return rejects
+
+    def _write_entry(self, row: TapeRow, case: Case, decision: Decision | None) -> Entry:
+        person_id = self._record.key_ring.person_id_of(row.person_key)
+        bucket = bucket_of_person(person_id)
+        at = datetime.combine(row.as_of, time(), UTC)
+        seed = f"{self._tape.book}\x00{row.natural_key}\x00".encode()
+        return Entry(
+            person_id=person_id,
+            book=self._tape.book,
+            product=self._tape.product.name,
+            product_hash=self._product_hash,
+            as_of=row.as_of,
+            case_id=derive_id(bucket, at, seed + b"case"),
+            case=encode_canonical(case),
+            natural_key=row.natural_key,
+            decision_id=None if decision is None else derive_id(bucket, at, seed + b"decision"),
+            decision=None if decision is None else encode_canonical(decision),
+            release_hash=None if decision is None else decision.release_hash,
+            outcome=None if decision is None else decision.outcome.value,
+            events=tuple(_write_event(event, bucket, at, seed) for event in row.events),
+            recorded_at=self._now,
+        )
+
+
+def _write_event(event: RepaymentEvent, bucket: int, at: datetime, seed: bytes) -> EventRow:
+    """The event's id is its content, so that a Case holds each event once."""
+    return EventRow(
+        event_id=derive_id(bucket, at, seed + encode_canonical(event)),
+        kind=event.kind.value,
+        amount_cents=event.amount_cents,
+        event_on=event.event_on,
+        known_on=event.known_on,
+    )
+
+
+def _cut_chunk(chunk: TapeChunk, rows_max: int) -> TapeChunk:
+    if chunk.row_count <= rows_max:
+        return chunk
+    return TapeChunk(
+        first_row=chunk.first_row,
+        row_count=rows_max,
+        columns={name: cells[:rows_max] for name, cells in chunk.columns.items()},
+        broken={place: reason for place, reason in chunk.broken.items() if place < rows_max},
+    )
