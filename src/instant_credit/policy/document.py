@@ -116,10 +116,14 @@ class Amounts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class DebtToIncome(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The new instalment and the debt service told in `attribute` (a real in percent or ratio) stay within `ppm_max`."""
+    """The new instalment and the debt service told in `attribute` (a real in percent or ratio) stay within `ppm_max`.
+
+    When debt service is not told, `unknown` says whether the applicant is judged by the instalment alone or referred.
+    """
 
     attribute: Name
     ppm_max: Annotated[int, Meta(ge=1, le=5_000_000)]
+    unknown: Literal["pass", "refer"] = "refer"
 
 
 class Affordability(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

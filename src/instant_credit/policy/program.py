@@ -5,13 +5,14 @@ three possible trace entries and its reason ready made, the grid becomes paralle
 serves one Case and a million with the same result.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from instant_credit.application.facts import Facts
 from instant_credit.application.product import Product
 from instant_credit.application.wording import format_value
-from instant_credit.policy.document import Band, Comparison, Condition, Policy, ReasonText, Rule
+from instant_credit.policy.document import Band, Comparison, Condition, DebtToIncome, Policy, ReasonText, Rule
 from instant_credit.policy.operands import Catalogue, Number, Operand, OperandKind, Read, compile_read
 from instant_credit.policy.verdict import Reason, RuleResult, RuleTrace
 from instant_credit.units import Cents, Ppm, money_text
@@ -21,6 +22,8 @@ Show = Callable[[Facts, Sequence[float]], str | None]
 
 # Texts show no value beyond this; no fact that passes the door comes near it.
 SHOWN_MAX = 1e15
+# Debt service beyond a thousand times income is not told apart.
+DEBT_PPM_MAX = 1e9
 
 EXITS = (
     "score_unavailable",
@@ -133,7 +136,7 @@ def compile_policy(policy: Policy, product: Product) -> CompiledPolicy:
         read_amount=compile_read(catalogue.attribute_operand(product.roles.amount)),
         read_term=compile_read(catalogue.attribute_operand(product.roles.term)),
         read_income=compile_read(catalogue.total_operand(catalogue.income)),
-        read_debt=None if debt is None else _compile_debt(debt.attribute, catalogue),
+        read_debt=None if debt is None else _compile_debt(debt, catalogue),
         instalment_share=Ppm(policy.affordability.instalment_to_income_ppm_max),
         debt_share=Ppm(0 if debt is None else debt.ppm_max),
         score_unavailable=reasons[exits.score_unavailable],
@@ -218,17 +221,18 @@ def _text_of(operand: Operand, value: Number, currency: str) -> str:
     return format_value(operand.unit, min(max(float(value), -SHOWN_MAX), SHOWN_MAX), currency)
 
 
-def _compile_debt(name: str, catalogue: Catalogue) -> Callable[[Facts], Ppm | None]:
-    """Reads debt to income as ppm, half to even; None when missing or beyond all measure."""
-    operand = catalogue.attribute_operand(name)
+def _compile_debt(debt: DebtToIncome, catalogue: Catalogue) -> Callable[[Facts], Ppm | None]:
+    """Reads debt to income as ppm, half to even, at most `DEBT_PPM_MAX`; None when missing and due."""
+    operand = catalogue.attribute_operand(debt.attribute)
+    when_unknown = Ppm(0) if debt.unknown == "pass" else None
     position = operand.positions[0]
     scale = 10_000 if operand.unit == "percent" else 1_000_000
 
     def read_debt(facts: Facts) -> Ppm | None:
         value = facts.reals[position]
-        if value is None or not -1e12 < value < 1e12:
-            return None
-        return Ppm(max(0, round(value * scale)))
+        if value is None or math.isnan(value):
+            return when_unknown
+        return Ppm(round(min(max(value * scale, 0.0), DEBT_PPM_MAX)))
 
     return read_debt
 
