@@ -1,8 +1,151 @@
-"""Fixtures that every room's tests share."""
+"""Fixtures that every room's tests share: a real Postgres, one database a worker, empty for every test.
 
+`cluster` is an embedded Postgres that all xdist workers share. Each worker clones its database from a migrated template. `settings`,
+`environ` and `record` point to that database and find it without rows.
+"""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import asyncpg
 import pytest
+
+from instant_credit.access.actors import Actor, ActorKind
+from instant_credit.errors import Conflict
+from instant_credit.record.embedded import APP, OWNER, SUPERUSER, Cluster, destroy_cluster, use_cluster
+from instant_credit.record.migrate import migrate
+from instant_credit.record.pool import Record, open_record
+from instant_credit.settings import Settings
+from tests.clock import FixedClock
+
+TEMPLATE = "template_instant_credit"
+
+T = TypeVar("T")
+
+
+def run_apart(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on a loop of its own, whatever loop the test itself uses."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all workers of this run."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def cluster(shared_folder: Path) -> Iterator[Cluster]:
+    """A running embedded Postgres, shared by all workers; the last one out deletes it."""
+    home = shared_folder / "cluster"
+    with use_cluster(home) as running:
+        yield running
+    with suppress(Conflict):
+        destroy_cluster(home)
+
+
+@pytest.fixture(scope="session")
+def database(cluster: Cluster, shared_folder: Path) -> str:
+    """Name of this worker's own migrated database."""
+    name = f"worker_{uuid4().hex}"
+    with (shared_folder / "template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        run_apart(_clone_template(cluster, name))
+    return name
+
+
+@pytest.fixture
+def empty_database(cluster: Cluster, database: str) -> str:
+    """This worker's database, without rows."""
+    run_apart(_delete_rows(cluster.url(SUPERUSER, database)))
+    return database
+
+
+@pytest.fixture
+def superuser_url(cluster: Cluster, empty_database: str) -> str:
+    """For tests that look behind the roles or tamper with rows."""
+    return cluster.url(SUPERUSER, empty_database)
+
+
+@pytest.fixture
+def settings(cluster: Cluster, empty_database: str, tmp_path: Path) -> Settings:
+    """Settings with this worker's empty database and a home and key ring of the test's own."""
+    return Settings(
+        home=tmp_path / "home",
+        database_url=cluster.url(APP, empty_database),
+        database_owner_url=cluster.url(OWNER, empty_database),
+        key_ring=tmp_path / "keys" / "ring.json",
+    )
+
+
+@pytest.fixture
+def environ(settings: Settings) -> dict[str, str]:
+    """The environment that makes a process of ours use `settings`; add it to `os.environ`."""
+    assert settings.database_url is not None
+    assert settings.database_owner_url is not None
+    return {
+        "INSTANT_CREDIT_HOME": str(settings.home),
+        "INSTANT_CREDIT_KEY_RING": str(settings.key_ring),
+        "DATABASE_URL": settings.database_url,
+        "DATABASE_OWNER_URL": settings.database_owner_url,
+    }
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock()
+
+
+@pytest.fixture
+def actor() -> Actor:
+    return Actor(kind=ActorKind.JOB, id="test")
+
+
+@pytest.fixture
+async def record(settings: Settings, clock: FixedClock) -> AsyncIterator[Record]:
+    """An open record without rows, whose clock stands still."""
+    async with open_record(settings, clock=clock) as opened:
+        yield opened
+
+
+async def _clone_template(cluster: Cluster, name: str) -> None:
+    connection = await asyncpg.connect(cluster.url(SUPERUSER, "postgres"))
+    try:
+        found = await connection.fetchval("SELECT datistemplate FROM pg_database WHERE datname = $1", TEMPLATE)
+        if not found:
+            await connection.execute(f"DROP DATABASE IF EXISTS {TEMPLATE}")
+            await connection.execute(f"CREATE DATABASE {TEMPLATE} OWNER {OWNER}")
+            await migrate(cluster.url(OWNER, TEMPLATE), cluster.url(APP, TEMPLATE), datetime.now(UTC))
+            await connection.execute(f"ALTER DATABASE {TEMPLATE} IS_TEMPLATE true")
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {OWNER}")
+    finally:
+        await connection.close()
+
+
+async def _delete_rows(url: str) -> None:
+    """Delete all rows; facts refuse that, so the triggers rest in this one session."""
+    connection = await asyncpg.connect(url)
+    try:
+        tables = await connection.fetch(
+            "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables"
+            " WHERE schemaname IN ('instant_credit', 'sealed_keys') AND tablename <> 'schema_migrations'"
+        )
+        statements = ["SET session_replication_role = replica", *(f"DELETE FROM {table['name']}" for table in tables)]
+        await connection.execute("; ".join(statements))
+    finally:
+        await connection.close()

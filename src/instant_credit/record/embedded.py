@@ -24,7 +24,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from instant_credit.errors import Unavailable
+from instant_credit.errors import Conflict, Unavailable
 from instant_credit.record.installation import Installation, choose_socket_folder, prepare_installation
 
 DATABASE: Final = "instant_credit"
@@ -118,13 +118,26 @@ def use_cluster(home: Path) -> Iterator[Cluster]:
 
 
 def destroy_cluster(home: Path) -> None:
-    """Stop the embedded Postgres of `home` and delete its data for good, wherever they lie."""
-    with _holding(home / "postgres" / "gate.lock"):
+    """Stop the embedded Postgres of `home` and delete its data for good, wherever they lie.
+
+    Raises
+    ------
+    Conflict : a process uses it.
+    """
+    control = home / "postgres"
+    if not control.is_dir():
+        return
+    with _holding(control / "gate.lock"), _open_lock(control / "users.lock") as users:
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Conflict(f"the embedded Postgres of {home} is in use: end what uses it first") from None
         installation = prepare_installation(home)
         if installation.data.exists():
             _stop(installation)
         shutil.rmtree(installation.place)
-        (installation.control / "place").unlink(missing_ok=True)
+        for note in ("place", "socket_folder"):
+            (installation.control / note).unlink(missing_ok=True)
 
 
 def _make_home(home: Path) -> None:
