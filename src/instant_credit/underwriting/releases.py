@@ -1,0 +1,260 @@
+"""Edge. Releases in the record: made from documents and a book, loaded by hash, kept live in memory.
+
+    product, policy, model (documents) + book -> reference population -> manifest -> composed once as a proof -> recorded
+
+A release is never changed, only superseded: activating another one is an event, and a server notices it when it refreshes.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from instant_credit.access.actors import Actor
+from instant_credit.application.document import decode_product, encode_product
+from instant_credit.application.product import Product
+from instant_credit.canonical import hash_content
+from instant_credit.decision.case import Case
+from instant_credit.decision.release import (
+    Manifest,
+    Reference,
+    Release,
+    compose_release,
+    decode_manifest,
+    encode_manifest,
+    encode_reference,
+    make_reference,
+)
+from instant_credit.errors import InstantCreditError, NotFound, Refused
+from instant_credit.features.build import build_features
+from instant_credit.features.pack import pack_facts
+from instant_credit.features.program import FeatureProgram, compile_features
+from instant_credit.policy.checks import check_policy
+from instant_credit.policy.document import Policy, encode_policy
+from instant_credit.record.documents import activate_release, get_document, list_documents, live_releases, put_document
+from instant_credit.record.pool import Record
+from instant_credit.record.reads import iterate_cases
+from instant_credit.score.bundle import ENGINE_VERSION, Bundle, decode_bundle
+from instant_credit.score.calibration import estimate_pds
+from instant_credit.score.model import compile_model, leaf_counts, score_rows
+from instant_credit.units import PPM, days_from_date
+
+PRODUCT_KIND: Final = "product"
+MODEL_KIND: Final = "model"
+POLICY_KIND: Final = "policy"
+REFERENCE_KIND: Final = "reference"
+RELEASE_KIND: Final = "release"
+
+CHUNK_CASES: Final = 2_000
+# The reference is the quarter of the applicants approvable by score who lie nearest to the cut-off: their score is "at or slightly
+# above the minimum passing score" (12 CFR 1002 Supplement I, 9(b)(2)-5).
+REFERENCE_SHARE: Final = 0.25
+_CASE_DECODER: Final = msgspec.json.Decoder(Case)
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """One document on its way into the record."""
+
+    kind: str
+    body: bytes
+
+
+class ReleaseSummary(Struct, frozen=True, kw_only=True):
+    """A recorded release. `is_live` for its product."""
+
+    release_hash: str
+    product: str
+    manifest: Manifest
+    is_live: bool
+
+
+async def make_release(
+    record: Record,
+    *,
+    policy: Policy,
+    model_hash: str,
+    book: str,
+    actor: Actor,
+    product: Product | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Release:
+    """Put a release together, prove that it composes, and record its documents. It is not live before it is activated.
+
+    Parameters
+    ----------
+    model_hash : a recorded model bundle.
+    book : recorded Cases of the model's product, out of which the reference population is counted.
+    product : the model's product; by default the recorded document that the model names.
+    progress : called with the number of Cases read so far.
+
+    Raises
+    ------
+    NotFound : the model, its product or the book is not in the record.
+    Refused : the parts do not fit together.
+    """
+    model_raw = await get_document(record, model_hash)
+    bundle = decode_bundle(model_raw)
+    product_raw = await get_document(record, bundle.product_hash) if product is None else encode_product(product)
+    if hash_content(product_raw) != bundle.product_hash:
+        raise Refused(f"release: the model was trained on product {bundle.product_hash}; give that product document")
+    product = decode_product(product_raw)
+    check_policy(policy, product)
+    matrix = await _read_matrix(record, book, bundle.product_hash, compile_features(product), progress)
+    reference = _count_reference(matrix, book, bundle, model_hash, policy.cut_offs.approve_below_ppm)
+    parts = [
+        Part(kind=PRODUCT_KIND, body=product_raw),
+        Part(kind=MODEL_KIND, body=model_raw),
+        Part(kind=POLICY_KIND, body=encode_policy(policy)),
+        Part(kind=REFERENCE_KIND, body=encode_reference(reference)),
+    ]
+    hashes = [hash_content(part.body) for part in parts]
+    manifest = Manifest(
+        engine_version=ENGINE_VERSION,
+        product_hash=hashes[0],
+        model_hash=hashes[1],
+        policy_hash=hashes[2],
+        reference_hash=hashes[3],
+    )
+    bodies = dict(zip(hashes, (part.body for part in parts), strict=True))
+    release = await asyncio.to_thread(compose_release, manifest, bodies)
+    for part in (*parts, Part(kind=RELEASE_KIND, body=encode_manifest(manifest))):
+        await put_document(record, part.kind, part.body, actor)
+    return release
+
+
+async def load_release(record: Record, release_hash: str) -> Release:
+    """The release with this hash, composed from the record's documents.
+
+    Raises
+    ------
+    NotFound : it or one of its documents is not in the record.
+    Refused : it was made for another engine, or its parts do not fit together.
+    """
+    manifest = decode_manifest(await get_document(record, release_hash))
+    hashes = (manifest.product_hash, manifest.model_hash, manifest.policy_hash, manifest.reference_hash)
+    documents = {content_hash: await get_document(record, content_hash) for content_hash in hashes}
+    return await asyncio.to_thread(compose_release, manifest, documents)
+
+
+async def load_live_release(record: Record, product: str) -> Release:
+    """The live release of `product`. Raises NotFound when none is live."""
+    live = await live_releases(record)
+    if product not in live:
+        raise NotFound("live release of product", product)
+    return await load_release(record, live[product])
+
+
+async def make_live(record: Record, release_hash: str, actor: Actor) -> str:
+    """Make a release live for its product, from now on; returns the product's name. It is composed first, so what cannot decide
+    cannot go live.
+    """
+    release = await load_release(record, release_hash)
+    await activate_release(record, release.product.name, release.hash, actor)
+    return release.product.name
+
+
+async def list_releases(record: Record) -> tuple[ReleaseSummary, ...]:
+    """Every recorded release, oldest first."""
+    live = await live_releases(record)
+    summaries = []
+    for row in await list_documents(record, RELEASE_KIND):
+        manifest = decode_manifest(await get_document(record, row.content_hash))
+        product = decode_product(await get_document(record, manifest.product_hash)).name
+        summaries.append(
+            ReleaseSummary(
+                release_hash=row.content_hash,
+                product=product,
+                manifest=manifest,
+                is_live=live.get(product) == row.content_hash,
+            )
+        )
+    return tuple(summaries)
+
+
+class LiveReleases:
+    """The live releases of a running server: one by product in memory, never more."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._live: dict[str, Release] = {}
+
+    def live(self) -> Mapping[str, Release]:
+        """Release by product name, as of the last refresh."""
+        return self._live
+
+    async def refresh(self) -> None:
+        """Load what was activated since. A release that cannot be loaded leaves its product's former one live.
+
+        Raises
+        ------
+        InstantCreditError : the first of such failures, after every other product was refreshed.
+        """
+        wanted = await live_releases(self._record)
+        failure: InstantCreditError | None = None
+        refreshed: dict[str, Release] = {}
+        for product, release_hash in wanted.items():
+            former = self._live.get(product)
+            if former is not None and former.hash == release_hash:
+                refreshed[product] = former
+                continue
+            try:
+                refreshed[product] = await load_release(self._record, release_hash)
+            except InstantCreditError as error:
+                failure = failure or error
+                if former is not None:
+                    refreshed[product] = former
+        self._live = refreshed
+        if failure is not None:
+            raise failure
+
+
+def _count_reference(
+    matrix: NDArray[np.float32], book: str, bundle: Bundle, model_hash: str, approve_below_ppm: int
+) -> Reference:
+    """The reference population of `book`, whose model matrix is float32[n, m], as counts per leaf of the model."""
+    model = compile_model(bundle.tables)
+    pds = estimate_pds(bundle.calibration, score_rows(model, matrix))
+    pds_ppm = np.clip(np.rint(pds * PPM), 1, PPM - 1)
+    approvable = np.sort(pds_ppm[pds_ppm < approve_below_ppm])
+    if not len(approvable):
+        raise Refused(f"release: no applicant of book {book} has a pd below approve_below_ppm = {approve_below_ppm}")
+    lowest = approvable[int(len(approvable) * (1 - REFERENCE_SHARE))]
+    rows = np.ascontiguousarray(matrix[(pds_ppm >= lowest) & (pds_ppm < approve_below_ppm)])
+    definition = (
+        f"{len(rows)} of {len(matrix)} applicants of book {book}: the quarter of those approvable by score nearest to the cut-off, "
+        f"pd from {int(lowest)} to below {approve_below_ppm} ppm"
+    )
+    return make_reference(model_hash, definition, len(rows), leaf_counts(model, rows))
+
+
+async def _read_matrix(
+    record: Record, book: str, product_hash: str, program: FeatureProgram, progress: Callable[[int], None]
+) -> NDArray[np.float32]:
+    """Model matrix, float32[n, m], of the book's Cases of this product that can be opened."""
+    pieces: list[NDArray[np.float32]] = []
+    waiting: list[Case] = []
+    read = 0
+
+    def build() -> None:
+        as_of = np.array([days_from_date(case.as_of) for case in waiting], dtype=np.int32)
+        pieces.append(build_features(program, pack_facts(program, [case.facts for case in waiting], as_of)).model)
+        waiting.clear()
+        progress(read)
+
+    async for stored in iterate_cases(record, book, with_events=False, chunk=CHUNK_CASES):
+        read += 1
+        if stored.case is not None and stored.product_hash == product_hash:
+            waiting.append(_CASE_DECODER.decode(stored.case))
+        if len(waiting) == CHUNK_CASES:
+            build()
+    if waiting:
+        build()
+    if not read:
+        raise NotFound("book", book)
+    if not pieces:
+        raise Refused(f"release: book {book} holds no Case of the model's product {product_hash}")
+    return np.concatenate(pieces)
