@@ -1,5 +1,6 @@
 """A small lending world for tests: applications by chance, a tiny model through the real path, a release of it, a running server."""
 
+import asyncio
 import json
 import os
 import re
@@ -13,9 +14,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import httpx
 import numpy as np
 from catboost import CatBoostClassifier, Pool
 
+from instant_credit.access.actors import Actor, ActorKind, Scope
 from instant_credit.application.document import encode_product, load_product
 from instant_credit.application.door import Door
 from instant_credit.application.product import AttributeType, Direction, Product
@@ -25,10 +28,14 @@ from instant_credit.features.build import build_features
 from instant_credit.features.pack import pack_facts
 from instant_credit.features.program import compile_features
 from instant_credit.policy.document import encode_policy, read_policy
+from instant_credit.record.api_keys import create_key
+from instant_credit.record.documents import activate_release, put_document
+from instant_credit.record.pool import Record, open_record
 from instant_credit.record.shipped import read_starter
 from instant_credit.score.bundle import ENGINE_VERSION, Bundle, encode_bundle
 from instant_credit.score.calibration import Calibration
 from instant_credit.score.model import compile_model, leaf_counts, score_rows
+from instant_credit.settings import Settings, read_settings
 from instant_credit.training.compile import compile_catboost
 from instant_credit.units import days_from_date
 
@@ -41,7 +48,6 @@ LIKELY: dict[str, tuple[float, float]] = {
     "requested_amount_cents": (100_000, 3_500_000),
     "income_annual_cents": (1_500_000, 20_000_000),
     "assistance_income_annual_cents": (0, 1_000_000),
-    "term_months": (36, 60),
     "debt_to_income_percent": (0, 40),
     "delinquencies_2y": (0, 3),
     "inquiries_6m": (0, 6),
@@ -70,7 +76,9 @@ def invent_values(product: Product, chance: Random, as_of: date = AS_OF) -> dict
         low, high = LIKELY.get(attribute.name, (attribute.minimum or 0.0, attribute.maximum or 0.0))
         if not attribute.is_required and chance.random() < 0.1:
             continue
-        if attribute.type is AttributeType.CATEGORY:
+        if attribute.name == "term_months":
+            values[attribute.name] = chance.choice((36, 60))
+        elif attribute.type is AttributeType.CATEGORY:
             values[attribute.name] = chance.choice(attribute.categories)
         elif attribute.type is AttributeType.DATE:
             values[attribute.name] = as_of - timedelta(days=int(365.2 * chance.uniform(low + 1, min(high, 30) - 1)))
@@ -218,3 +226,61 @@ def start_server(environ: Mapping[str, str], folder: Path) -> Served:
     process.wait()
     process.stdout.close()
     raise AssertionError(f"the server ended before it served: {log.read_text()}")
+
+
+@dataclass
+class House:
+    """A lender for tests: a database with a live release, keys, and a server."""
+
+    folder: Path
+    environ: dict[str, str]
+    documents: Documents
+    keys: dict[str, str]
+    server: Served
+    superuser_url: str
+
+    @property
+    def settings(self) -> Settings:
+        return read_settings(self.environ)
+
+    @property
+    def apply_url(self) -> str:
+        return f"/v1/products/{self.documents.product.name}/applications"
+
+    def client(self, key: str = "all", **kwargs: Any) -> httpx.Client:
+        """An HTTP client with one of the keys: all, apply, read."""
+        headers = {"Authorization": f"Bearer {self.keys[key]}"}
+        return httpx.Client(base_url=self.server.address, headers=headers, timeout=30, **kwargs)
+
+    def restart(self) -> None:
+        """Stop the server and start another one on the same record."""
+        self.server.stop()
+        self.server = start_server(self.environ, self.folder)
+
+
+def found_house(folder: Path, environ: dict[str, str], documents: Documents, superuser_url: str) -> House:
+    """Fill the database of `environ`, make the release live and start a server on it."""
+    keys = asyncio.run(_furnish(read_settings(environ), documents))
+    server = start_server(environ, folder)
+    return House(folder, environ, documents, keys, server, superuser_url)
+
+
+async def _furnish(settings: Settings, documents: Documents) -> dict[str, str]:
+    actor = Actor(kind=ActorKind.JOB, id="tests")
+    scopes = {"all": frozenset(Scope), "apply": {Scope.APPLY}, "read": {Scope.DECISIONS_READ}}
+    async with open_record(settings) as record:
+        await install_release(record, documents)
+        return {
+            name: await create_key(
+                record, client_id=f"client-{name}", scopes=frozenset(held), expires_at=None, actor=actor
+            )
+            for name, held in scopes.items()
+        }
+
+
+async def install_release(record: Record, documents: Documents) -> None:
+    """Record a release's documents and make it live."""
+    actor = Actor(kind=ActorKind.JOB, id="tests")
+    for kind, raw in documents.parts:
+        await put_document(record, kind, raw, actor)
+    await activate_release(record, documents.product.name, documents.release_hash, actor)

@@ -1,0 +1,41 @@
+"""Fixtures that start a whole lender once a session, on a database of its own."""
+
+import asyncio
+from collections.abc import Iterator
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from instant_credit.record.embedded import APP, OWNER, SUPERUSER, Cluster
+from tests.lending import Documents, House, found_house, make_documents
+
+
+@pytest.fixture(scope="session")
+def documents() -> Documents:
+    return make_documents()
+
+
+@pytest.fixture(scope="session")
+def house(documents: Documents, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("house")
+    name = f"house_{uuid4().hex}"
+    asyncio.run(_create_database(cluster, name))
+    environ = {
+        "INSTANT_CREDIT_HOME": str(folder / "home"),
+        "INSTANT_CREDIT_KEY_RING": str(folder / "keys" / "ring.json"),
+        "DATABASE_URL": cluster.url(APP, name),
+        "DATABASE_OWNER_URL": cluster.url(OWNER, name),
+    }
+    founded = found_house(folder, environ, documents, cluster.url(SUPERUSER, name))
+    yield founded
+    status = founded.server.stop()
+    assert status == 0, founded.server.log.read_text()
+
+
+async def _create_database(cluster: Cluster, name: str) -> None:
+    connection = await asyncpg.connect(cluster.url(SUPERUSER, "postgres"))
+    try:
+        await connection.execute(f"CREATE DATABASE {name} OWNER {OWNER}")
+    finally:
+        await connection.close()

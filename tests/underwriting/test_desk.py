@@ -1,0 +1,238 @@
+"""The desk on a real record, with a clock that stands still."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from random import Random
+from typing import Any
+
+import asyncpg
+import pytest
+
+from instant_credit.access.actors import Actor, ActorKind
+from instant_credit.canonical import encode_canonical
+from instant_credit.decision.case import Case
+from instant_credit.decision.decide import decide
+from instant_credit.decision.release import Release, compose_release, decode_manifest
+from instant_credit.errors import Conflict, NotFound, Unavailable
+from instant_credit.record.pool import Record
+from instant_credit.record.reads import read_decision, read_identity, read_monitoring
+from instant_credit.underwriting import desk as desk_module
+from instant_credit.underwriting.answers import RecordedDecision
+from instant_credit.underwriting.desk import Answered, Desk, Submission
+from instant_credit.underwriting.lines import ApplicationLine, Ending
+from tests.lending import Documents, install_release, invent_body
+
+pytestmark = pytest.mark.anyio
+ACTOR = Actor(kind=ActorKind.API_KEY, id="key")
+DAY = "2024-03-01"
+
+
+class FixedReleases:
+    def __init__(self, releases: Mapping[str, Release]) -> None:
+        self.releases = dict(releases)
+
+    def live(self) -> Mapping[str, Release]:
+        return self.releases
+
+
+class Room:
+    """A desk, what it reported, and the release it decides with."""
+
+    def __init__(self, record: Record, release: Release) -> None:
+        self.record = record
+        self.release = release
+        self.releases = FixedReleases({release.product.name: release})
+        self.lines: list[ApplicationLine] = []
+        self.desk = Desk(record, self.releases, report=self.lines.append)
+
+    def submission(self, seed: int = 1, key: str | None = None, **changes: Any) -> Submission:
+        body = invent_body(self.release.product, Random(seed))
+        body["facts"]["earliest_credit_on"] = "2001-05-01"
+        body |= changes.pop("body", {})
+        values: dict[str, Any] = {
+            "product": self.release.product.name,
+            "body": json.dumps(body).encode(),
+            "client_id": "client",
+            "actor": ACTOR,
+            "idempotency_key": key,
+        }
+        return Submission(**(values | changes))
+
+    async def apply(self, submission: Submission) -> Answered:
+        answered = await self.desk.apply(submission)
+        assert isinstance(answered, Answered), answered
+        return answered
+
+
+@pytest.fixture(scope="module")
+def release(documents: Documents) -> Release:
+    return compose_release(decode_manifest(documents.parts[-1][1]), documents.by_hash)
+
+
+@pytest.fixture
+async def room(record: Record, release: Release, documents: Documents) -> Room:
+    await install_release(record, documents)
+    return Room(record, release)
+
+
+async def test_the_recorded_decision_is_what_decide_says_of_the_recorded_case(room: Room) -> None:
+    answered = await room.apply(room.submission())
+    stored = await read_decision(room.record, answered.decision_id)
+    assert stored is not None
+    assert stored.case is not None
+    case = json.loads(stored.case)
+    assert case["as_of"] == DAY
+    assert stored.decision == encode_canonical(decide(desk_case(stored.case), room.release))
+    assert stored.answer == answered.body
+
+
+def desk_case(raw: bytes) -> Case:
+    import msgspec
+
+    return msgspec.json.decode(raw, type=Case)
+
+
+async def test_identity_and_monitoring_are_kept_apart_from_the_case(room: Room) -> None:
+    name = room.release.product.monitoring_attributes[0]
+    body = {"monitoring": {name.name: name.categories[0]}}
+    answered = await room.apply(room.submission(body=body))
+    ids = json.loads(answered.body)
+    case_id = type(answered.decision_id)(ids["application_id"])
+    identity = await read_identity(room.record, case_id)
+    monitoring = await read_monitoring(room.record, case_id)
+    stored = await read_decision(room.record, answered.decision_id)
+    assert stored is not None
+    assert stored.case is not None
+    assert identity is not None
+    assert json.loads(identity)["name"] == "Ada Example"
+    assert monitoring is not None
+    assert json.loads(monitoring)["codes"][0] == 0
+    assert b"Ada" not in stored.case
+    assert b"monitoring" not in stored.case
+
+
+async def test_what_was_not_told_for_monitoring_is_not_kept(room: Room) -> None:
+    answered = await room.apply(room.submission())
+    case_id = type(answered.decision_id)(json.loads(answered.body)["application_id"])
+    assert await read_monitoring(room.record, case_id) is None
+
+
+async def test_every_application_ends_in_one_line(room: Room) -> None:
+    await room.apply(room.submission(key="k"))
+    await room.apply(room.submission(key="k"))
+    with pytest.raises(Conflict):
+        await room.desk.apply(room.submission(seed=2, key="k"))
+    assert isinstance(await room.desk.apply(room.submission(body={"facts": {}})), tuple)
+    with pytest.raises(NotFound):
+        await room.desk.apply(room.submission(product="mortgage"))
+    endings = [line.ending for line in room.lines]
+    assert endings == [Ending.DECIDED, Ending.REPEATED, Ending.CONFLICT, Ending.REFUSED, Ending.REFUSED]
+    first, second, _, refused, unknown = room.lines
+    assert first.release_hash == room.release.hash
+    assert first.model_hash == room.release.manifest.model_hash
+    assert first.policy_hash == room.release.manifest.policy_hash
+    assert first.outcome is not None
+    assert (second.decision_id, second.application_id) == (first.decision_id, first.application_id)
+    assert "FIELD_MISSING" in refused.problems
+    assert unknown.problems == ("PRODUCT_NOT_OFFERED",)
+    assert first.stages.total_ns >= first.stages.decide_ns > 0
+
+
+async def test_a_lost_record_ends_as_unavailable_and_the_same_key_then_decides(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: Any) -> Any:
+        raise Unavailable("down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk_module, "commit_entries", fail)
+        with pytest.raises(Unavailable):
+            await room.desk.apply(room.submission(key="k"))
+    assert room.lines[-1].ending is Ending.FAILED
+    assert room.lines[-1].error == "Unavailable"
+    assert not (await room.apply(room.submission(key="k"))).is_repeated
+
+
+async def test_retries_that_arrive_while_the_first_is_under_way_do_not_decide_again(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided = 0
+
+    def count(case: Case, release: Release) -> Any:
+        nonlocal decided
+        decided += 1
+        return decide(case, release)
+
+    monkeypatch.setattr(desk_module, "decide", count)
+    answers = await asyncio.gather(*(room.apply(room.submission(key="k")) for _ in range(20)))
+    assert decided == 1
+    assert len({answer.body for answer in answers}) == 1
+    assert sum(not answer.is_repeated for answer in answers) == 1
+
+
+async def test_two_desks_on_one_record_keep_one_decision(room: Room, superuser_url: str) -> None:
+    other = Room(room.record, room.release)
+    rooms = [room, other] * 8
+    answers = await asyncio.gather(*(one.apply(one.submission(key="k")) for one in rooms))
+    assert len({answer.body for answer in answers}) == 1
+    connection = await asyncpg.connect(superuser_url)
+    assert await connection.fetchval("SELECT count(*) FROM instant_credit.decisions") == 1
+    assert await connection.fetchval("SELECT count(*) FROM instant_credit.cases") == 1
+    await connection.close()
+
+
+async def test_a_cancelled_application_lets_the_next_one_pass(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    reached = asyncio.Event()
+
+    async def hang(*_: Any) -> Any:
+        reached.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk_module, "commit_entries", hang)
+        first = asyncio.create_task(room.desk.apply(room.submission(key="k")))
+        await reached.wait()
+        second = asyncio.create_task(room.desk.apply(room.submission(key="k")))
+        await asyncio.sleep(0)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+    answered = await second
+    assert isinstance(answered, Answered)
+    assert not answered.is_repeated
+
+
+async def test_a_retry_gets_its_answer_after_the_product_was_withdrawn(room: Room) -> None:
+    first = await room.apply(room.submission(key="k"))
+    room.releases.releases.clear()
+    again = await room.apply(room.submission(key="k"))
+    assert again.is_repeated
+    assert again.body == first.body
+    with pytest.raises(NotFound):
+        await room.desk.apply(room.submission(key="new"))
+
+
+async def test_the_same_key_for_another_product_is_another_request(room: Room) -> None:
+    await room.apply(room.submission(key="k"))
+    room.releases.releases["other_loan"] = room.release
+    with pytest.raises(Conflict):
+        await room.desk.apply(room.submission(key="k", product="other_loan"))
+
+
+async def test_a_full_desk_says_so(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk_module, "_IN_FLIGHT_MAX", 0)
+    with pytest.raises(Unavailable):
+        await room.desk.apply(room.submission())
+
+
+async def test_an_erased_persons_decision_and_answer_are_gone(room: Room, superuser_url: str) -> None:
+    answered = await room.apply(room.submission(key="k"))
+    assert isinstance(await room.desk.read_decision(answered.decision_id), RecordedDecision)
+    connection = await asyncpg.connect(superuser_url)
+    await connection.execute("DELETE FROM sealed_keys.person_keys")
+    await connection.close()
+    with pytest.raises(NotFound):
+        await room.desk.read_decision(answered.decision_id)
+    with pytest.raises(NotFound):
+        await room.desk.apply(room.submission(key="k"))
