@@ -1,0 +1,33 @@
+"""The way back: Facts as the body of an application tells them. What the door read from it is what it was made of."""
+
+from collections.abc import Mapping
+
+from instant_credit.application.facts import Facts
+from instant_credit.application.product import AttributeType, Product
+from instant_credit.units import date_from_days
+
+
+def tell_facts(product: Product, facts: Facts) -> Mapping[str, int | float | str]:
+    """Attribute values by name as they stand under ``facts`` in a JSON body; missing ones are left out.
+
+    Dates are ISO 8601 days, categories their names, money integer cents.
+    """
+    columns = {
+        AttributeType.CENTS: iter(facts.cents),
+        AttributeType.INTEGER: iter(facts.integers),
+        AttributeType.REAL: iter(facts.reals),
+        AttributeType.CATEGORY: iter(facts.codes),
+        AttributeType.DATE: iter(facts.days),
+    }
+    told: dict[str, int | float | str] = {}
+    for attribute in product.case_attributes:
+        value = next(columns[attribute.type])
+        if value is None or (attribute.type is AttributeType.CATEGORY and value < 0):
+            continue
+        if attribute.type is AttributeType.CATEGORY:
+            told[attribute.name] = attribute.categories[int(value)]
+        elif attribute.type is AttributeType.DATE:
+            told[attribute.name] = date_from_days(int(value)).isoformat()
+        else:
+            told[attribute.name] = value
+    return told
