@@ -153,6 +153,23 @@ class TapeMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return named
 
 
+def read_product_name(text: str) -> str:
+    """The name of the product that a mapping document is for, before anything else of it is checked.
+
+    Raises
+    ------
+    Refused : the text is no mapping.
+    """
+    try:
+        return msgspec.convert(tomllib.loads(text), _ProductName).product
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise Refused(f"mapping: {error}") from error
+
+
+class _ProductName(Struct, frozen=True, kw_only=True):
+    product: Name
+
+
 def load_mapping(text: str, product: Product) -> TapeMapping:
     """The mapping written in `text`, checked against the product it names.
 

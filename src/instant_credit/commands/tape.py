@@ -1,0 +1,198 @@
+"""`instant-credit tape import`, `book list` and `book export`: tapes in, books out."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from msgspec import Struct
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from instant_credit.access.actors import Actor, ActorKind
+from instant_credit.application.document import load_product
+from instant_credit.decision.release import Release
+from instant_credit.errors import NotFound, Refused
+from instant_credit.record.pool import Record, open_record
+from instant_credit.record.reads import list_books
+from instant_credit.record.rows import BookCount
+from instant_credit.record.shipped import list_starters, read_starter
+from instant_credit.settings import Settings, read_settings
+from instant_credit.training.importing import ImportSummary, TapeImport, import_tape
+from instant_credit.training.mapping import load_mapping, read_product_name
+from instant_credit.underwriting.books import export_book
+from instant_credit.underwriting.releases import load_live_release
+
+ACTOR = Actor(kind=ActorKind.JOB, id="tape-import")
+
+
+@click.group()
+def tape() -> None:
+    """Import loan tapes."""
+
+
+@tape.command("mappings")
+def mappings_command() -> None:
+    """List the shipped mappings."""
+    for name in list_starters("mappings"):
+        click.echo(name)
+
+
+@tape.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--mapping", required=True, help="A shipped mapping's name (see `tape mappings`) or a TOML file.")
+@click.option("--book", help="Book to import into; default: the mapping's name.")
+@click.option("--product", help="Product as a TOML file; default: the shipped one, or with --decide the release's.")
+@click.option("--decide", is_flag=True, help="Decide every Case under the product's live release.")
+@click.option("--rows", "rows_max", type=click.IntRange(1), help="Read the first rows only.")
+@click.option("--rejects", type=click.Path(path_type=Path), help="Rejects file; default: below INSTANT_CREDIT_HOME.")
+def import_command(
+    *,
+    file: Path,
+    mapping: str,
+    book: str | None,
+    product: str | None,
+    rows_max: int | None,
+    rejects: Path | None,
+    decide: bool,
+) -> None:
+    """Record the loans of FILE (csv, csv.gz or parquet) as Cases with their repayment events.
+
+    Importing the same tape again records only what is missing. Rows that can't be read go to the rejects file, one line of JSON for
+    each column that is wrong. Cases that are recorded already are not decided again.
+    """
+    settings = read_settings(os.environ)
+    asyncio.run(_import(settings, _Request(file, mapping, book, product, rows_max, rejects, decide)))
+
+
+class _Request(Struct, frozen=True):
+    """What was asked for on the command line."""
+
+    file: Path
+    mapping: str
+    book: str | None
+    product: str | None
+    rows_max: int | None
+    rejects: Path | None
+    decide: bool
+
+
+async def _import(settings: Settings, request: _Request) -> None:
+    mapping_text = _read_document("mappings", request.mapping)
+    product_name = read_product_name(mapping_text)
+    async with open_record(settings) as record:
+        release = await _find_live(record, product_name) if request.decide else None
+        if request.product is not None:
+            product = load_product(_read_document("products", request.product))
+        else:
+            product = release.product if release is not None else load_product(read_starter("products", product_name))
+        mapping = load_mapping(mapping_text, product)
+        book = request.book or mapping.name
+        job = TapeImport(
+            path=request.file,
+            mapping=mapping,
+            product=product,
+            book=book,
+            rejects_path=request.rejects or settings.home / "rejects" / f"{book}.ndjson",
+            decide_with=release,
+            rows_max=request.rows_max,
+        )
+        started_ns = record.clock.monotonic_ns()
+        with _shown_progress(book) as show:
+            summary = await import_tape(record, job, ACTOR, show)
+        seconds = (record.clock.monotonic_ns() - started_ns) / 1e9
+    click.echo(
+        f"Book {book}: {summary.rows_in:,} rows in = {summary.recorded:,} recorded + {summary.already:,} recorded before "
+        f"+ {summary.rejected:,} rejected ({seconds:.1f} s, {summary.rows_in / seconds:,.0f} rows/s)"
+    )
+    if summary.rejected:
+        click.echo(f"Rejected rows, with column and reason: {job.rejects_path}")
+
+
+def _read_document(kind: str, name: str) -> str:
+    """A shipped document by its name, or the text of a file."""
+    if name in list_starters(kind):
+        return read_starter(kind, name)
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        shipped = ", ".join(list_starters(kind))
+        raise Refused(f"{name}: neither a readable file nor one of the shipped {kind}: {shipped}") from error
+
+
+async def _find_live(record: Record, product_name: str) -> Release:
+    try:
+        return await load_live_release(record, product_name)
+    except NotFound as error:
+        raise Refused(f"{error}: activate one (instant-credit release) or leave out --decide") from error
+
+
+@contextmanager
+def _shown_progress(book: str) -> Iterator[Callable[[ImportSummary], None]]:
+    """A progress bar on the terminal's error stream; nothing where there is no terminal."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rejected]:,} rejected"),
+        TimeElapsedColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(f"Importing into {book}", total=None, rejected=0)
+
+        def show(summary: ImportSummary) -> None:
+            progress.update(task, completed=summary.rows_in, total=summary.rows_total, rejected=summary.rejected)
+
+        yield show
+
+
+@click.group()
+def book() -> None:
+    """List and export books of recorded Cases."""
+
+
+@book.command("list")
+def list_command() -> None:
+    """Show every book and how much it holds."""
+    counts = asyncio.run(_list(read_settings(os.environ)))
+    table = Table("book", "product", "Cases", "Decisions", "first as of", "last as of")
+    for count in counts:
+        row = (f"{count.cases:,}", f"{count.decisions:,}", str(count.first_as_of), str(count.last_as_of))
+        table.add_row(count.book, count.product, *row)
+    Console().print(table if counts else "No book yet: import a tape (instant-credit tape import).")
+
+
+async def _list(settings: Settings) -> tuple[BookCount, ...]:
+    async with open_record(settings) as record:
+        return await list_books(record)
+
+
+@book.command("export")
+@click.argument("name")
+@click.option("--to", type=click.Path(path_type=Path), help="File to write; default: standard output.")
+def export_command(name: str, to: Path | None) -> None:
+    """Write book NAME as canonical JSON lines: Cases, events and Decisions, without ids, persons or times of recording.
+
+    The file holds evidence in the clear: keep it as you keep the record.
+    """
+    asyncio.run(_export(read_settings(os.environ), name, to))
+
+
+async def _export(settings: Settings, name: str, to: Path | None) -> None:
+    async with open_record(settings) as record:
+        lines = await export_book(record, name)
+    if to is None:
+        sys.stdout.buffer.writelines(lines)
+        sys.stdout.buffer.flush()
+        return
+    draft = to.with_name(to.name + ".part")
+    draft.touch(mode=0o600)
+    draft.write_bytes(b"".join(lines))
+    draft.replace(to)
+    click.echo(f"Book {name}: exported to {to}", err=True)
