@@ -121,6 +121,11 @@ def naive_explain_rows(tables: TreeTables, matrix: NDArray[np.float32]) -> tuple
     return naive_score_rows(tables, matrix), contributions
 
 
+def naive_total_contributions(tables: TreeTables, matrix: NDArray[np.float32]) -> list[float]:
+    rows = naive_explain_rows(tables, matrix)[1]
+    return [sum(row[f] for row in rows) for f in range(tables.feature_count)]
+
+
 def naive_explain_few(tables: TreeTables, matrix: NDArray[np.float32]) -> tuple[list[float], list[list[float]]]:
     return naive_explain_rows(tables, matrix)
 

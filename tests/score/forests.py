@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 
 from instant_credit.score.trees import DEPTH_MAX, TreeTables, offsets_from_lengths
 
+Forest = tuple[TreeTables, NDArray[np.float32]]
+
 
 def grow_tables(rng: np.random.Generator, features: int, trees: int, depth_max: int) -> TreeTables:
     """Tables with numbers and categories, missing above and below, empty leaves with values, features asked twice."""
@@ -51,7 +53,7 @@ def draw_rows(rng: np.random.Generator, tables: TreeTables, n: int) -> NDArray[n
 
 
 @st.composite
-def forests(draw: st.DrawFn, rows_max: int = 12, depth_max: int = DEPTH_MAX) -> tuple[TreeTables, NDArray[np.float32]]:
+def forests(draw: st.DrawFn, rows_max: int = 12, depth_max: int = DEPTH_MAX) -> Forest:
     """(tables, rows)."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     tables = grow_tables(rng, draw(st.integers(1, 6)), draw(st.integers(1, 5)), draw(st.integers(0, depth_max)))

@@ -3,7 +3,6 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from instant_credit.score import kernels
 from instant_credit.score.calibration import Calibration, estimate_pds
@@ -15,11 +14,11 @@ from tests.naive.trees import (
     naive_expected_log_odds,
     naive_explain_rows,
     naive_score_rows,
+    naive_total_contributions,
     naive_value_coalitions,
 )
-from tests.score.forests import draw_rows, forests, grow_tables
+from tests.score.forests import Forest, draw_rows, forests, grow_tables
 
-Forest = tuple[TreeTables, NDArray[np.float32]]
 FORESTS = settings(max_examples=60, deadline=None)
 SMALL_FORESTS = settings(max_examples=25, deadline=None)
 
@@ -104,6 +103,18 @@ def test_coalitions_are_worth_what_the_twin_says(forest: Forest, bits: int) -> N
 def test_leaf_counts_are_the_twins(forest: Forest) -> None:
     tables, matrix = forest
     assert leaf_counts(compile_model(tables), matrix).tolist() == naive_count_leaves(tables, matrix)
+
+
+@SMALL_FORESTS
+@given(forests(rows_max=4, depth_max=3))
+def test_mean_contributions_are_the_twins(forest: Forest) -> None:
+    tables, matrix = forest
+    if len(matrix) == 0:
+        return
+    model = compile_model(tables)
+    means = mean_contributions(model, leaf_counts(model, matrix))
+    expected = np.array(naive_total_contributions(tables, matrix)) / len(matrix)
+    np.testing.assert_allclose(means, expected, rtol=0, atol=1e-11)
 
 
 @FORESTS

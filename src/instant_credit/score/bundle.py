@@ -5,7 +5,6 @@ of the variables in matrix order. It holds no training metadata, clock or path, 
 bundle is `canonical.hash_content(encode_bundle(bundle))`.
 """
 
-import math
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -119,8 +118,6 @@ def decode_bundle(raw: bytes) -> Bundle:
         if len(content) % dtype.itemsize:
             raise Refused(f"model bundle: {name} must hold whole {dtype.name} numbers")
         arrays[name] = _array_from_bytes(content, dtype)
-    if not (math.isfinite(wire.scale) and math.isfinite(wire.bias)):
-        raise Refused("model bundle: scale and bias must be finite")
     return Bundle(
         schema_version=document.schema_version,
         engine_version=document.engine_version,

@@ -5,10 +5,10 @@ splits that no value answers (border = +inf), so that all trees share one loop; 
 
 Shared arrays, for c columns, t trees, depth d, records of w >= d + 1 numbers::
 
-    column_features  uint32[c]        which feature a column is read from
-    column_codes     float32[c]      NaN: a number as it is; +inf: a number whose missing lies above; else: 1.0 where feature = code
-    tree_columns     uint32[t, 2 d]   the columns that splits ask for, then the features whose contributions a leaf holds
-    split_borders    float32[t, d]   a split says yes where column > border
+    column_features  uint32[c]           which feature a column is read from
+    column_codes     float32[c]          NaN: a number as it is; +inf: a number whose missing lies above; else: 1.0 where it equals
+    tree_columns     uint32[t, 2 d]      the columns that splits ask for, then the features whose contributions a leaf holds
+    split_borders    float32[t, d]       a split says yes where column > border
     records          float64[t, 2^d, w]  a leaf's unscaled value, then its contributions
 
 Rows are walked in blocks: within a block the loop over rows is innermost, so that it runs in vector registers. Each row's sums are
@@ -20,27 +20,32 @@ import math
 import numpy as np
 from numba import njit, types
 
-FLOAT32S = types.Array(types.float32, 1, "C", readonly=True)
-FLOAT64S = types.Array(types.float64, 1, "C", readonly=True)
-INT32S = types.Array(types.int32, 1, "C", readonly=True)
-FLOAT32_TABLE = types.Array(types.float32, 2, "C", readonly=True)
-FLOAT64_TABLE = types.Array(types.float64, 2, "C", readonly=True)
-INT32_TABLE = types.Array(types.int32, 2, "C", readonly=True)
-UINT32S = types.Array(types.uint32, 1, "C", readonly=True)
-UINT32_TABLE = types.Array(types.uint32, 2, "C", readonly=True)
-FLOAT64_RECORDS = types.Array(types.float64, 3, "C", readonly=True)
-FLOAT32_TABLE_OUT = types.Array(types.float32, 2, "C")
-FLOAT64S_OUT = types.Array(types.float64, 1, "C")
-UINT32S_OUT = types.Array(types.uint32, 1, "C")
-INT64_TABLE_OUT = types.Array(types.int64, 2, "C")
-FLOAT64_TABLE_OUT = types.Array(types.float64, 2, "C")
-FLOAT64_RECORDS_OUT = types.Array(types.float64, 3, "C")
+from instant_credit.features.kernels import (
+    READ_FLOAT_ROWS,
+    READ_FLOATS,
+    READ_INT_ROWS,
+    READ_INTS,
+    WRITE_FLOAT_ROWS,
+    WRITE_SINGLE_ROWS,
+)
+
+READ_SINGLES = types.Array(types.float32, 1, "C", readonly=True)
+READ_SINGLE_ROWS = types.Array(types.float32, 2, "C", readonly=True)
+READ_FLOAT_BLOCKS = types.Array(types.float64, 3, "C", readonly=True)
+READ_COUNT_ROWS = types.Array(types.int64, 2, "C", readonly=True)
+# Places are unsigned, so that an index needs no test for counting from the end.
+READ_PLACES = types.Array(types.uint32, 1, "C", readonly=True)
+READ_PLACE_ROWS = types.Array(types.uint32, 2, "C", readonly=True)
+WRITE_FLOATS = types.Array(types.float64, 1, "C")
+WRITE_FLOAT_BLOCKS = types.Array(types.float64, 3, "C")
+WRITE_COUNT_ROWS = types.Array(types.int64, 2, "C")
+WRITE_PLACES = types.Array(types.uint32, 1, "C")
 
 BLOCK_ROWS = 64
 
 
 @njit(
-    types.void(FLOAT32_TABLE, types.int64, types.int64, UINT32S, FLOAT32S, FLOAT32_TABLE_OUT),
+    types.void(READ_SINGLE_ROWS, types.int64, types.int64, READ_PLACES, READ_SINGLES, WRITE_SINGLE_ROWS),
     cache=True,
     error_model="numpy",
     fastmath=False,
@@ -63,7 +68,7 @@ def _read_columns(matrix, first, width, column_features, column_codes, columns):
 
 
 @njit(
-    types.void(FLOAT32_TABLE, types.int64, UINT32_TABLE, FLOAT32_TABLE, types.int64, UINT32S_OUT),
+    types.void(READ_SINGLE_ROWS, types.int64, READ_PLACE_ROWS, READ_SINGLE_ROWS, types.int64, WRITE_PLACES),
     cache=True,
     error_model="numpy",
     fastmath=False,
@@ -80,7 +85,16 @@ def _find_leaves(columns, width, tree_columns, split_borders, tree, leaves):  # 
 
 
 @njit(
-    types.void(FLOAT32_TABLE, UINT32S, FLOAT32S, UINT32_TABLE, FLOAT32_TABLE, FLOAT64_TABLE, FLOAT64S, FLOAT64S_OUT),
+    types.void(
+        READ_SINGLE_ROWS,
+        READ_PLACES,
+        READ_SINGLES,
+        READ_PLACE_ROWS,
+        READ_SINGLE_ROWS,
+        READ_FLOAT_ROWS,
+        READ_FLOATS,
+        WRITE_FLOATS,
+    ),
     cache=True,
     error_model="numpy",
     fastmath=False,
@@ -105,7 +119,16 @@ def score_rows(matrix, column_features, column_codes, tree_columns, split_border
 
 
 @njit(
-    types.void(FLOAT32_TABLE, UINT32S, FLOAT32S, UINT32_TABLE, FLOAT32_TABLE, FLOAT64_RECORDS, FLOAT64S, FLOAT64S_OUT),
+    types.void(
+        READ_SINGLE_ROWS,
+        READ_PLACES,
+        READ_SINGLES,
+        READ_PLACE_ROWS,
+        READ_SINGLE_ROWS,
+        READ_FLOAT_BLOCKS,
+        READ_FLOATS,
+        WRITE_FLOATS,
+    ),
     cache=True,
     error_model="numpy",
     fastmath=False,
@@ -142,7 +165,16 @@ def explain_rows(matrix, column_features, column_codes, tree_columns, split_bord
 
 
 @njit(
-    types.void(FLOAT32_TABLE, UINT32S, FLOAT32S, UINT32_TABLE, FLOAT32_TABLE, FLOAT64_RECORDS, FLOAT64S, FLOAT64S_OUT),
+    types.void(
+        READ_SINGLE_ROWS,
+        READ_PLACES,
+        READ_SINGLES,
+        READ_PLACE_ROWS,
+        READ_SINGLE_ROWS,
+        READ_FLOAT_BLOCKS,
+        READ_FLOATS,
+        WRITE_FLOATS,
+    ),
     cache=True,
     error_model="numpy",
     fastmath=False,
@@ -175,7 +207,7 @@ def explain_few(matrix, column_features, column_codes, tree_columns, split_borde
 
 
 @njit(
-    types.void(FLOAT32_TABLE, UINT32S, FLOAT32S, UINT32_TABLE, FLOAT32_TABLE, INT64_TABLE_OUT),
+    types.void(READ_SINGLE_ROWS, READ_PLACES, READ_SINGLES, READ_PLACE_ROWS, READ_SINGLE_ROWS, WRITE_COUNT_ROWS),
     cache=True,
     error_model="numpy",
     fastmath=False,
@@ -195,7 +227,28 @@ def count_leaves(matrix, column_features, column_codes, tree_columns, split_bord
 
 
 @njit(
-    types.void(INT32S, types.int64, FLOAT64S, FLOAT64S, FLOAT64_TABLE_OUT),
+    types.void(READ_COUNT_ROWS, READ_PLACE_ROWS, READ_FLOAT_BLOCKS, WRITE_FLOATS),
+    cache=True,
+    error_model="numpy",
+    fastmath=False,
+)
+def total_contributions(counts, tree_columns, records, totals):  # type: ignore[no-untyped-def]
+    """Add to `totals` float64[m + 1] the contributions of all rows that `counts` int64[t, 2^d] counts, in a fixed order.
+
+    The last total takes what padded slots add.
+    """
+    trees, leaves = counts.shape
+    depth = tree_columns.shape[1] // 2
+    for t in range(trees):
+        for s in range(depth):
+            total = 0.0
+            for leaf in range(leaves):
+                total += counts[t, leaf] * records[t, leaf, 1 + s]
+            totals[tree_columns[t, depth + s]] += total
+
+
+@njit(
+    types.void(READ_INTS, types.int64, READ_FLOATS, READ_FLOATS, WRITE_FLOAT_ROWS),
     cache=True,
     error_model="numpy",
     fastmath=False,
@@ -239,7 +292,9 @@ def value_coalitions(slots, depth, leaf_values, leaf_weights, coalitions):  # ty
 
 
 @njit(
-    types.void(INT32_TABLE, INT32S, FLOAT64_TABLE, FLOAT64_TABLE, types.float64, FLOAT64_RECORDS_OUT, FLOAT64S_OUT),
+    types.void(
+        READ_INT_ROWS, READ_INTS, READ_FLOAT_ROWS, READ_FLOAT_ROWS, types.float64, WRITE_FLOAT_BLOCKS, WRITE_FLOATS
+    ),
     cache=True,
     error_model="numpy",
     fastmath=False,
@@ -284,7 +339,7 @@ def build_records(slots, depths, leaf_values, leaf_weights, scale, records, mean
 
 
 @njit(
-    types.void(FLOAT64S, types.float64, types.float64, FLOAT64S_OUT),
+    types.void(READ_FLOATS, types.float64, types.float64, WRITE_FLOATS),
     cache=True,
     error_model="numpy",
     fastmath=False,

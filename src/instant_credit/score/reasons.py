@@ -25,7 +25,7 @@ def rank_adverse(
 
     Parameters
     ----------
-    contributions : m log-odds of default of one row; a list, a tuple or float64[m].
+    contributions : m log-odds of default of one row, as a list, a tuple or (slower) float64[m].
     reference_contributions : m mean log-odds of the reference population.
     families : m reason families.
     most : how many at most.
@@ -38,8 +38,8 @@ def rank_adverse(
     require(len(contributions) == len(reference_contributions) == len(families), "one reference and family a variable")
     sums: dict[str, float] = {}
     worst: dict[str, tuple[float, int]] = {}
-    for i, family in enumerate(families):
-        excess = float(contributions[i]) - float(reference_contributions[i])
+    for i, (family, own, mean) in enumerate(zip(families, contributions, reference_contributions, strict=True)):
+        excess = own - mean
         sums[family] = sums.get(family, 0.0) + excess
         if family not in worst or excess > worst[family][0]:
             worst[family] = (excess, i)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from catboost import CatBoostError
 
 from instant_credit.errors import Refused
 from instant_credit.score.trees import CODE_MAX, DEPTH_MAX, TreeTables, offsets_from_lengths
@@ -33,10 +34,13 @@ class Savable(Protocol):
 
 
 def export_model(model: Savable) -> Export:
-    """CatBoost's own JSON export of a fitted model."""
+    """CatBoost's own JSON export of a fitted model; `Refused` where CatBoost cannot make one (text features, no fit)."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "model.json"
-        model.save_model(str(path), format="json")
+        try:
+            model.save_model(str(path), format="json")
+        except CatBoostError as error:
+            raise Refused(f"model: CatBoost cannot export it to JSON: {error}") from error
         export: Export = json.loads(path.read_bytes())
     return export
 

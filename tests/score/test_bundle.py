@@ -1,0 +1,129 @@
+"""The bundle: canonical bytes, and what they must hold."""
+
+import base64
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from instant_credit.application.product import Direction
+from instant_credit.canonical import hash_content
+from instant_credit.errors import Refused
+from instant_credit.score.bundle import Bundle, decode_bundle, encode_bundle
+from instant_credit.score.calibration import Calibration
+from instant_credit.score.model import compile_model, explain_rows
+from instant_credit.score.points import Scale
+from instant_credit.score.trees import ARRAY_NAMES, TreeTables
+from tests.score.forests import Forest, forests
+from tests.score.test_trees import fields
+
+CATEGORIES = tuple(f"category_{i}" for i in range(7))
+
+
+def bundle_of(tables: TreeTables, **changed: Any) -> Bundle:
+    said: dict[str, Any] = {
+        "product_hash": "ab" * 32,
+        "variables": tuple(f"variable_{i}" for i in range(tables.feature_count)),
+        "categories": tuple(CATEGORIES if c else () for c in tables.is_category),
+        "directions": (Direction.INCREASING,) * tables.feature_count,
+        "tables": tables,
+        "calibration": Calibration(slope=1.25, intercept=-0.5),
+    }
+    return Bundle(**{**said, **changed})
+
+
+def example() -> Bundle:
+    return bundle_of(TreeTables(**fields()))
+
+
+@settings(max_examples=40, deadline=None)
+@given(forests(rows_max=3))
+def test_a_bundle_comes_back_with_its_bytes_and_its_scores(forest: Forest) -> None:
+    tables, matrix = forest
+    raw = encode_bundle(bundle_of(tables, scale=Scale(points=550)))
+    back = decode_bundle(raw)
+    assert encode_bundle(back) == raw
+    assert back.scale == Scale(points=550)
+    for name in ARRAY_NAMES:
+        assert np.array_equal(getattr(back.tables, name), getattr(tables, name))
+        assert getattr(back.tables, name).dtype == getattr(tables, name).dtype
+    ours, theirs = explain_rows(compile_model(tables), matrix), explain_rows(compile_model(back.tables), matrix)
+    assert [a.tobytes() for a in ours] == [a.tobytes() for a in theirs]
+
+
+def test_the_hash_of_a_bundle_is_the_same_on_every_machine() -> None:
+    """Changed only together with schema_version: recorded releases name bundles by this hash."""
+    assert hash_content(encode_bundle(example())) == "10a6769571a4bd6f36082b6a35ab5e3da6827270bbaec27bd4aadf1bc1af4155"
+
+
+def test_a_bundle_holds_little_endian_numbers() -> None:
+    document = json.loads(encode_bundle(example()))
+    assert base64.b64decode(document["tables"]["depths"]) == bytes([0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"variables": ("a",)}, "variables must have 2"),
+        ({"variables": ("a", "a")}, "differ"),
+        ({"categories": ((),)}, "categories must have 2"),
+        ({"categories": ((), ())}, "variable_1 has categories in one place only"),
+        ({"categories": (("x",), CATEGORIES)}, "variable_0 has categories in one place only"),
+        ({"categories": ((), ("x", "y", "z"))}, "beyond its categories"),
+        ({"directions": ()}, "directions must have 2"),
+    ],
+)
+def test_names_must_describe_the_tables(changed: dict[str, Any], words: str) -> None:
+    with pytest.raises(Refused, match=words):
+        bundle_of(TreeTables(**fields()), **changed)
+
+
+def altered(path: str, value: Any) -> bytes:
+    document = json.loads(encode_bundle(example()))
+    *parents, last = path.split(".")
+    here = document
+    for parent in parents:
+        here = here[parent]
+    here[last] = value
+    return json.dumps(document).encode()
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"", "model bundle"),
+        (b"\xff\xfe", "model bundle"),
+        (b'{"schema_version": 1}', "missing required field"),
+        (altered("schema_version", 2), "schema_version"),
+        (altered("product_hash", "short"), "product_hash"),
+        (altered("variables", ["a b", "c"]), "variables"),
+        (altered("directions", ["up", "down"]), "directions"),
+        (altered("author", "somebody"), "author"),
+        (altered("tables.depths", "AAA="), "whole int32"),
+        (altered("tables.is_category", "AAI="), "truth values"),
+        (altered("tables.leaf_values", base64.b64encode(np.full(7, np.nan).tobytes()).decode()), "finite"),
+        (altered("tables.split_features", base64.b64encode(np.full(3, 9, np.int32).tobytes()).decode()), "features"),
+        (altered("tables.scale", -1), "scale"),
+        (altered("calibration.slope", 0), "slope"),
+        (altered("scale.odds", 0), "odds"),
+    ],
+)
+def test_bytes_that_are_no_bundle_are_refused(raw: bytes, words: str) -> None:
+    with pytest.raises(Refused, match=words):
+        decode_bundle(raw)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_damaged_bytes_are_refused_or_a_whole_bundle(data: st.DataObject) -> None:
+    raw = bytearray(encode_bundle(example()))
+    for _ in range(data.draw(st.integers(1, 3))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        bundle = decode_bundle(bytes(raw))
+    except Refused:
+        return
+    compile_model(bundle.tables)
