@@ -1,6 +1,7 @@
 """The one form of a benchmark: cases with raw nanosecond samples, one JSON object a suite, a table for people."""
 
 import gc
+import gzip
 import json
 import platform
 import subprocess
@@ -128,12 +129,11 @@ def publish(suite: str, cases: list[Case], seed: int, out: Path | None) -> None:
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(body, indent=2) + "\n")
-        np.savez_compressed(
-            out.with_suffix(".raw.npz"),
-            **{
-                f"{case.name}|{who}": np.asarray(samples)
-                for case in cases
-                for who, samples in {"ours": case.ours, **case.peers}.items()
-            },
-        )
+        raw = {
+            f"{case.name}|{who}": samples
+            for case in cases
+            for who, samples in {"ours": case.ours, **case.peers}.items()
+        }
+        with gzip.open(out.with_suffix(".raw.json.gz"), "wt") as file:
+            json.dump(raw, file)
         console.print(f"written: {out}")
