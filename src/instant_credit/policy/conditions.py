@@ -159,9 +159,8 @@ def _check_direction(rule: Rule, catalogue: Catalogue) -> list[str]:
         extents = extents_of(operand, compare, value, is_negated=is_negated)
         if not all(is_empty(extent) or favours_worse(extent, operand) for extent in extents):
             name = " + ".join(operand.names)
-            problems.append(
-                f"{name} is worse when {operand.worse_when}; this comparison hits better values and spares worse"
-            )
+            ways = " and ".join(sorted(operand.worse_when))
+            problems.append(f"{name} is worse when {ways}; this comparison hits better values and spares worse")
     return problems
 
 

@@ -11,6 +11,7 @@ from math import isnan
 from msgspec import Struct
 
 from instant_credit.application.facts import Facts
+from instant_credit.application.movements import trace_movements
 from instant_credit.application.product import (
     Attribute,
     AttributeType,
@@ -37,7 +38,11 @@ class OperandKind(StrEnum):
 
 
 class Operand(Struct, frozen=True, kw_only=True):
-    """One readable value; `positions` has several entries for a total only."""
+    """One readable value.
+
+    `positions` has several entries for a total only. `worse_when` says which way is worse for the applicant: higher, lower,
+    neither (empty), or both, when some better fact raises the value and another lowers it.
+    """
 
     kind: OperandKind
     names: tuple[str, ...]
@@ -46,7 +51,7 @@ class Operand(Struct, frozen=True, kw_only=True):
     minimum: float | None = None
     maximum: float | None = None
     categories: tuple[str, ...] = ()
-    worse_when: Better = Better.NEITHER
+    worse_when: frozenset[Better] = frozenset()
 
     @property
     def is_whole(self) -> bool:
@@ -79,6 +84,7 @@ class Catalogue:
             for a in product.case_attributes
             if a.legal is Legal.ASSISTANCE_INCOME and a.type is AttributeType.CENTS
         ]
+        self._movements = trace_movements(product)
         role = product.roles.income_annual
         self.income = (role, *(name for name in assistance if name != role))
         self.prohibited = frozenset(a.name for a in product.monitoring_attributes)
@@ -94,18 +100,21 @@ class Catalogue:
             minimum=attribute.minimum,
             maximum=attribute.maximum,
             categories=attribute.categories,
-            worse_when=_opposite(attribute.better),
+            worse_when=_WORSE_BY_BETTER[attribute.better],
         )
 
     def variable_operand(self, name: str) -> Operand:
         """The operand of derived variable `name`. Raises KeyError when there is none."""
         variable, position = self.variables[name]
+        movement = self._movements[name]
         return Operand(
             kind=OperandKind.VARIABLE,
             names=(name,),
             positions=(position,),
             unit=variable.unit,
-            worse_when=_WORSE_BY_DIRECTION[variable.direction],
+            minimum=movement.lowest,
+            maximum=movement.highest,
+            worse_when=self._worse_ways(variable),
         )
 
     def total_operand(self, names: Sequence[str]) -> Operand:
@@ -113,7 +122,6 @@ class Catalogue:
         parts = [self.attribute_operand(name) for name in names]
         minima = [p.minimum for p in parts]
         maxima = [p.maximum for p in parts]
-        ways = {p.worse_when for p in parts}
         return Operand(
             kind=OperandKind.TOTAL,
             names=tuple(names),
@@ -121,20 +129,30 @@ class Catalogue:
             unit="cents",
             minimum=sum(min(m, 0.0) for m in minima if m is not None) if None not in minima else None,
             maximum=sum(m for m in maxima if m is not None) if None not in maxima else None,
-            worse_when=ways.pop() if len(ways) == 1 else Better.NEITHER,
+            worse_when=frozenset[Better]().union(*(p.worse_when for p in parts)),
         )
+
+    def _worse_ways(self, variable: Variable) -> frozenset[Better]:
+        """Ways in which `variable` is worse: as declared, and as every fact behind it that can be better moves it."""
+        ways = set(_WORSE_BY_DIRECTION[variable.direction])
+        for name, sign in self._movements[variable.name].signs.items():
+            better = self.attributes[name][0].better if name in self.attributes else Better.NEITHER
+            if better is not Better.NEITHER:
+                moves_up = {sign > 0} if sign else {True, False}
+                ways |= {Better.LOWER if (better is Better.HIGHER) == up else Better.HIGHER for up in moves_up}
+        return frozenset(ways)
 
 
 _WORSE_BY_DIRECTION = {
-    Direction.INCREASING: Better.HIGHER,
-    Direction.DECREASING: Better.LOWER,
-    Direction.FREE: Better.NEITHER,
+    Direction.INCREASING: frozenset({Better.HIGHER}),
+    Direction.DECREASING: frozenset({Better.LOWER}),
+    Direction.FREE: frozenset[Better](),
 }
-
-
-def _opposite(better: Better) -> Better:
-    """Which way is worse."""
-    return {Better.HIGHER: Better.LOWER, Better.LOWER: Better.HIGHER, Better.NEITHER: Better.NEITHER}[better]
+_WORSE_BY_BETTER = {
+    Better.HIGHER: frozenset({Better.LOWER}),
+    Better.LOWER: frozenset({Better.HIGHER}),
+    Better.NEITHER: frozenset[Better](),
+}
 
 
 def compile_read(operand: Operand) -> Read:

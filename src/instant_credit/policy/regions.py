@@ -175,8 +175,10 @@ def _covers(outer: Box, inner: Box) -> bool:
 def favours_worse(extent: Extent, operand: Operand) -> bool:
     """Whether a hit on `extent` never turns into a hit by a better value: it reaches the worse end of the operand's domain."""
     domain = domain_of(operand)
-    if isinstance(extent, frozenset) or isinstance(domain, frozenset) or operand.worse_when is Better.NEITHER:
+    if isinstance(extent, frozenset) or isinstance(domain, frozenset):
         return True
-    if operand.worse_when is Better.HIGHER:
-        return (extent.high, extent.is_high_open) == (domain.high, domain.is_high_open)
-    return (extent.low, extent.is_low_open) == (domain.low, domain.is_low_open)
+    is_upper = (extent.high, extent.is_high_open) == (domain.high, domain.is_high_open)
+    is_lower = (extent.low, extent.is_low_open) == (domain.low, domain.is_low_open)
+    return (is_upper or Better.HIGHER not in operand.worse_when) and (
+        is_lower or Better.LOWER not in operand.worse_when
+    )
