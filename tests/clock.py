@@ -19,6 +19,9 @@ class FixedClock:
     def advance(self, by: timedelta) -> None:
         self._at += by
 
+    def advance_monotonic(self, by_ns: int) -> None:
+        self._monotonic_ns += by_ns
+
 
 class SeededEntropy:
     def __init__(self, seed: str) -> None:

@@ -145,7 +145,7 @@ async def _delete_rows(url: str) -> None:
             "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables"
             " WHERE schemaname IN ('instant_credit', 'sealed_keys') AND tablename <> 'schema_migrations'"
         )
-        statements = ["SET session_replication_role = replica", *(f"DELETE FROM {table['name']}" for table in tables)]
+        statements = ["SET session_replication_role = replica", *(f"DELETE FROM {table['name']}" for table in tables)]  # noqa: S608
         await connection.execute("; ".join(statements))
     finally:
         await connection.close()

@@ -44,6 +44,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     port: int = PORT_DEFAULT
     database_connections: int = CONNECTIONS_DEFAULT
 
+    def __repr__(self) -> str:
+        """Logins hold passwords and stay out."""
+        return f"Settings(home={str(self.home)!r}, host={self.host!r}, port={self.port})"
+
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Settings out of environment variables.

@@ -78,13 +78,13 @@ async def revoke_key(record: Record, key_id: str, actor: Actor) -> None:
     ------
     NotFound : there is no such key.
     """
-    try:
-        async with record.connection() as connection:
+    async with record.connection() as connection:
+        try:
             await connection.execute(
                 read_sql("insert_revocation"), key_id, actor.kind.value, actor.id, record.clock.now()
             )
-    except asyncpg.ForeignKeyViolationError:
-        raise NotFound("API key", key_id) from None
+        except asyncpg.ForeignKeyViolationError:
+            raise NotFound("API key", key_id) from None
 
 
 class KeyDesk:

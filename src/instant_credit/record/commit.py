@@ -95,25 +95,23 @@ async def commit_events(
     pairs = sorted(
         ((case_id, event) for case_id, rows in events.items() for event in rows), key=lambda pair: pair[1].event_id
     )
-    try:
-        async with record.connection() as connection:
-            return int(
-                await connection.fetchval(
-                    read_sql("insert_events"),
-                    [bucket_of(case_id) for case_id, _ in pairs],
-                    [case_id for case_id, _ in pairs],
-                    [event.event_id for _, event in pairs],
-                    [event.kind for _, event in pairs],
-                    [event.amount_cents for _, event in pairs],
-                    [event.event_on for _, event in pairs],
-                    [event.known_on for _, event in pairs],
-                    actor.kind.value,
-                    actor.id,
-                    recorded_at,
-                )
-            )
-    except asyncpg.ForeignKeyViolationError:
-        raise Conflict("an event names a Case that is not recorded") from None
+    arguments = (
+        [bucket_of(case_id) for case_id, _ in pairs],
+        [case_id for case_id, _ in pairs],
+        [event.event_id for _, event in pairs],
+        [event.kind for _, event in pairs],
+        [event.amount_cents for _, event in pairs],
+        [event.event_on for _, event in pairs],
+        [event.known_on for _, event in pairs],
+        actor.kind.value,
+        actor.id,
+        recorded_at,
+    )
+    async with record.connection() as connection:
+        try:
+            return int(await connection.fetchval(read_sql("insert_events"), *arguments))
+        except asyncpg.ForeignKeyViolationError:
+            raise Conflict("an event names a Case that is not recorded") from None
 
 
 async def find_answer(record: Record, client_id: str, key: str) -> FirstAnswer | None:

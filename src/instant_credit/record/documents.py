@@ -71,13 +71,13 @@ async def activate_release(record: Record, product: str, release_hash: str, acto
     ------
     NotFound : the release's manifest is not among the documents.
     """
-    try:
-        async with record.connection() as connection:
+    async with record.connection() as connection:
+        try:
             await connection.execute(
                 read_sql("insert_activation"), product, release_hash, actor.kind.value, actor.id, record.clock.now()
             )
-    except asyncpg.ForeignKeyViolationError:
-        raise NotFound("release", release_hash) from None
+        except asyncpg.ForeignKeyViolationError:
+            raise NotFound("release", release_hash) from None
 
 
 async def live_releases(record: Record) -> dict[str, str]:

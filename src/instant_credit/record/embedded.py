@@ -68,6 +68,9 @@ class Passwords(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     app: str
     reader: str
 
+    def __repr__(self) -> str:
+        return "Passwords()"
+
 
 class Cluster(Struct, frozen=True, kw_only=True):
     """A running embedded Postgres."""

@@ -196,6 +196,9 @@ def _find_place(control: Path, run_as: RunAs) -> Path:
         _make_open_folder(clusters)
         place = Path(tempfile.mkdtemp(prefix="", dir=clusters))
         os.chown(place, run_as.uid, run_as.gid)
+        (place / "HOME").write_text(
+            f"{control.parent}\n", encoding="utf-8"
+        )  # whoever finds the data learns whose they are
         text = str(place)
     note.write_text(text, encoding="utf-8")
     return place

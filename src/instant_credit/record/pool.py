@@ -13,7 +13,7 @@ from typing import Any, Final
 import asyncpg
 from msgspec import Struct
 
-from instant_credit.errors import Unavailable
+from instant_credit.errors import BrokenInvariant, Unavailable
 from instant_credit.record.clock import Clock, Entropy, SystemClock
 from instant_credit.record.embedded import APP, OWNER, use_cluster
 from instant_credit.record.migrate import migrate
@@ -59,10 +59,13 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]
 
 
 class DatabaseUrls(Struct, frozen=True, kw_only=True):
-    """Logins: `owner` migrates, `app` serves. They hold passwords: never log them."""
+    """Logins: `owner` migrates, `app` serves. They hold passwords, so they show nothing of themselves."""
 
     owner: str
     app: str
+
+    def __repr__(self) -> str:
+        return "DatabaseUrls()"
 
 
 class Record:
@@ -98,13 +101,17 @@ class Record:
 
 @contextmanager
 def passing_as_unavailable() -> Iterator[None]:
-    """Turn trouble that passes into `Unavailable`, without a word of any row or statement."""
+    """Turn trouble that passes into `Unavailable` and other refusals into `BrokenInvariant`, without a word of any row."""
     try:
         yield
     except _PASSING as trouble:
         if isinstance(trouble, ValueError):  # asyncpg calls wrong arguments an InterfaceError too: that is our bug
             raise
-        raise Unavailable(f"the record did not answer ({type(trouble).__name__}): try again") from trouble
+        raise Unavailable(f"the record did not answer ({type(trouble).__name__}): try again") from None
+    except asyncpg.PostgresError as refusal:
+        # Its own text may quote the row.
+        named = f"{type(refusal).__name__} {refusal.constraint_name or refusal.sqlstate}"
+        raise BrokenInvariant(f"the record refused a statement ({named})") from None
 
 
 @asynccontextmanager

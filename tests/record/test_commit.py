@@ -1,0 +1,265 @@
+import asyncio
+from datetime import date
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from instant_credit.access.actors import Actor
+from instant_credit.errors import BrokenInvariant, Conflict
+from instant_credit.record.commit import commit_entries, commit_events, find_answer
+from instant_credit.record.pool import Record
+from instant_credit.record.reads import iterate_cases, list_books, read_decision, read_identity, read_monitoring
+from instant_credit.record.rows import Entry, StoredCase
+from tests.record.entries import make_entry, make_keyed
+
+pytestmark = pytest.mark.anyio
+
+
+async def read_book(record: Record, book: str = "tape", chunk: int = 2_000) -> list[StoredCase]:
+    return [case async for case in iterate_cases(record, book, with_decisions=True, chunk=chunk)]
+
+
+async def count_rows(superuser_url: str) -> dict[str, int]:
+    connection = await asyncpg.connect(superuser_url)
+    tables = ["cases", "identities", "decisions", "idempotency_keys", "repayment_events"]
+    counts = {name: await connection.fetchval(f"SELECT count(*) FROM instant_credit.{name}") for name in tables}  # noqa: S608
+    counts["person_keys"] = await connection.fetchval("SELECT count(*) FROM sealed_keys.person_keys")
+    await connection.close()
+    return counts
+
+
+async def test_what_was_committed_is_read_back(record: Record, actor: Actor) -> None:
+    entry = make_entry(record, 1, client_id="client")
+    (committed,) = await commit_entries(record, [entry], actor)
+    assert committed.kind == "recorded"
+    assert entry.decision_id is not None
+    stored = await read_decision(record, entry.decision_id)
+    assert stored is not None
+    assert (stored.case, stored.decision, stored.answer) == (entry.case, entry.decision, entry.answer)
+    assert (stored.client_id, stored.stage_ns, stored.recorded_at) == ("client", (1, 2, 3), entry.recorded_at)
+    assert await read_identity(record, entry.case_id) == entry.identity
+    assert await read_monitoring(record, entry.case_id) == entry.monitoring
+
+
+async def test_unknown_ids_read_as_nothing(record: Record) -> None:
+    assert await read_decision(record, uuid4()) is None
+    assert await read_identity(record, uuid4()) is None
+    assert await read_monitoring(record, uuid4()) is None
+    assert await find_answer(record, "client", "key") is None
+    assert await read_book(record) == []
+
+
+async def test_committing_again_changes_nothing(record: Record, actor: Actor, superuser_url: str) -> None:
+    entries = [make_entry(record, number) for number in range(20)]
+    await commit_entries(record, entries, actor)
+    before = await count_rows(superuser_url)
+    again = await commit_entries(record, entries, actor)
+    assert {committed.kind for committed in again} == {"existing"}
+    assert [committed.answer for committed in again] == [entry.answer for entry in entries]
+    assert await count_rows(superuser_url) == before
+
+
+async def test_the_first_entry_stands_and_nothing_of_the_second_is_written(
+    record: Record, actor: Actor, superuser_url: str
+) -> None:
+    first, second = make_keyed(record, 1, "key"), make_keyed(record, 2, "key", body=b"other")
+    await commit_entries(record, [first], actor)
+    before = await count_rows(superuser_url)
+    (committed,) = await commit_entries(record, [second], actor)
+    assert (committed.kind, committed.answer, committed.case_id) == ("existing", first.answer, first.case_id)
+    assert committed.body_mac == first.body_mac
+    assert committed.body_mac != second.body_mac
+    assert await count_rows(superuser_url) == before
+
+
+async def test_twins_in_one_commit_leave_the_first(record: Record, actor: Actor) -> None:
+    entries = [make_keyed(record, 1, "key"), make_keyed(record, 2, "key"), make_entry(record, 3), make_entry(record, 3)]
+    outcomes = await commit_entries(record, entries, actor)
+    assert [committed.kind for committed in outcomes] == ["recorded", "existing", "recorded", "existing"]
+    assert outcomes[1].answer == entries[0].answer
+
+
+async def test_one_key_of_two_clients_is_two_keys(record: Record, actor: Actor) -> None:
+    entries = [make_keyed(record, 1, "key", client_id="one"), make_keyed(record, 2, "key", client_id="other")]
+    outcomes = await commit_entries(record, entries, actor)
+    assert [committed.kind for committed in outcomes] == ["recorded", "recorded"]
+    found = await find_answer(record, "other", "key")
+    assert found is not None
+    assert found.answer == entries[1].answer
+
+
+async def test_many_at_once_equal_many_one_by_one(record: Record, actor: Actor) -> None:
+    together = [make_entry(record, number, book="together") for number in range(50)]
+    await commit_entries(record, together, actor)
+    for number in range(50):
+        await commit_entries(record, [make_entry(record, number, book="alone")], actor)
+
+    def content(cases: list[StoredCase]) -> list[tuple[object, ...]]:
+        return sorted((case.natural_key, case.case, case.decision, len(case.events)) for case in cases)
+
+    assert content(await read_book(record, "together")) == content(await read_book(record, "alone"))
+
+
+async def test_an_entry_without_decision_is_a_case_alone(record: Record, actor: Actor) -> None:
+    entry = make_entry(
+        record, 1, decision=None, decision_id=None, release_hash=None, outcome=None, answer=None, events=()
+    )
+    (committed,) = await commit_entries(record, [entry], actor)
+    assert (committed.kind, committed.answer, committed.decision_id) == ("recorded", None, None)
+    (case,) = await read_book(record)
+    assert (case.case, case.decision, case.events) == (entry.case, None, ())
+    (again,) = await commit_entries(record, [entry], actor)
+    assert (again.kind, again.answer) == ("existing", None)
+
+
+async def test_one_person_keeps_one_key_over_many_cases(record: Record, actor: Actor, superuser_url: str) -> None:
+    first = make_entry(record, 1)
+    bucket = first.person_id[0]
+    other = next(entry for number in range(2, 100_000) if (entry := make_entry(record, number)).person_id[0] == bucket)
+    second = replace(other, person_id=first.person_id)
+    await commit_entries(record, [first], actor)
+    await commit_entries(record, [second], actor)
+    assert (await count_rows(superuser_url))["person_keys"] == 1
+    assert {case.case for case in await read_book(record)} == {first.case, second.case}
+
+
+async def test_racing_first_cases_of_one_person_are_sealed_under_the_key_that_is_stored(
+    record: Record, actor: Actor, superuser_url: str
+) -> None:
+    first = make_entry(record, 1)
+    same = [
+        replace(entry, person_id=first.person_id)
+        for number in range(2, 2_000)
+        if (entry := make_entry(record, number)).person_id[0] == first.person_id[0]
+    ][:6]
+    await asyncio.gather(*(commit_entries(record, [entry], actor) for entry in (first, *same)))
+    assert (await count_rows(superuser_url))["person_keys"] == 1
+    assert {case.case for case in await read_book(record)} == {first.case, *(entry.case for entry in same)}
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=2, max_size=8))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_concurrent_retries_record_one_decision_a_key(
+    record: Record, actor: Actor, tries: list[tuple[int, int]]
+) -> None:
+    client_id = uuid4().hex
+    entries = [
+        make_keyed(record, uuid4().int, f"key {key}", body=bytes([body]), client_id=client_id) for key, body in tries
+    ]
+    found = await asyncio.gather(*(commit_entries(record, [entry], actor) for entry in entries))
+    by_key: dict[str | None, list[tuple[Entry, str, bytes | None]]] = {}
+    for entry, (committed,) in zip(entries, found, strict=True):
+        by_key.setdefault(entry.idempotency_key, []).append((entry, committed.kind, committed.answer))
+    for group in by_key.values():
+        winners = [entry for entry, kind, _ in group if kind == "recorded"]
+        assert len(winners) == 1
+        assert {answer for _, _, answer in group} == {winners[0].answer}
+
+
+async def test_overlapping_batches_in_opposite_order_both_end(record: Record, actor: Actor) -> None:
+    entries = [make_entry(record, number) for number in range(300)]
+    found = await asyncio.gather(
+        commit_entries(record, entries, actor), commit_entries(record, entries[::-1], actor), return_exceptions=False
+    )
+    kinds = [committed.kind for outcomes in found for committed in outcomes]
+    assert sorted(kinds) == ["existing"] * 300 + ["recorded"] * 300
+    assert len(await read_book(record)) == 300
+
+
+async def test_a_book_reads_the_same_in_any_chunks(record: Record, actor: Actor) -> None:
+    await commit_entries(record, [make_entry(record, number) for number in range(37)], actor)
+    whole = await read_book(record)
+    assert len(whole) == 37
+    assert all(len(case.events) == 2 for case in whole)
+    for chunk in (1, 5, 37, 38):
+        assert await read_book(record, chunk=chunk) == whole
+
+
+async def test_books_are_counted(record: Record, actor: Actor) -> None:
+    await commit_entries(record, [make_entry(record, number, book="one") for number in range(3)], actor)
+    await commit_entries(record, [make_entry(record, 9, book="other")], actor)
+    assert [(row.book, row.product, row.cases, row.decisions) for row in await list_books(record)] == [
+        ("one", "personal_loan", 3, 3),
+        ("other", "personal_loan", 1, 1),
+    ]
+
+
+async def test_an_erased_person_reads_as_erased_and_leaves_the_others(
+    record: Record, actor: Actor, superuser_url: str
+) -> None:
+    gone, stays = make_keyed(record, 1, "key"), make_entry(record, 2)
+    await commit_entries(record, [gone, stays], actor)
+    connection = await asyncpg.connect(superuser_url)
+    await connection.execute("DELETE FROM sealed_keys.person_keys WHERE person_id = $1", gone.person_id)
+    await connection.close()
+    assert gone.decision_id is not None
+    stored = await read_decision(record, gone.decision_id)
+    assert stored is not None
+    assert (stored.is_erased, stored.case, stored.decision, stored.answer) == (True, None, None, None)
+    assert {(case.is_erased, case.case) for case in await read_book(record)} == {(True, None), (False, stays.case)}
+    found = await find_answer(record, "client", "key")
+    assert found is not None
+    assert found.answer is None
+    assert await read_identity(record, gone.case_id) is None
+    (again,) = await commit_entries(record, [gone], actor)
+    assert (again.kind, again.answer) == ("existing", None)
+
+
+async def test_events_are_added_once(record: Record, actor: Actor) -> None:
+    entry = make_entry(record, 1, events=())
+    await commit_entries(record, [entry], actor)
+    events = {entry.case_id: make_entry(record, 1).events}
+    assert await commit_events(record, events, actor, record.clock.now()) == 2
+    assert await commit_events(record, events, actor, record.clock.now()) == 0
+    (case,) = await read_book(record)
+    assert set(case.events) == set(events[entry.case_id])
+
+
+async def test_an_event_of_an_unknown_case_is_a_conflict(record: Record, actor: Actor) -> None:
+    entry = make_entry(record, 1)
+    with pytest.raises(Conflict, match="not recorded"):
+        await commit_events(record, {entry.case_id: entry.events}, actor, record.clock.now())
+
+
+async def test_one_bad_row_undoes_the_whole_commit(record: Record, actor: Actor, superuser_url: str) -> None:
+    early = replace(make_entry(record, 2).events[0], known_on=date(2011, 1, 1))
+    entries = [make_entry(record, 1), make_entry(record, 2, events=(early,))]
+    with pytest.raises(BrokenInvariant, match="repayment_events_check"):
+        await commit_entries(record, entries, actor)
+    assert set((await count_rows(superuser_url)).values()) == {0}
+
+
+async def test_two_rows_that_claim_one_id_are_our_bug(record: Record, actor: Actor) -> None:
+    first, second = make_entry(record, 1), make_entry(record, 1, book="other")
+    second = replace(
+        second, decision_id=first.decision_id, person_id=first.person_id, case_id=UUID(int=first.case_id.int + 1)
+    )
+    with pytest.raises(BrokenInvariant, match="one id"):
+        await commit_entries(record, [first, second], actor)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"decision": None},
+        {"release_hash": None},
+        {"outcome": None},
+        {"idempotency_key": "key"},
+        {"idempotency_key": "key", "body_mac": b"m" * 32},
+        {"body_mac": b"m" * 32},
+        {"person_id": b"\0" * 31},
+        {"case_id": UUID(int=0)},
+        {"decision_id": UUID(int=0)},
+        {"decision": None, "decision_id": None, "release_hash": None, "outcome": None},
+    ],
+)
+async def test_an_entry_that_contradicts_itself_is_our_bug(
+    record: Record, actor: Actor, changes: dict[str, object]
+) -> None:
+    number = next(n for n in range(100) if make_entry(record, n).person_id[0] != 0)
+    with pytest.raises(BrokenInvariant):
+        await commit_entries(record, [make_entry(record, number, **changes)], actor)

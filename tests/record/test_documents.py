@@ -1,0 +1,69 @@
+import asyncio
+
+import asyncpg
+import pytest
+
+from instant_credit.access.actors import Actor
+from instant_credit.canonical import hash_content
+from instant_credit.errors import BrokenInvariant, NotFound
+from instant_credit.record.documents import (
+    activate_release,
+    get_document,
+    list_activations,
+    list_documents,
+    live_releases,
+    put_document,
+)
+from instant_credit.record.pool import Record
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_document_is_kept_under_its_hash(record: Record, actor: Actor) -> None:
+    content_hash = await put_document(record, "model", b"tables", actor)
+    assert content_hash == hash_content(b"tables")
+    assert await get_document(record, content_hash) == b"tables"
+
+
+async def test_keeping_a_document_again_changes_nothing(record: Record, actor: Actor) -> None:
+    await asyncio.gather(*(put_document(record, "model", b"tables", actor) for _ in range(5)))
+    (row,) = await list_documents(record, "model")
+    assert (row.content_hash, row.bytes) == (hash_content(b"tables"), 6)
+    assert await list_documents(record, "policy") == ()
+
+
+async def test_an_unknown_hash_is_not_found(record: Record) -> None:
+    with pytest.raises(NotFound, match="document"):
+        await get_document(record, "0" * 64)
+
+
+async def test_an_altered_document_is_noticed(record: Record, actor: Actor, superuser_url: str) -> None:
+    content_hash = await put_document(record, "model", b"tables", actor)
+    connection = await asyncpg.connect(superuser_url)
+    await connection.execute(
+        "SET session_replication_role = replica; UPDATE instant_credit.documents SET body = 'other'"
+    )
+    await connection.close()
+    with pytest.raises(BrokenInvariant, match="does not match its hash"):
+        await get_document(record, content_hash)
+
+
+async def test_the_latest_activation_is_live(record: Record, actor: Actor) -> None:
+    first = await put_document(record, "release", b"first", actor)
+    second = await put_document(record, "release", b"second", actor)
+    assert await live_releases(record) == {}
+    for product, release_hash in (
+        ("loan", first),
+        ("card", first),
+        ("loan", second),
+        ("loan", first),
+        ("loan", second),
+    ):
+        await activate_release(record, product, release_hash, actor)
+    assert await live_releases(record) == {"loan": second, "card": first}
+    assert [row.release_hash for row in await list_activations(record)] == [first, first, second, first, second]
+
+
+async def test_a_release_that_is_not_recorded_cannot_go_live(record: Record, actor: Actor) -> None:
+    with pytest.raises(NotFound, match="release"):
+        await activate_release(record, "loan", "0" * 64, actor)

@@ -1,0 +1,97 @@
+import asyncpg
+import pytest
+
+from instant_credit.access.actors import Actor
+from instant_credit.record.commit import commit_entries
+from instant_credit.record.embedded import OWNER, READER, Cluster
+from instant_credit.record.pool import Record
+from tests.record.entries import make_entry
+
+pytestmark = pytest.mark.anyio
+
+FACTS = [
+    "cases",
+    "identities",
+    "decisions",
+    "idempotency_keys",
+    "repayment_events",
+    "documents",
+    "release_activations",
+    "api_keys",
+    "api_key_revocations",
+]
+CHANGES = ["UPDATE {table} SET actor_id = 'other'", "DELETE FROM {table}", "TRUNCATE {table} CASCADE"]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("table", [*(f"instant_credit.{name}" for name in FACTS), "sealed_keys.person_keys"])
+async def test_the_app_changes_no_fact(record: Record, table: str, change: str) -> None:
+    async with record.connection() as connection:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(change.format(table=table))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("name", FACTS)
+async def test_not_even_the_owner_changes_a_fact(cluster: Cluster, empty_database: str, name: str, change: str) -> None:
+    connection = await asyncpg.connect(cluster.url(OWNER, empty_database))
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+        await connection.execute(change.format(table=f"instant_credit.{name}"))
+    await connection.close()
+
+
+async def test_every_table_of_facts_names_its_actor(record: Record) -> None:
+    async with record.connection() as connection:
+        rows = await connection.fetch(
+            "SELECT table_name, count(*) AS found FROM information_schema.columns"
+            " WHERE table_schema IN ('instant_credit', 'sealed_keys') AND table_name <> 'schema_migrations'"
+            " AND column_name IN ('actor_kind', 'actor_id', 'recorded_at') GROUP BY table_name"
+        )
+    assert {row["table_name"]: row["found"] for row in rows} == dict.fromkeys([*FACTS, "person_keys"], 3)
+
+
+async def test_the_app_is_no_superuser_and_owns_nothing(record: Record) -> None:
+    async with record.connection() as connection:
+        row = await connection.fetchrow(
+            "SELECT rolsuper, rolcreatedb, rolcreaterole, rolbypassrls,"
+            " (SELECT count(*) FROM pg_class WHERE relowner = pg_roles.oid) AS owned"
+            " FROM pg_roles WHERE rolname = current_user"
+        )
+    assert tuple(row) == (False, False, False, False, 0)
+
+
+async def test_the_app_makes_no_table(record: Record) -> None:
+    async with record.connection() as connection:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("CREATE TABLE instant_credit.mine (id integer)")
+
+
+async def test_the_reader_sees_facts_but_no_keys(
+    record: Record, actor: Actor, cluster: Cluster, empty_database: str
+) -> None:
+    await commit_entries(record, [make_entry(record, 1)], actor)
+    connection = await asyncpg.connect(cluster.url(READER, empty_database))
+    assert await connection.fetchval("SELECT count(*) FROM instant_credit.cases") == 1
+    for hidden in ("sealed_keys.person_keys", "instant_credit.identities", "instant_credit.api_keys"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.fetchval(f"SELECT count(*) FROM {hidden}")  # noqa: S608
+    await connection.close()
+
+
+async def test_a_login_without_its_password_is_refused(cluster: Cluster, empty_database: str) -> None:
+    url = cluster.url(OWNER, empty_database).replace(cluster.passwords.owner, "guessed")
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(url)
+
+
+async def test_every_statement_has_a_timeout(record: Record) -> None:
+    async with record.connection() as connection:
+        shown = [
+            await connection.fetchval(f"SHOW {name}")
+            for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+        ]
+    assert "0" not in shown
+
+
+async def test_commits_are_durable_by_default(record: Record) -> None:
+    assert record.warnings == ()

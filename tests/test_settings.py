@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+
+from instant_credit.errors import Refused
+from instant_credit.settings import read_settings
+
+
+def test_an_empty_environment_makes_a_laptop_work() -> None:
+    settings = read_settings({})
+    assert settings.home == Path.home() / ".local/share/instant-credit"
+    assert settings.key_ring == settings.home / "keys" / "ring.json"
+    assert settings.database_url is None
+    assert (settings.host, settings.port) == ("127.0.0.1", 8420)
+
+
+def test_empty_variables_count_as_not_set() -> None:
+    names = ["HOME", "KEY_RING", "HOST", "PORT", "DATABASE_CONNECTIONS"]
+    empty = {f"INSTANT_CREDIT_{name}": "" for name in names} | {"DATABASE_URL": "", "DATABASE_OWNER_URL": ""}
+    assert read_settings(empty) == read_settings({})
+
+
+def test_every_variable_is_read() -> None:
+    settings = read_settings(
+        {
+            "INSTANT_CREDIT_HOME": "/srv/credit",
+            "INSTANT_CREDIT_KEY_RING": "/etc/credit/ring.json",
+            "INSTANT_CREDIT_HOST": "0.0.0.0",  # noqa: S104
+            "INSTANT_CREDIT_PORT": "9000",
+            "INSTANT_CREDIT_DATABASE_CONNECTIONS": "3",
+            "DATABASE_URL": "postgresql://app@db/credit",
+            "DATABASE_OWNER_URL": "postgres://owner@db/credit",
+        }
+    )
+    assert settings.home == Path("/srv/credit")
+    assert settings.key_ring == Path("/etc/credit/ring.json")
+    assert (settings.host, settings.port, settings.database_connections) == ("0.0.0.0", 9000, 3)  # noqa: S104
+    assert settings.database_url == "postgresql://app@db/credit"
+    assert settings.database_owner_url == "postgres://owner@db/credit"
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "x", "1.5", "1_0", "\u0661", "9" * 5_000])
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    with pytest.raises(Refused, match="INSTANT_CREDIT_PORT must be a whole number"):
+        read_settings({"INSTANT_CREDIT_PORT": port})
+
+
+def test_a_refusal_never_shows_a_login() -> None:
+    with pytest.raises(Refused) as caught:
+        read_settings({"DATABASE_URL": "mysql://user:secret@db"})
+    assert "secret" not in str(caught.value)
+
+
+def test_an_owner_login_without_a_database_is_refused() -> None:
+    with pytest.raises(Refused, match="DATABASE_OWNER_URL is set without DATABASE_URL"):
+        read_settings({"DATABASE_OWNER_URL": "postgresql://owner@db/credit"})
