@@ -6,6 +6,7 @@ a bool is an int to Python and a datetime is a date. No message repeats what was
 """
 
 import math
+from calendar import isleap
 from collections.abc import Callable
 from datetime import date, datetime
 from functools import lru_cache
@@ -86,12 +87,13 @@ def number_text(bound: float | None) -> str:
 
 @lru_cache(maxsize=4096)
 def years_before(day: date, years: int) -> date:
-    """The same day `years` earlier; 29 February becomes 28, and nothing is earlier than the first day of year 1."""
-    if day.year - years < 1:
+    """The same day `years` earlier; 28 February where 29 does not exist, and never before the first day of year 1."""
+    year = day.year - years
+    if year < 1:
         return date.min
-    if day.month == 2 and day.day == 29:
-        day = day.replace(day=28)
-    return day.replace(year=day.year - years)
+    if day.month == 2 and day.day == 29 and not isleap(year):
+        return date(year, 2, 28)
+    return day.replace(year=year)
 
 
 def _missing(attribute: Attribute, pointer: str) -> Kept | Problem:

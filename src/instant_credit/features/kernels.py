@@ -133,7 +133,7 @@ def run_program(packed, instructions, operands, parameters, model_variables, val
                 continue
             y = 0.0
             known = 0 if np.isnan(x) else 1
-            total = 0.0 if np.isnan(x) else x
+            total = 0.0 if np.isnan(x) else 0.0 + x
             product = x
             for k in range(1, count):
                 slot = operands[first + k]
@@ -165,7 +165,11 @@ def run_program(packed, instructions, operands, parameters, model_variables, val
             elif operation == BETWEEN:
                 result = 1.0 if parameters[start] <= x <= parameters[start + 1] else 0.0
             elif operation == CLIP:
-                result = min(max(x, parameters[start]), parameters[start + 1])
+                result = x
+                if x < parameters[start]:
+                    result = parameters[start]
+                elif x > parameters[start + 1]:
+                    result = parameters[start + 1]
             elif operation == BIN:
                 result = bin_of(x, parameters, start, instructions[j, 4])
             elif operation == INSTALMENT:
