@@ -58,7 +58,9 @@ def judge(policy: Policy, facts: Values, variables: Values, pd: int | None, inco
     return {"outcome": "approve" if as_asked else "counter_offer", "amount": amount, "term": term, "apr": apr}
 
 
-def best_offer(policy: Policy, facts: Values, pd: int | None, income: tuple[str, ...]) -> tuple[int, int, int] | str | None:
+def best_offer(
+    policy: Policy, facts: Values, pd: int | None, income: tuple[str, ...]
+) -> tuple[int, int, int] | str | None:
     """The largest amount that may be lent; "nothing" when none may, None when it can't be told."""
     amount, asked_term = facts["requested_amount_cents"], facts["term_months"]
     told = [facts[name] for name in income if facts[name] is not None]
@@ -75,7 +77,9 @@ def best_offer(policy: Policy, facts: Values, pd: int | None, income: tuple[str,
     term = max(fitting, default=min(policy.amounts.terms_months))
     monthly = Fraction(max(sum(told), 0), 12)
     free = Fraction(debt_rule.ppm_max - round(max(debt, 0.0) * 10_000), PPM)
-    cap = math.floor(max(min(monthly * Fraction(policy.affordability.instalment_to_income_ppm_max, PPM), monthly * free), 0))
+    cap = math.floor(
+        max(min(monthly * Fraction(policy.affordability.instalment_to_income_ppm_max, PPM), monthly * free), 0)
+    )
     if amount <= band.amount_cents_max and instalment_ceil(Cents(amount), Ppm(band.apr_ppm), term) <= cap:
         return amount, term, band.apr_ppm
     step = policy.amounts.offer_cents_step

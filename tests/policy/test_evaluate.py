@@ -103,7 +103,9 @@ def test_a_lower_pd_never_worsens_the_answer(facts: Facts, pd: int | None, less:
 
 @settings(max_examples=300)
 @given(invented_facts(), PDS, st.sampled_from(IMPROVABLE), st.data())
-def test_a_better_fact_never_worsens_the_answer(facts: Facts, pd: int | None, attribute: Any, data: st.DataObject) -> None:
+def test_a_better_fact_never_worsens_the_answer(
+    facts: Facts, pd: int | None, attribute: Any, data: st.DataObject
+) -> None:
     value = fact_of(facts, attribute.name)
     assume(value is not None)
     assert value is not None
@@ -237,7 +239,13 @@ def test_a_category_is_compared_and_shown_by_its_name() -> None:
         when = {"attribute": "purpose", "compare": "in", "value": ["small_business", "house"]}
         document["rules"].append({"id": "purpose_out", "when": when, "outcome": "decline", "reason": "PURPOSE_OUT"})
         document["reasons"].append(
-            {"code": "PURPOSE_OUT", "number": 299, "family": "purpose", "text": "Not for {value}.", "text_missing": "No."}
+            {
+                "code": "PURPOSE_OUT",
+                "number": 299,
+                "family": "purpose",
+                "text": "Not for {value}.",
+                "text_missing": "No.",
+            }
         )
 
     policy = compile_policy(changed(change), product())
