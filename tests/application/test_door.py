@@ -9,12 +9,13 @@ import jsonschema_rs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from instant_credit.application.complaints import BODY_BYTES_MAX, PROBLEMS_MAX, Complaints
-from instant_credit.application.door import Told
+from instant_credit.application.door import Door, Told
 from instant_credit.application.facts import Facts, Monitoring
 from instant_credit.application.fields import years_before
-from instant_credit.application.product import Attribute, AttributeType
+from instant_credit.application.product import Attribute, AttributeType, Legal, MissingRule, Product
 from instant_credit.errors import Problem
 from tests.application.loans import (
     APPLICANT,
@@ -27,6 +28,7 @@ from tests.application.loans import (
     valid_facts,
     whole_facts,
 )
+from tests.features.programs import AS_OF_DAY, natural_facts, products
 
 MARK = "Zq7Marker"
 FACTS = whole_facts(personal_loan())
@@ -417,3 +419,40 @@ def test_facts_hold_the_values_in_product_order(facts: dict[str, Any]) -> None:
 )
 def test_years_are_counted_by_the_calendar(day: date, years: int, expected: date) -> None:
     assert years_before(day, years) == expected
+
+
+@given(products(), natural_facts())
+def test_doors_of_other_products_read_the_same_facts_both_ways(product: Product, natural: dict[str, Any]) -> None:
+    door = Door(product)
+    told = door.read_application(raw_of({"applicant": APPLICANT, "facts": as_told(natural)}), AS_OF_DAY)
+    assert isinstance(told, Told)
+    assert told.facts == door.check_facts(natural, AS_OF_DAY)
+    assert told.monitoring == Monitoring()
+
+
+def test_categories_and_dates_may_be_required() -> None:
+    kinds = (AttributeType.CATEGORY, AttributeType.DATE)
+    attributes = tuple(
+        replace(a, missing=MissingRule.REFUSE) if a.type in kinds and a.legal is Legal.FREE else a
+        for a in personal_loan().attributes
+    )
+    door = Door(replace(personal_loan(), attributes=attributes))
+    facts = {name: told for name, told in as_told(FACTS).items() if name not in ("purpose", "earliest_credit_on")}
+    problems = door.read_application(raw_of({"applicant": APPLICANT, "facts": facts}), AS_OF)
+    assert isinstance(problems, tuple)
+    assert [(problem.pointer, problem.code) for problem in problems] == [
+        ("/facts/purpose", "FIELD_MISSING"),
+        ("/facts/earliest_credit_on", "FIELD_MISSING"),
+    ]
+    assert isinstance(door.read_application(raw_of(BODY), AS_OF), Told)
+
+
+def test_a_real_that_is_missing_as_zero_is_zero() -> None:
+    attributes = tuple(
+        replace(a, missing=MissingRule.ZERO) if a.name == "all_utilisation" else a for a in personal_loan().attributes
+    )
+    door = Door(replace(personal_loan(), attributes=attributes))
+    told = door.read_application(raw_of(with_fact("all_utilisation", None)), AS_OF)
+    assert isinstance(told, Told)
+    assert 0.0 in told.facts.reals
+    assert told.facts == door.check_facts({**FACTS, "all_utilisation": None}, AS_OF)
