@@ -7,7 +7,7 @@ from msgspec import Struct
 
 
 class EventRow(Struct, frozen=True, kw_only=True):
-    """One dated repayment event. `kind` is paid, charged_off or recovered; `known_on` is never before `event_on`."""
+    """One dated repayment event. `kind` is one of `outcome.events.EventKind`; `known_on` is never before `event_on`."""
 
     event_id: UUID
     kind: str
