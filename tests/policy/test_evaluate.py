@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from instant_credit.application.facts import Facts
 from instant_credit.application.product import AttributeType, Better
 from instant_credit.policy.evaluate import evaluate
+from instant_credit.policy.pricing import largest_affordable
 from instant_credit.policy.program import EXITS, compile_policy
 from instant_credit.policy.verdict import Outcome, RuleResult, Verdict
-from instant_credit.units import Ppm, instalment_ceil
+from instant_credit.units import Cents, Ppm, instalment_ceil
 from tests.naive.policy import judge
 from tests.policy.documents import (
     catalogue,
@@ -258,3 +259,25 @@ def test_a_category_is_compared_and_shown_by_its_name() -> None:
 
 def test_verdicts_are_the_same_twice() -> None:
     assert msgspec.json.encode(run(SOUND, 70_000)) == msgspec.json.encode(run(SOUND, 70_000))
+
+
+@given(
+    st.integers(1, 4_000_000),
+    st.integers(0, 200_000),
+    st.sampled_from([1, 7, 2_500]),
+    st.sampled_from([0, 79_900, 359_900]),
+    st.sampled_from([1, 12, 60]),
+)
+def test_the_largest_affordable_amount_is_found_from_any_guess(
+    below: int, cap: int, step: int, apr: int, term: int
+) -> None:
+    def price(amount: Cents) -> Cents:
+        return instalment_ceil(amount, Ppm(apr), term)
+
+    assume(price(Cents(below)) > cap)
+    exact = below * cap // price(Cents(below)) // step * step
+    for guess in {exact, max(exact - 3 * step, 0), min(exact + 3 * step, below // step * step)}:
+        found, instalment = largest_affordable(Cents(guess), Cents(below), Cents(cap), Cents(step), price)
+        assert instalment == price(found) <= cap
+        assert found % step == 0
+        assert found + step >= below or price(Cents(found + step)) > cap

@@ -79,7 +79,7 @@ def quote(policy: CompiledPolicy, band: Band, asked: Asked) -> Quote:
     is_above_cap = instalment > cap
     if is_above_cap:
         guess = floor_to_step(Cents(candidate * cap // instalment), step)
-        candidate, instalment = _largest_affordable(
+        candidate, instalment = largest_affordable(
             guess, candidate, cap, step, lambda c: instalment_ceil(c, apr, offered_term)
         )
     terms = None
@@ -96,7 +96,7 @@ def quote(policy: CompiledPolicy, band: Band, asked: Asked) -> Quote:
     )
 
 
-def _largest_affordable(
+def largest_affordable(
     guess: Cents, below: Cents, cap: Cents, step: Cents, price: Callable[[Cents], Cents]
 ) -> tuple[Cents, Cents]:
     """The largest multiple of `step` below `below` whose instalment by `price` stays within `cap`, with that instalment; else 0.

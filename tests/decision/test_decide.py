@@ -1,0 +1,162 @@
+import math
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from instant_credit.application.facts import Facts
+from instant_credit.application.product import AttributeType, Better
+from instant_credit.canonical import encode_canonical
+from instant_credit.decision.case import Case
+from instant_credit.decision.decide import decide, decide_many
+from instant_credit.decision.decision import REASONS_MAX, Decision, Outcome, RuleResult, decode_decision
+from instant_credit.errors import BrokenInvariant
+from tests.decision.world import case_of, invented_cases, release
+from tests.policy.documents import fact_of, product, with_fact
+
+RANK = {Outcome.APPROVE: 0, Outcome.COUNTER_OFFER: 1, Outcome.REFER: 2, Outcome.DECLINE: 3}
+IMPROVABLE = [a for a in product().case_attributes if a.better is not Better.NEITHER]
+NO_FACTS = Facts(
+    cents=(None,) * sum(a.type is AttributeType.CENTS for a in product().case_attributes),
+    integers=(None,) * sum(a.type is AttributeType.INTEGER for a in product().case_attributes),
+    reals=(None,) * sum(a.type is AttributeType.REAL for a in product().case_attributes),
+    codes=(-1,) * sum(a.type is AttributeType.CATEGORY for a in product().case_attributes),
+    days=(None,) * sum(a.type is AttributeType.DATE for a in product().case_attributes),
+)
+
+
+@given(invented_cases(is_plausible=False))
+def test_every_well_formed_case_is_decided(case: Case) -> None:
+    decision = decide(case, release())
+    assert decode_decision(encode_canonical(decision)) == decision
+
+
+def test_a_case_without_any_fact_is_referred() -> None:
+    decision = decide(case_of(NO_FACTS), release())
+    assert decision.outcome is Outcome.REFER
+    assert decision.pd_ppm is None
+    assert decision.points is None
+    assert decision.contributions == ()
+    codes = [reason.code for reason in decision.reasons]
+    assert codes == ["INCOME_BELOW_MINIMUM", "EVIDENCE_INCOMPLETE"]
+
+
+@given(st.lists(invented_cases(), min_size=1, max_size=20))
+def test_one_case_and_many_give_the_same_bytes(cases: list[Case]) -> None:
+    alone = [encode_canonical(decide(case, release())) for case in cases]
+    assert [encode_canonical(decision) for decision in decide_many(cases, release())] == alone
+
+
+@given(invented_cases())
+def test_deciding_twice_gives_the_same_bytes(case: Case) -> None:
+    first = encode_canonical(decide(case, release()))
+    decoded = msgspec.json.decode(encode_canonical(case), type=Case)
+    assert encode_canonical(decide(decoded, release())) == first
+
+
+def test_no_cases_give_no_decisions() -> None:
+    assert decide_many([], release()) == []
+
+
+def test_a_case_of_another_product_is_our_bug() -> None:
+    case = msgspec.structs.replace(case_of(NO_FACTS), product_hash="0" * 64)
+    with pytest.raises(BrokenInvariant):
+        decide(case, release())
+
+
+def test_a_case_with_other_columns_is_our_bug() -> None:
+    with pytest.raises(BrokenInvariant):
+        decide(case_of(Facts()), release())
+
+
+@settings(max_examples=400)
+@given(invented_cases(), st.sampled_from(IMPROVABLE), st.data())
+def test_a_better_fact_never_worsens_the_outcome(case: Case, attribute: Any, data: st.DataObject) -> None:
+    value = fact_of(case.facts, attribute.name)
+    assume(value is not None)
+    assert value is not None
+    if attribute.type is AttributeType.REAL:
+        delta: float = data.draw(st.floats(0, 50))
+    else:
+        delta = data.draw(st.integers(1, 5_000_000 if attribute.type is AttributeType.CENTS else 60))
+    better = value + delta if attribute.better is Better.HIGHER else value - delta
+    if attribute.type is not AttributeType.DATE:
+        better = min(max(better, attribute.minimum), attribute.maximum)
+        better = better if attribute.type is AttributeType.REAL else int(better)
+    before = decide(case, release())
+    after = decide(case_of(with_fact(case.facts, attribute.name, better)), release())
+    assert RANK[after.outcome] <= RANK[before.outcome]
+    if before.pd_ppm is not None:
+        assert after.pd_ppm is not None
+        assert after.pd_ppm <= before.pd_ppm
+    if attribute.name != product().roles.amount and before.terms is not None and after.terms is not None:
+        assert after.terms.amount_cents >= before.terms.amount_cents
+        assert after.terms.apr_ppm <= before.terms.apr_ppm
+
+
+@settings(max_examples=300)
+@given(invented_cases())
+def test_reasons_are_one_to_four_specific_and_really_adverse(case: Case) -> None:
+    decision = decide(case, release())
+    reasons = decision.reasons
+    if decision.outcome is Outcome.APPROVE:
+        assert not reasons
+        return
+    assert 1 <= len(reasons) <= REASONS_MAX
+    assert len({reason.family for reason in reasons}) == len(reasons)
+    assert all("{" not in reason.text and "score" not in reason.text.lower() for reason in reasons)
+    assert {reason.code for reason in reasons} <= adverse_codes(decision)
+
+
+def adverse_codes(decision: Decision) -> set[str]:
+    """Codes that may be given: of rules and exits that spoke, and of variables worse than the reference population."""
+    policy = release().policy.policy
+    spoke = {entry.rule for entry in decision.trace if entry.result is not RuleResult.CLEAR}
+    codes = {rule.reason for rule in policy.rules if rule.id in spoke}
+    codes |= {getattr(policy.exits, name) for name in spoke & set(policy.exits.__struct_fields__)}
+    if "pd_in_referral_range" in spoke:
+        codes.add(policy.exits.referred_by_score)
+    excess = [own - mean for own, mean in zip(decision.contributions, release().reference, strict=False)]
+    variables = product().model_variables
+    return codes | {v.reason or "" for v, more in zip(variables, excess, strict=False) if more > 0}
+
+
+@given(invented_cases())
+def test_a_decline_by_score_names_variables_of_the_model(case: Case) -> None:
+    decision = decide(case, release())
+    hits = {entry.rule for entry in decision.trace if entry.result is RuleResult.HIT}
+    if "pd_in_decline_range" in hits and len(decision.reasons) < REASONS_MAX:
+        codes = {reason.code for reason in decision.reasons}
+        assert codes & {v.reason for v in product().model_variables} or len(hits) > 1
+
+
+@given(invented_cases())
+def test_contributions_add_up_to_the_margin(case: Case) -> None:
+    decision = decide(case, release())
+    if decision.pd_ppm is None:
+        return
+    assert decision.expected_log_odds is not None
+    raw = decision.expected_log_odds + math.fsum(decision.contributions)
+    calibration = release().calibration
+    pd = 1 / (1 + math.exp(-(calibration.intercept + calibration.slope * raw)))
+    assert decision.pd_ppm == pytest.approx(pd * 1e6, abs=0.6)
+
+
+@given(invented_cases())
+def test_knock_outs_lead_the_reasons_in_the_policys_order(case: Case) -> None:
+    decision = decide(case, release())
+    policy = release().policy.policy
+    order = {reason: position for position, reason in enumerate(dict.fromkeys(rule.reason for rule in policy.rules))}
+    codes = [reason.code for reason in decision.reasons]
+    leading = [code for code in codes if code in order]
+    assert codes[: len(leading)] == leading
+    assert leading == sorted(leading, key=order.__getitem__)
+
+
+@given(invented_cases())
+def test_a_decision_says_nothing_about_clock_or_ids(case: Case) -> None:
+    fields = msgspec.json.decode(encode_canonical(decide(case, release())))
+    assert set(fields) == set(Decision.__struct_fields__)
+    assert not {name for name in fields if name.endswith(("_id", "_at", "_ns"))}
