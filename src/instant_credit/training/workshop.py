@@ -1,0 +1,276 @@
+"""The workshop: a book becomes a model bundle and a report of how well it does on loans it never saw.
+
+Two plans, both for the model and for the scorecard beside it, so that the two can be compared loan by loan:
+
+*by date*   Test loans are those from `test_from` on. A first model is fitted up to the last months before the test and scores
+            those months; on these scores the calibration is fitted. The final model is fitted on all loans before the test
+            and carries that calibration. No loan of the test has a part in anything.
+*by folds*  For books without dates. Each fold is scored by a model fitted on the others, and calibrated on the others' scores of
+            that kind. The final model is fitted on all loans and calibrated on all those scores. A person is in one fold only.
+"""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Final, Protocol
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from instant_credit.access.actors import Actor
+from instant_credit.application.document import encode_product
+from instant_credit.application.product import Product
+from instant_credit.canonical import hash_content
+from instant_credit.errors import Refused, require
+from instant_credit.record.documents import put_document
+from instant_credit.record.pool import Record
+from instant_credit.score.bundle import Bundle, encode_bundle
+from instant_credit.score.calibration import Calibration, estimate_pds
+from instant_credit.training.calibrate import fit_calibration
+from instant_credit.training.dataset import TrainingSet, gather_training_set
+from instant_credit.training.fit import FitParameters, FittedModel, fit_model
+from instant_credit.training.intervals import Measured, Quality, measure_auc_difference, measure_quality
+from instant_credit.training.rows import add_months
+from instant_credit.training.scorecard import Scorecard, fit_scorecard
+from instant_credit.units import date_from_days, days_from_date
+
+CALIBRATION_MONTHS: Final = 3
+FOLDS_MIN: Final = 2
+FOLDS_MAX: Final = 20
+_KIND_MIN: Final = 20
+_FOLD_SEED: Final = 1
+
+Rows = NDArray[np.int64]
+Matrix = NDArray[np.float32]
+Progress = Callable[[str, int], None]
+
+
+class ByDate(Struct, frozen=True, kw_only=True):
+    """Test on loans from `test_from` on, calibrate on the `calibration_months` before it."""
+
+    test_from: date
+    calibration_months: int = CALIBRATION_MONTHS
+
+    @property
+    def calibrate_from(self) -> date:
+        """First day of the months that the calibration is fitted on."""
+        return add_months(self.test_from, -self.calibration_months)
+
+
+class ByFolds(Struct, frozen=True, kw_only=True):
+    """Test on each of `folds` parts in turn."""
+
+    folds: int
+
+
+Plan = ByDate | ByFolds
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """A part of the loans and what it was used for."""
+
+    name: str
+    loans: int
+    bads: int
+    first_on: date
+    last_on: date
+
+
+class Tested(Struct, frozen=True, kw_only=True, eq=False):
+    """One kind of model, carried through a plan; `pds` float64[t] are of the test loans."""
+
+    calibration: Calibration
+    pds: NDArray[np.float64]
+    quality: Quality
+
+
+class Training(Struct, frozen=True, kw_only=True, eq=False):
+    """Everything that a report tells; `test_rows` are positions in the training set."""
+
+    training_set: TrainingSet
+    plan: Plan
+    parameters: FitParameters
+    parts: tuple[Part, ...]
+    test_rows: Rows
+    bundle: Bundle
+    bundle_raw: bytes
+    fitted: FittedModel
+    model: Tested
+    scorecard: Scorecard
+    scorecard_tested: Tested
+    auc_difference: Measured
+
+    @property
+    def bundle_hash(self) -> str:
+        """Content hash of the bundle."""
+        return hash_content(self.bundle_raw)
+
+
+class Scorer(Protocol):
+    """A fitted model of either kind."""
+
+    def score(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Raw scores."""
+
+
+Fit = Callable[[Matrix, NDArray[np.int8]], Scorer]
+
+
+async def train(
+    record: Record,
+    *,
+    book: str,
+    product: Product,
+    plan: Plan,
+    known_on: date,
+    actor: Actor,
+    parameters: FitParameters = FitParameters(),  # noqa: B008 a frozen value
+    progress: Progress = lambda _stage, _done: None,
+) -> Training:
+    """Train on a book and keep product and bundle as documents in the record.
+
+    Parameters
+    ----------
+    known_on : labels are what was known on this day.
+    progress : told the stage's name and, while reading, how many Cases were read.
+
+    Raises
+    ------
+    Refused : the book, the plan or the loans do not allow it; the message says why and what to do.
+    """
+    training_set = await gather_training_set(
+        record, book=book, product=product, known_on=known_on, progress=lambda done: progress("read", done)
+    )
+    training = build_training(training_set, plan, parameters, progress)
+    await put_document(record, "product", encode_product(product), actor)
+    stored_hash = await put_document(record, "model", training.bundle_raw, actor)
+    require(stored_hash == training.bundle_hash, "a document is stored under the hash of its bytes")
+    return training
+
+
+def build_training(
+    training_set: TrainingSet, plan: Plan, parameters: FitParameters, progress: Progress = lambda _stage, _done: None
+) -> Training:
+    """Fit, calibrate and test; a function of its arguments alone."""
+    columns = training_set.columns
+    fits: list[tuple[str, Fit]] = [
+        ("fit the model", lambda matrix, labels: fit_model(matrix, labels, columns, parameters)),
+        ("fit the scorecard", lambda matrix, labels: fit_scorecard(matrix, labels, columns)),
+    ]
+    folds, parts, test_rows = _lay_out(training_set, plan)
+    finals: list[Scorer] = []
+    tested: list[Tested] = []
+    for stage, fit in fits:
+        progress(stage, 0)
+        if isinstance(plan, ByDate):
+            final, calibration, pds = _carry_by_date(training_set, plan, fit)
+        else:
+            final, calibration, pds = _carry_by_folds(training_set, folds, fit)
+        finals.append(final)
+        tested.append(
+            Tested(calibration=calibration, pds=pds, quality=measure_quality(pds, training_set.labels[test_rows]))
+        )
+    fitted, scorecard = finals
+    assert isinstance(fitted, FittedModel)
+    assert isinstance(scorecard, Scorecard)
+    bundle = Bundle(
+        product_hash=training_set.product_hash,
+        variables=columns.names,
+        categories=columns.categories,
+        directions=columns.directions,
+        tables=fitted.tables,
+        calibration=tested[0].calibration,
+    )
+    progress("measure", 0)
+    return Training(
+        training_set=training_set,
+        plan=plan,
+        parameters=parameters,
+        parts=parts,
+        test_rows=test_rows,
+        bundle=bundle,
+        bundle_raw=encode_bundle(bundle),
+        fitted=fitted,
+        model=tested[0],
+        scorecard=scorecard,
+        scorecard_tested=tested[1],
+        auc_difference=measure_auc_difference(tested[0].pds, tested[1].pds, training_set.labels[test_rows]),
+    )
+
+
+def _lay_out(training_set: TrainingSet, plan: Plan) -> tuple[NDArray[np.int64], tuple[Part, ...], Rows]:
+    """Fold of each loan (-1 by date), the parts, and the test rows; refuses parts too small to tell anything."""
+    every_row = np.arange(training_set.loans)
+    if isinstance(plan, ByFolds):
+        if not FOLDS_MIN <= plan.folds <= FOLDS_MAX:
+            raise Refused(f"folds must be {FOLDS_MIN} to {FOLDS_MAX}")
+        folds = split_folds(training_set, plan.folds)
+        for fold in range(plan.folds):
+            _describe(training_set, f"fold {fold + 1}", every_row[folds == fold])
+        return folds, (_describe(training_set, "fit, calibrate and test in folds", every_row),), every_row
+    if plan.calibration_months < 1:
+        raise Refused("calibration takes at least one month")
+    calibrate, test = (days_from_date(day) for day in (plan.calibrate_from, plan.test_from))
+    days = training_set.days
+    parts = (
+        _describe(training_set, "first fit", every_row[days < calibrate]),
+        _describe(training_set, "calibrate", every_row[(days >= calibrate) & (days < test)]),
+        _describe(training_set, "final fit", every_row[days < test]),
+        _describe(training_set, "test", every_row[days >= test]),
+    )
+    return np.full(training_set.loans, -1), parts, every_row[days >= test]
+
+
+def _describe(training_set: TrainingSet, name: str, rows: Rows) -> Part:
+    bads = int(training_set.labels[rows].sum())
+    if min(bads, len(rows) - bads) < _KIND_MIN:
+        raise Refused(
+            f"{name}: {len(rows)} loans, {bads} of them bad; at least {_KIND_MIN} good and {_KIND_MIN} bad ones are "
+            "needed. Move --test-from, take more --calibration-months, or use --folds"
+        )
+    days = training_set.days[rows]
+    return Part(
+        name=name,
+        loans=len(rows),
+        bads=bads,
+        first_on=date_from_days(int(days.min())),
+        last_on=date_from_days(int(days.max())),
+    )
+
+
+def split_folds(training_set: TrainingSet, folds: int) -> NDArray[np.int64]:
+    """Fold of each loan, int64[n] in [0, folds): persons dealt out by a fixed shuffle."""
+    persons = int(training_set.persons.max()) + 1
+    dealt = np.random.Generator(np.random.PCG64(_FOLD_SEED)).permutation(persons) % folds
+    return dealt[training_set.persons].astype(np.int64)
+
+
+def _carry_by_date(
+    training_set: TrainingSet, plan: ByDate, fit: Fit
+) -> tuple[Scorer, Calibration, NDArray[np.float64]]:
+    """Final model, calibration and pds of the test loans."""
+    matrix, labels, days = training_set.matrix, training_set.labels, training_set.days
+    calibrate, test = (int(np.searchsorted(days, days_from_date(day))) for day in (plan.calibrate_from, plan.test_from))
+    first = fit(matrix[:calibrate], labels[:calibrate])
+    calibration = fit_calibration(first.score(matrix[calibrate:test]), labels[calibrate:test])
+    final = fit(matrix[:test], labels[:test])
+    return final, calibration, estimate_pds(calibration, final.score(matrix[test:]))
+
+
+def _carry_by_folds(
+    training_set: TrainingSet, folds: NDArray[np.int64], fit: Fit
+) -> tuple[Scorer, Calibration, NDArray[np.float64]]:
+    """Final model, calibration and pds of all loans, each from a model that did not see it."""
+    matrix, labels = training_set.matrix, training_set.labels
+    raw_scores = np.empty(training_set.loans)
+    count = int(folds.max()) + 1
+    for fold in range(count):
+        is_held = folds == fold
+        fold_model = fit(np.ascontiguousarray(matrix[~is_held]), labels[~is_held])
+        raw_scores[is_held] = fold_model.score(np.ascontiguousarray(matrix[is_held]))
+    pds = np.empty(training_set.loans)
+    for fold in range(count):
+        is_held = folds == fold
+        calibration = fit_calibration(raw_scores[~is_held], labels[~is_held])
+        pds[is_held] = estimate_pds(calibration, np.ascontiguousarray(raw_scores[is_held]))
+    return fit(matrix, labels), fit_calibration(raw_scores, labels), pds
