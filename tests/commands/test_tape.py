@@ -116,3 +116,11 @@ def test_a_replay_of_nothing_is_faithful(call, tape):
     assert "Replayed 0 Decisions" in call("replay").output
     call("tape", "import", *tape)
     assert "2 Cases never decided" in call("replay", "--book", "tiny").output
+
+
+def test_a_place_that_can_not_be_written_is_refused(call, tape, tmp_path):
+    blocked = tmp_path / "file" / "below"
+    (tmp_path / "file").write_text("")
+    assert "can't be written" in str(call("tape", "import", *tape, "--rejects", blocked).exception)
+    call("tape", "import", *tape)
+    assert "can't be written" in str(call("book", "export", "tiny", "--to", blocked).exception)

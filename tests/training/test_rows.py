@@ -166,3 +166,15 @@ def test_csv_and_parquet_tell_the_same_rows(tmp_path):
 def test_months_keep_the_day_or_the_months_last_one():
     assert add_months(date(2011, 1, 31), 1) == date(2011, 2, 28)
     assert add_months(date(2011, 12, 15), 13) == date(2013, 1, 15)
+
+
+def test_forgetting_what_texts_mean_changes_nothing(monkeypatch):
+    rows = [row_of(amount=str(place)) for place in (1, 2, 1)]
+    expected = [row.values for row in read_rows(*rows)]
+    monkeypatch.setattr("instant_credit.training.rows._REMEMBERED_MAX", 0)
+    reader = RowReader(load_mapping(MAPPING, PRODUCT), PRODUCT, LATEST)
+    found = []
+    for row in rows:
+        columns = {name: [cell] for name, cell in zip(HEADER, row, strict=True)}
+        found += reader.read_chunk(TapeChunk(first_row=1, row_count=1, columns=columns, broken={}))
+    assert [row.values for row in found] == expected

@@ -192,7 +192,10 @@ async def _export(settings: Settings, name: str, to: Path | None) -> None:
         sys.stdout.buffer.flush()
         return
     draft = to.with_name(to.name + ".part")
-    draft.touch(mode=0o600)
-    draft.write_bytes(b"".join(lines))
-    draft.replace(to)
+    try:
+        draft.touch(mode=0o600)
+        draft.write_bytes(b"".join(lines))
+        draft.replace(to)
+    except OSError as error:
+        raise Refused(f"{to} can't be written: {error.strerror}") from error
     click.echo(f"Book {name}: exported to {to}", err=True)

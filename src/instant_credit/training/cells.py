@@ -7,7 +7,7 @@ can't be read becomes an `Unreadable`, a value with the reason and never with th
 
 import re
 from datetime import date, datetime
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal
 from math import isfinite, isnan
 from typing import Final
 
@@ -68,10 +68,7 @@ def read_decimal(text: str) -> Decimal | Unreadable:
     """A plain decimal number, exactly as written."""
     if len(text) > _DIGITS_MAX or not _NUMBER.fullmatch(text):
         return NUMBER_EXPECTED
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return NUMBER_EXPECTED
+    number = Decimal(text)
     return NUMBER_TOO_LARGE if number.adjusted() > 15 and number != 0 else number
 
 

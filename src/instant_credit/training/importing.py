@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, time
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, BinaryIO, Final
 
 import msgspec
 from msgspec import Meta, Struct
@@ -98,11 +98,10 @@ async def import_tape(
     source = _Source(record, tape, product_hash)
     stored_hash = await put_document(record, "product", product_raw, actor)
     require(stored_hash == product_hash, "a document is stored under the hash of its bytes")
-    tape.rejects_path.parent.mkdir(parents=True, exist_ok=True)
-    draft = tape.rejects_path.with_name(tape.rejects_path.name + ".part")
+    draft, rejects_file = _open_rejects(tape.rejects_path)
     following = asyncio.create_task(asyncio.to_thread(next, source, None))
     try:
-        with draft.open("wb") as rejects_file:
+        with rejects_file:
             while (prepared := await following) is not None:
                 following = asyncio.create_task(asyncio.to_thread(next, source, None))
                 rejects_file.writelines(
@@ -130,6 +129,15 @@ async def import_tape(
     summary = msgspec.structs.replace(summary, rows_total=summary.rows_in, is_complete=True)
     progress(summary)
     return summary
+
+
+def _open_rejects(path: Path) -> tuple[Path, BinaryIO]:
+    draft = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return draft, draft.open("wb")
+    except OSError as error:
+        raise Refused(f"the rejects file {path} can't be written: {error.strerror}") from error
 
 
 def _check_book(book: str) -> None:
