@@ -260,12 +260,12 @@ class House:
 
 def found_house(folder: Path, environ: dict[str, str], documents: Documents, superuser_url: str) -> House:
     """Fill the database of `environ`, make the release live and start a server on it."""
-    keys = asyncio.run(_furnish(read_settings(environ), documents))
+    keys = asyncio.run(furnish(read_settings(environ), documents))
     server = start_server(environ, folder)
     return House(folder, environ, documents, keys, server, superuser_url)
 
 
-async def _furnish(settings: Settings, documents: Documents) -> dict[str, str]:
+async def furnish(settings: Settings, documents: Documents) -> dict[str, str]:
     actor = Actor(kind=ActorKind.JOB, id="tests")
     scopes = {"all": frozenset(Scope), "apply": {Scope.APPLY}, "read": {Scope.DECISIONS_READ}}
     async with open_record(settings) as record:

