@@ -18,6 +18,8 @@ from instant_credit.settings import read_settings
 
 ACTOR: Final = Actor(kind=ActorKind.JOB, id="command-line")
 
+_TABLE_WIDTH: Final = 140
+
 
 @click.command()
 def migrate() -> None:
@@ -90,7 +92,8 @@ def show() -> None:
                 )
         return table
 
-    Console().print(asyncio.run(run()))
+    # A key id that is cut cannot be revoked: never narrower than the table.
+    Console(width=max(Console().width, _TABLE_WIDTH)).print(asyncio.run(run()))
 
 
 @key.command("revoke")

@@ -15,6 +15,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -34,6 +35,9 @@ APP: Final = "instant_credit_app"
 READER: Final = "instant_credit_reader"
 
 _START_SECONDS: Final = 60
+# After a crash of the server its last children live on for a moment and hold the shared memory.
+_START_TRIES: Final = 8
+_PAUSE_SECONDS: Final = 0.5
 _PORT: Final = 5432
 _NOT_RUNNING: Final = 3
 
@@ -261,14 +265,24 @@ def _start(installation: Installation, sockets: Path) -> None:
         return
     _write_configuration(installation, installation.data, sockets)
     log = installation.place / "start.log"
-    log.unlink(missing_ok=True)
-    started = installation.run(
-        "pg_ctl", "start", "--wait", "--timeout", str(_START_SECONDS), "--silent",
-        "--pgdata", str(installation.data), "--log", str(log),
-    )  # fmt: skip
-    if started.returncode != 0:
-        words = log.read_text(encoding="utf-8", errors="replace") if log.exists() else started.stderr
-        raise Unavailable(f"the embedded Postgres does not start: {_last_words(words)}")
+    for left in reversed(range(_START_TRIES)):
+        log.unlink(missing_ok=True)
+        started = installation.run(
+            "pg_ctl", "start", "--wait", "--timeout", str(_START_SECONDS), "--silent",
+            "--pgdata", str(installation.data), "--log", str(log),
+        )  # fmt: skip
+        if started.returncode == 0:
+            return
+        if left:
+            time.sleep(_PAUSE_SECONDS)
+    raise Unavailable(f"the embedded Postgres does not start: {_last_words(_read_log(installation, log))}")
+
+
+def _read_log(installation: Installation, log: Path) -> str:
+    """What the server said last: its words go to `log` until its log collector takes over."""
+    found = [path for path in (log, *(installation.place / "log").glob("*.log")) if path.exists()]
+    newest = max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+    return "" if newest is None else newest.read_text(encoding="utf-8", errors="replace")
 
 
 def _stop(installation: Installation) -> None:

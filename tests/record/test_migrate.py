@@ -1,0 +1,133 @@
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from instant_credit.errors import Refused
+from instant_credit.record.embedded import APP, OWNER, SUPERUSER, Cluster
+from instant_credit.record.migrate import Migration, choose_pending, migrate, read_migrations
+from instant_credit.record.pool import open_record
+from instant_credit.record.shipped import migrations_folder
+from instant_credit.settings import Settings
+from tests.conftest import run_apart
+
+NOW = datetime(2024, 3, 1, tzinfo=UTC)
+
+
+def make_migration(number: int, checksum: str) -> Migration:
+    return Migration(number=number, name="name", text="", checksum=checksum)
+
+
+def test_what_is_not_applied_is_pending() -> None:
+    shipped = (make_migration(1, "a"), make_migration(2, "b"))
+    assert choose_pending(shipped, {}) == shipped
+    assert choose_pending(shipped, {1: "a"}) == shipped[1:]
+    assert choose_pending(shipped, {1: "a", 2: "b"}) == ()
+
+
+def test_a_database_that_is_ahead_is_left_alone() -> None:
+    assert choose_pending((make_migration(1, "a"),), {1: "a", 2: "from a later version"}) == ()
+
+
+def test_a_changed_past_is_refused() -> None:
+    with pytest.raises(Refused, match="0001_name was changed after it was applied"):
+        choose_pending((make_migration(1, "edited"),), {1: "a"})
+
+
+@pytest.mark.parametrize(
+    ("names", "match"),
+    [
+        (["0001_one.sql", "0003_three.sql"], "0002 is missing"),
+        (["0001_one.sql", "0001_other.sql"], "0002 is missing or there twice"),
+        (["1_one.sql"], "not named"),
+        (["0001_One.sql"], "not named"),
+    ],
+)
+def test_a_folder_with_gaps_or_odd_names_is_refused(tmp_path: Path, names: list[str], match: str) -> None:
+    for name in names:
+        (tmp_path / name).write_text("SELECT 1")
+    with pytest.raises(Refused, match=match):
+        read_migrations(tmp_path)
+
+
+def test_the_shipped_migrations_are_in_order() -> None:
+    shipped = read_migrations(migrations_folder())
+    assert [migration.number for migration in shipped] == list(range(1, len(shipped) + 1))
+
+
+@pytest.fixture
+def fresh(cluster: Cluster) -> Iterator[str]:
+    """Name of a database without our schema."""
+    name = f"fresh_{uuid4().hex}"
+
+    async def run(statement: str) -> None:
+        connection = await asyncpg.connect(cluster.url(SUPERUSER, "postgres"))
+        await connection.execute(statement)
+        await connection.close()
+
+    run_apart(run(f"CREATE DATABASE {name} OWNER {OWNER}"))
+    yield name
+    run_apart(run(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.mark.anyio
+async def test_migrating_again_applies_nothing(cluster: Cluster, fresh: str) -> None:
+    urls = cluster.url(OWNER, fresh), cluster.url(APP, fresh)
+    assert len(await migrate(*urls, NOW)) == len(read_migrations(migrations_folder()))
+    assert await migrate(*urls, NOW) == ()
+
+
+@pytest.mark.anyio
+async def test_of_many_that_migrate_at_once_one_does(cluster: Cluster, fresh: str) -> None:
+    urls = cluster.url(OWNER, fresh), cluster.url(APP, fresh)
+    applied = await asyncio.gather(*(migrate(*urls, NOW) for _ in range(6)))
+    assert sorted(map(len, applied)) == [0] * 5 + [len(read_migrations(migrations_folder()))]
+
+
+@pytest.mark.anyio
+async def test_a_migration_that_fails_leaves_the_ones_before_it(cluster: Cluster, fresh: str, tmp_path: Path) -> None:
+    urls = cluster.url(OWNER, fresh), cluster.url(APP, fresh)
+    (tmp_path / "0001_one.sql").write_text("CREATE TABLE instant_credit.one (id integer)")
+    (tmp_path / "0002_two.sql").write_text("CREATE TABLE instant_credit.two (id integer); SELECT 1 / 0")
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await migrate(*urls, NOW, tmp_path)
+    (tmp_path / "0002_two.sql").write_text("CREATE TABLE instant_credit.two (id integer)")
+    assert await migrate(*urls, NOW, tmp_path) == ("0002_two",)
+
+
+@pytest.mark.anyio
+async def test_an_edited_migration_is_refused(cluster: Cluster, fresh: str, tmp_path: Path) -> None:
+    urls = cluster.url(OWNER, fresh), cluster.url(APP, fresh)
+    (tmp_path / "0001_one.sql").write_text("CREATE TABLE instant_credit.one (id integer)")
+    await migrate(*urls, NOW, tmp_path)
+    (tmp_path / "0001_one.sql").write_text("CREATE TABLE instant_credit.one (id bigint)")
+    with pytest.raises(Refused, match="restore its text"):
+        await migrate(*urls, NOW, tmp_path)
+
+
+@pytest.mark.anyio
+async def test_a_login_that_may_not_set_up_is_told_what_to_run(cluster: Cluster, fresh: str, tmp_path: Path) -> None:
+    async def as_superuser(*statements: str) -> None:
+        connection = await asyncpg.connect(cluster.url(SUPERUSER, fresh))
+        for statement in statements:
+            await connection.execute(statement)
+        await connection.close()
+
+    login = f"login_{uuid4().hex}"
+    await as_superuser(f"CREATE ROLE {login} LOGIN PASSWORD 'secret'")
+    url = cluster.url(APP, fresh).replace(f"{APP}:{cluster.passwords.app}", f"{login}:secret")
+    with pytest.raises(Refused, match="As an administrator run: CREATE ROLE instant_credit_owner NOLOGIN"):
+        await migrate(url, url, NOW)
+    # What the message says is enough.
+    await as_superuser(
+        f"GRANT instant_credit_owner, instant_credit_app, instant_credit_reader TO {login}",
+        f"GRANT CREATE ON DATABASE {fresh} TO instant_credit_owner",
+    )
+    settings = Settings(home=tmp_path, database_url=url, key_ring=tmp_path / "ring.json")
+    async with open_record(settings) as record, record.connection() as connection:
+        assert await connection.fetchval("SELECT current_user") == APP
+    await as_superuser(f"DROP OWNED BY {login}", f"DROP ROLE {login}")

@@ -1,0 +1,63 @@
+import asyncio
+import re
+
+import pytest
+from click.testing import CliRunner, Result
+
+from instant_credit.access.actors import Scope
+from instant_credit.access.keys import Grant
+from instant_credit.commands import cli
+from instant_credit.errors import NotFound, Refused
+from instant_credit.record.api_keys import KeyDesk
+from instant_credit.record.pool import open_record
+from instant_credit.settings import Settings
+
+
+def run(environ: dict[str, str], *arguments: str) -> Result:
+    return CliRunner().invoke(cli, list(arguments), env=environ)
+
+
+def verify(settings: Settings, text: str) -> Grant | None:
+    async def ask() -> Grant | None:
+        async with open_record(settings) as record:
+            return await KeyDesk(record).verify(text)
+
+    return asyncio.run(ask())
+
+
+def test_a_created_key_works_until_it_is_revoked(settings: Settings, environ: dict[str, str]) -> None:
+    created = run(environ, "key", "create", "--client", "shop", "--scope", "apply", "--scope", "decisions:read")
+    assert created.exit_code == 0, created.output
+    text = created.stdout.strip()
+    grant = verify(settings, text)
+    assert grant is not None
+    assert (grant.client_id, grant.scopes) == ("shop", frozenset(Scope))
+    listed = run(environ, "key", "list")
+    assert grant.key_id in listed.output
+    assert text not in listed.output
+    revoked = run(environ, "key", "revoke", grant.key_id)
+    assert revoked.output == f"revoked {grant.key_id}\n"
+    assert verify(settings, text) is None
+
+
+def test_an_expiry_is_a_day(environ: dict[str, str]) -> None:
+    options = ("key", "create", "--client", "shop", "--scope", "apply", "--expires-on")
+    assert run(environ, *options, "2999-12-31").exit_code == 0
+    assert "2999-12-31" in re.sub(r"\s+", " ", run(environ | {"COLUMNS": "200"}, "key", "list").output)
+    assert isinstance(run(environ, *options, "2000-01-01").exception, Refused)
+    assert run(environ, *options, "soon").exit_code == 2
+
+
+def test_revoking_an_unknown_key_says_so(environ: dict[str, str]) -> None:
+    assert isinstance(run(environ, "key", "revoke", "a" * 16).exception, NotFound)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("key", "create"), ("key", "create", "--client", "x"), ("key", "create", "--scope", "all")]
+)
+def test_a_key_needs_a_client_and_known_scopes(environ: dict[str, str], arguments: tuple[str, ...]) -> None:
+    assert run(environ, *arguments).exit_code == 2
+
+
+def test_migrating_a_current_schema_says_so(environ: dict[str, str]) -> None:
+    assert run(environ, "migrate").output == "nothing to apply: the schema is current\n"
