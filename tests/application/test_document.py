@@ -154,6 +154,10 @@ FAULTS: list[tuple[Callable[[Document], None], str]] = [
         add("variables", variable("pay", "instalment", ["amount_cents", "term_months"], 9, parameters=[-1.0])),
         "variable pay: instalment's rate is in parts per million",
     ),
+    (
+        add("variables", variable("pay", "instalment", ["amount_cents", "use"], 9, parameters=[1.0])),
+        "variable pay: instalment's term is a whole-number attribute of at most 1200 months",
+    ),
     (of_variable("use_high", of=["born"]), "variable use_high: indicator works on a number"),
     (of_variable("use_high", of=["as_of"]), "variable use_high: indicator works on a number"),
     (of_variable("age_months", of=["use", "as_of"]), "variable age_months: span_months works on a date"),

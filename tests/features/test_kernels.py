@@ -78,13 +78,19 @@ def test_bins_count_the_edges_not_above(edges: list[float], x: float) -> None:
 @given(st.integers(1, 10**10), st.integers(1, 600), st.integers(0, 1_000_000))
 def test_instalments_equal_exact_fractions(amount: int, term: int, apr_ppm: int) -> None:
     ours = kernels.instalment(float(amount), float(term), float(apr_ppm))
-    assert math.isclose(ours, naive_instalment(amount, term, apr_ppm), rel_tol=1e-8)
+    assert math.isclose(ours, naive_instalment(amount, term, apr_ppm), rel_tol=1e-12)
 
 
 @given(st.integers(1, 10**9), st.integers(1, 120), st.integers(0, 400_000))
 def test_instalments_are_those_of_pricing_before_rounding(amount: int, term: int, apr_ppm: int) -> None:
     ours = kernels.instalment(float(amount), float(term), float(apr_ppm))
     assert -1e-3 <= instalment_ceil(Cents(amount), Ppm(apr_ppm), term) - ours <= 1.001
+
+
+@given(st.floats(0.01, 1e10), st.integers(1, 599), st.integers(0, 1_000_000))
+def test_a_longer_term_never_raises_the_instalment(amount: float, term: int, apr_ppm: int) -> None:
+    longer = kernels.instalment(amount, float(term + 1), float(apr_ppm))
+    assert longer <= kernels.instalment(amount, float(term), float(apr_ppm))
 
 
 def test_instalments_without_a_term_are_missing() -> None:

@@ -26,6 +26,7 @@ from instant_credit.application.wording import VALUE_PLACEHOLDER
 
 WHOLE_MAX: Final = 2.0**53
 YEARS_MAX: Final = 1000.0
+TERM_MONTHS_MAX: Final = 1200
 _NUMBERS: Final = (AttributeType.CENTS, AttributeType.INTEGER, AttributeType.REAL)
 
 
@@ -148,6 +149,7 @@ def _check_variables(product: Product) -> Iterator[str]:
     kinds[AS_OF] = "date"
     later = {v.name for v in product.variables}
     categories = {a.name: a.categories for a in product.case_attributes if a.type is AttributeType.CATEGORY}
+    terms = {a.name: a.maximum or math.inf for a in product.case_attributes if a.type is AttributeType.INTEGER}
     for variable in product.variables:
         place = f"variable {variable.name}"
         later.discard(variable.name)
@@ -163,6 +165,7 @@ def _check_variables(product: Product) -> Iterator[str]:
             *_check_parameters(variable),
             *_check_operand_kinds(variable, [kinds[name] for name in variable.of if name in kinds]),
             *_check_category_use(variable, categories),
+            *_check_term(variable, terms),
         ]
         yield from (f"{place}: {fault}" for fault in faults)
         kinds[variable.name] = "category" if variable.op == "category" else "number"
@@ -229,6 +232,12 @@ def _check_category_use(variable: Variable, categories: dict[str, tuple[str, ...
         known = categories.get(variable.of[0], ())
         if variable.category not in known:
             yield f"{variable.of[0]} has no category {variable.category}"
+
+
+def _check_term(variable: Variable, terms: dict[str, float]) -> Iterator[str]:
+    """The kernel adds up one discount factor a month, so their number is bounded."""
+    if variable.op == "instalment" and terms.get(variable.of[-1], math.inf) > TERM_MONTHS_MAX:
+        yield f"instalment's term is a whole-number attribute of at most {TERM_MONTHS_MAX} months"
 
 
 def _check_reasons(product: Product) -> Iterator[str]:

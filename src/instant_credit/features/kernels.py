@@ -72,23 +72,19 @@ def span_months(start, end):  # type: ignore[no-untyped-def]
 def instalment(amount, term, apr_ppm):  # type: ignore[no-untyped-def]
     """Level monthly payment for `amount` over `term` whole months at `apr_ppm` a year; NaN when `term` is below 1.
 
-    The growth factor is raised by squaring, whose bytes do not depend on a mathematics library.
-    Source: annuity equation, as `units.instalment_ceil` without its rounding.
+    The discount factors are added up one by one: no digits cancel at low rates, the payment never rises with the term, and
+    the bytes do not depend on a mathematics library.
+    Source: 12 CFR 1026 Appendix J as in `units.instalment_ceil`, without its rounding.
     """
     if term < 1.0:
         return MISSING
-    monthly = apr_ppm / PPM_MONTHS
-    if monthly == 0.0:
-        return amount / term
-    remaining = int64(term)
-    growth = 1.0
-    square = 1.0 + monthly
-    while remaining > 0:
-        if remaining & 1:
-            growth *= square
-        square *= square
-        remaining >>= 1
-    return amount * monthly / (1.0 - 1.0 / growth)
+    discount = 1.0 / (1.0 + apr_ppm / PPM_MONTHS)
+    power = 1.0
+    annuity = 0.0
+    for _ in range(int64(term)):
+        power *= discount
+        annuity += power
+    return amount / annuity
 
 
 @njit(float64(float64, READ_FLOATS, int64, int64), cache=True, error_model="numpy", fastmath=False)
