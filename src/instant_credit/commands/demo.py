@@ -261,28 +261,36 @@ def _served(console: Console) -> Iterator[str]:
 def _apply(console: Console, product: Product, address: str, key: str, applicant: Applicant) -> None:
     """Send one application and show what came back."""
     path = f"/v1/products/{product.name}/applications"
+    console.print(f"\n[bold]$ curl -X POST {address}{path}[/bold]", highlight=False, soft_wrap=True)
     headers = {
         "Authorization": f"Bearer {key}",
         "Content-Type": "application/json",
         "Idempotency-Key": str(uuid4()),
     }
     sent = request.Request(f"{address}{path}", data=applicant.body, headers=headers, method="POST")  # noqa: S310 loopback http
+    clock = SystemClock()
+    started_ns = clock.monotonic_ns()
     try:
         with request.urlopen(sent, timeout=ANSWER_SECONDS) as answer:  # noqa: S310 loopback http
-            status, raw = answer.status, answer.read()
+            status, stages, raw = answer.status, answer.headers.get("Server-Timing", ""), answer.read()
     except HTTPError as error:
-        status, raw = error.code, error.read()
-    console.print(
-        Panel(
-            _show(product, status, json.loads(raw)),
-            title=f"{applicant.title}: POST {path} -> {status}",
-            title_align="left",
-        )
+        status, stages, raw = error.code, "", error.read()
+    spent_ms = (clock.monotonic_ns() - started_ns) / 1e6
+    shown = _show(product, status, json.loads(raw))
+    shown.add_row(
+        "timings", f"{spent_ms:.1f} ms from request to answer" + (f" ({_read_stages(stages)})" if stages else "")
     )
+    console.print(Panel(shown, title=f"{applicant.title}: HTTP {status}", title_align="left"))
+
+
+def _read_stages(server_timing: str) -> str:
+    """The Server-Timing header (``stage;dur=milliseconds``, W3C Server Timing) for people."""
+    stages = (part.strip().split(";dur=") for part in server_timing.split(","))
+    return ", ".join(f"{stage[0]} {stage[1]} ms" for stage in stages if len(stage) == 2)
 
 
 def _show(product: Product, status: int, answer: dict[str, Any]) -> Table:
-    """The answer for people: outcome, offer, reasons, timings; or what was wrong."""
+    """The answer for people: outcome, offer, reasons; or what was wrong."""
     table = Table(show_header=False, box=None)
     if status != 201:
         table.add_row("problem", f"{answer['title']}: {answer.get('detail', '')}")
@@ -300,7 +308,5 @@ def _show(product: Product, status: int, answer: dict[str, Any]) -> Table:
         table.add_row("risk", f"probability of default {percent_text(answer['pd_ppm'])}, {answer['points']} points")
     for reason in answer["reasons"]:
         table.add_row(f"reason {reason['number']}", f"{reason['text']} ({reason['code']})")
-    spent = ", ".join(f"{stage} {ns / 1000:,.0f} µs" for stage, ns in answer["timings_ns"].items())
-    table.add_row("timings", spent)
     table.add_row("decision", f"{answer['decision_id']} under release {answer['release'][:12]}")
     return table
