@@ -1,3 +1,4 @@
+import dataclasses
 import math
 from typing import Any
 
@@ -160,3 +161,10 @@ def test_a_decision_says_nothing_about_clock_or_ids(case: Case) -> None:
     fields = msgspec.json.decode(encode_canonical(decide(case, release())))
     assert set(fields) == set(Decision.__struct_fields__)
     assert not {name for name in fields if name.endswith(("_id", "_at", "_ns"))}
+
+
+def test_a_policy_may_score_on_whatever_is_known() -> None:
+    policy = release().policy
+    eager = dataclasses.replace(policy, policy=msgspec.structs.replace(policy.policy, model_variables_known_min=0))
+    decision = decide(case_of(NO_FACTS), dataclasses.replace(release(), policy=eager))
+    assert decision.pd_ppm is not None

@@ -274,3 +274,11 @@ def test_a_debt_that_is_not_better_when_lower_is_refused() -> None:
     neutral = head + 'name = "debt_to_income_percent"' + tail.replace('better = "lower"\nactionable = true\n', "", 1)
     problems = find_problems(shipped(), load_product(neutral))
     assert "affordability: debt_to_income_percent must be better when lower" in problems
+
+
+def test_a_rule_on_a_category_has_no_better_side() -> None:
+    def change(document: Document) -> None:
+        document["rules"][0].update(when={"attribute": "purpose", "compare": "in", "value": ["car", "house"]})
+        document["examples"] = document["examples"][:1]
+
+    assert not find_problems(changed(change), product())

@@ -281,3 +281,20 @@ def test_the_largest_affordable_amount_is_found_from_any_guess(
         assert instalment == price(found) <= cap
         assert found % step == 0
         assert found + step >= below or price(Cents(found + step)) > cap
+
+
+def test_a_reason_without_a_value_needs_none_to_show() -> None:
+    def change(document: dict[str, Any]) -> None:
+        rule = next(r for r in document["rules"] if r["id"] == "bankruptcy_recent_or_repeated")
+        reason = next(r for r in document["reasons"] if r["code"] == rule["reason"])
+        del rule["shows"]
+        reason["text"] = "Bankruptcies."
+
+    policy = compile_policy(changed(change), product())
+    facts = with_fact(SOUND, "bankruptcies", 2)
+    assert [r.text for r in evaluate(policy, facts, variables_of(facts), Ppm(50_000)).reasons] == ["Bankruptcies."]
+
+
+def test_debt_beyond_all_measure_leaves_nothing() -> None:
+    verdict = run(with_fact(SOUND, "debt_to_income_percent", float("inf")), 50_000)
+    assert [reason.code for reason in verdict.reasons] == ["DEBT_ABOVE_AFFORDABLE"]

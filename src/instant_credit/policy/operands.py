@@ -184,7 +184,7 @@ def compile_read(operand: Operand) -> Read:
                 return None if isnan(value) else value
 
             return read_variable
-        case OperandKind.TOTAL:
+        case _:
             return _compile_total(operand.positions)
 
 

@@ -274,9 +274,7 @@ def _compile_comparison(operand: Operand, read: Read, comparison: Condition) -> 
             return None if code is None else code in codes
 
         return test_code
-    value = comparison.value
-    if not isinstance(value, (int, float)):
-        raise TypeError("a number is compared with a number")
+    value = comparison.value if isinstance(comparison.value, (int, float)) else math.nan
     match comparison.compare:
         case Comparison.ABOVE:
             return lambda facts, variables: None if (x := read(facts, variables)) is None else x > value

@@ -1,0 +1,217 @@
+"""Releases: made out of recorded documents and a book, loaded and kept live."""
+
+from random import Random
+
+import asyncpg
+import msgspec
+import pytest
+
+from instant_credit.application.document import decode_product, encode_product
+from instant_credit.application.door import Door
+from instant_credit.canonical import encode_canonical, hash_content
+from instant_credit.decision.case import Case
+from instant_credit.decision.decide import decide_many
+from instant_credit.decision.release import compose_release, decode_manifest, decode_reference, encode_manifest
+from instant_credit.errors import NotFound, Refused
+from instant_credit.policy.document import read_policy
+from instant_credit.record.commit import commit_entries
+from instant_credit.record.documents import activate_release, get_document, put_document
+from instant_credit.record.shipped import read_starter
+from instant_credit.underwriting.releases import (
+    LiveReleases,
+    list_releases,
+    load_live_release,
+    load_release,
+    make_live,
+    make_release,
+)
+from tests.lending import AS_OF, invent_values
+from tests.policy.documents import changed
+from tests.record.entries import make_entry
+
+CASES = 80
+
+
+@pytest.fixture
+def policy():
+    return read_policy(read_starter("policies", "personal_loan"))
+
+
+@pytest.fixture
+def manifest(documents):
+    return decode_manifest(documents.parts[-1][1])
+
+
+@pytest.fixture
+def cases(documents, manifest):
+    door, chance = Door(documents.product), Random(3)
+    told = [door.check_facts(invent_values(documents.product, chance), AS_OF) for _ in range(CASES)]
+    return [Case(product_hash=manifest.product_hash, as_of=AS_OF, facts=facts) for facts in told]
+
+
+def undecided(record, number, case, book="tape"):
+    nothing = dict.fromkeys(("decision_id", "decision", "release_hash", "outcome", "answer"))
+    return make_entry(record, number, book, case=encode_canonical(case), product_hash=case.product_hash, **nothing)
+
+
+@pytest.fixture
+async def stocked(record, actor, documents, cases):
+    """A record with the product, the model and a book."""
+    for kind, raw in documents.parts[:2]:
+        await put_document(record, kind, raw, actor)
+    await commit_entries(record, [undecided(record, n, case) for n, case in enumerate(cases)], actor)
+    return record
+
+
+@pytest.fixture
+async def made(stocked, policy, manifest, actor):
+    return await make_release(stocked, policy=policy, model_hash=manifest.model_hash, book="tape", actor=actor)
+
+
+@pytest.mark.anyio
+async def test_a_made_release_decides_after_it_was_loaded(stocked, made, cases):
+    loaded = await load_release(stocked, made.hash)
+    assert loaded.hash == made.hash
+    assert decide_many(cases, loaded) == decide_many(cases, made)
+
+
+@pytest.mark.anyio
+async def test_making_a_release_again_gives_the_same_one(stocked, made, policy, documents, actor):
+    again = await make_release(
+        stocked,
+        policy=policy,
+        model_hash=made.manifest.model_hash,
+        book="tape",
+        actor=actor,
+        product=documents.product,
+    )
+    assert again.hash == made.hash
+
+
+@pytest.mark.anyio
+async def test_the_reference_is_the_quarter_nearest_to_the_cut_off(stocked, made, cases, policy):
+    reference = decode_reference(await get_document(stocked, made.manifest.reference_hash))
+    below = policy.cut_offs.approve_below_ppm
+    pds = sorted(d.pd_ppm for d in decide_many(cases, made) if d.pd_ppm is not None and d.pd_ppm < below)
+    assert reference.rows == pytest.approx(len(pds) / 4, abs=1)
+    assert f"pd from {pds[-reference.rows]} to below {below} ppm" in reference.definition
+
+
+@pytest.mark.anyio
+async def test_progress_counts_the_cases_that_were_read(stocked, policy, manifest, actor):
+    seen = []
+    await make_release(
+        stocked, policy=policy, model_hash=manifest.model_hash, book="tape", actor=actor, progress=seen.append
+    )
+    assert seen == [CASES]
+
+
+@pytest.mark.anyio
+async def test_an_erased_persons_case_is_left_out(stocked, made, policy, actor, superuser_url):
+    connection = await asyncpg.connect(superuser_url)
+    await connection.execute("SET session_replication_role = replica")
+    await connection.execute(
+        "DELETE FROM sealed_keys.person_keys WHERE person_id IN (SELECT person_id FROM sealed_keys.person_keys LIMIT 40)"
+    )
+    await connection.close()
+    model_hash = made.manifest.model_hash
+    fewer = await make_release(stocked, policy=policy, model_hash=model_hash, book="tape", actor=actor)
+    reference = decode_reference(await get_document(stocked, fewer.manifest.reference_hash))
+    assert f"of {CASES - 40} applicants" in reference.definition
+
+
+@pytest.mark.anyio
+async def test_a_book_that_is_not_there_makes_no_release(stocked, policy, manifest, actor):
+    with pytest.raises(NotFound, match="book nowhere"):
+        await make_release(stocked, policy=policy, model_hash=manifest.model_hash, book="nowhere", actor=actor)
+
+
+@pytest.mark.anyio
+async def test_a_book_of_another_product_makes_no_release(stocked, policy, manifest, actor, cases):
+    other = msgspec.structs.replace(cases[0], product_hash="0" * 64)
+    await commit_entries(stocked, [undecided(stocked, 1, other, "other")], actor)
+    with pytest.raises(Refused, match="no Case of the model's product"):
+        await make_release(stocked, policy=policy, model_hash=manifest.model_hash, book="other", actor=actor)
+
+
+@pytest.mark.anyio
+async def test_a_policy_that_nobody_meets_makes_no_release(stocked, manifest, actor):
+    def harsher(document):
+        document["cut_offs"]["approve_below_ppm"] = 2
+        document["grid"] = [{**document["grid"][-1], "pd_from_ppm": 0, "pd_below_ppm": 2}]
+        document["examples"] = document["examples"][8:9]
+
+    with pytest.raises(Refused, match="no applicant of book tape"):
+        await make_release(stocked, policy=changed(harsher), model_hash=manifest.model_hash, book="tape", actor=actor)
+
+
+@pytest.mark.anyio
+async def test_a_model_of_another_product_document_makes_no_release(stocked, policy, manifest, actor, documents):
+    other = msgspec.structs.replace(documents.product, title="Another title")
+    with pytest.raises(Refused, match="give that product document"):
+        await make_release(
+            stocked, policy=policy, model_hash=manifest.model_hash, book="tape", actor=actor, product=other
+        )
+
+
+@pytest.mark.anyio
+async def test_an_unknown_model_makes_no_release(stocked, policy, actor):
+    with pytest.raises(NotFound):
+        await make_release(stocked, policy=policy, model_hash="0" * 64, book="tape", actor=actor)
+
+
+@pytest.mark.anyio
+async def test_a_release_is_live_when_it_was_activated(stocked, made, actor):
+    releases = LiveReleases(stocked)
+    await releases.refresh()
+    assert not releases.live()
+    with pytest.raises(NotFound, match="live release"):
+        await load_live_release(stocked, "personal_loan")
+    assert await make_live(stocked, made.hash, actor) == "personal_loan"
+    await releases.refresh()
+    assert releases.live()["personal_loan"].hash == made.hash
+    assert (await load_live_release(stocked, "personal_loan")).hash == made.hash
+    assert [(row.release_hash, row.is_live) for row in await list_releases(stocked)] == [(made.hash, True)]
+
+
+@pytest.mark.anyio
+async def test_what_is_live_is_loaded_once(stocked, made, actor):
+    await make_live(stocked, made.hash, actor)
+    releases = LiveReleases(stocked)
+    await releases.refresh()
+    first = releases.live()["personal_loan"]
+    await releases.refresh()
+    assert releases.live()["personal_loan"] is first
+
+
+@pytest.mark.anyio
+async def test_a_release_that_cannot_be_loaded_leaves_the_former_one_live(stocked, made, actor):
+    await make_live(stocked, made.hash, actor)
+    releases = LiveReleases(stocked)
+    await releases.refresh()
+    broken = encode_manifest(msgspec.structs.replace(made.manifest, model_hash="0" * 64))
+    await put_document(stocked, "release", broken, actor)
+    for product in ("personal_loan", "another_loan"):
+        await activate_release(stocked, product, hash_content(broken), actor)
+    with pytest.raises(NotFound):
+        await releases.refresh()
+    assert {name: release.hash for name, release in releases.live().items()} == {"personal_loan": made.hash}
+
+
+@pytest.mark.anyio
+async def test_what_does_not_compose_cannot_go_live(stocked, made, actor):
+    broken = encode_manifest(msgspec.structs.replace(made.manifest, engine_version=99))
+    await put_document(stocked, "release", broken, actor)
+    with pytest.raises(Refused, match="engine 99"):
+        await make_live(stocked, hash_content(broken), actor)
+    with pytest.raises(NotFound):
+        await load_live_release(stocked, "personal_loan")
+
+
+@pytest.mark.anyio
+async def test_the_products_document_is_the_one_that_the_model_names(stocked, made, documents):
+    raw = await get_document(stocked, made.manifest.product_hash)
+    assert encode_product(decode_product(raw)) == encode_product(documents.product) == raw
+    reference_hash = made.manifest.reference_hash
+    parts = {**documents.by_hash, reference_hash: await get_document(stocked, reference_hash)}
+    assert compose_release(made.manifest, parts).hash == made.hash
