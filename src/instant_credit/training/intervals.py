@@ -177,21 +177,22 @@ def _weighted_ks(ends: NDArray[np.int64], labels: Floats, weights: Floats) -> fl
 
 
 def _bootstrap(pds: Floats, labels: Labels) -> tuple[Measured, Measured]:
-    """KS and Brier score with percentile intervals; loans are drawn good from good and bad from bad, so that no draw lacks a kind."""
+    """KS and Brier score with percentile intervals; a draw of one kind of loan only is drawn again."""
     order = np.argsort(pds, kind="stable")
     sorted_pds, sorted_labels = pds[order], labels[order].astype(np.float64)
     ends = _ends(sorted_pds)
     losses = (sorted_pds - sorted_labels) ** 2
-    kinds = [np.flatnonzero(sorted_labels == kind) for kind in (0.0, 1.0)]
+    loans = len(labels)
     chance = np.random.Generator(np.random.PCG64(BOOTSTRAP_SEED))
     draws = np.empty((BOOTSTRAP_ROUNDS, 2))
     for draw in draws:
-        weights = np.zeros(len(labels))
-        for places in kinds:
-            weights[places] = np.bincount(chance.integers(0, len(places), len(places)), minlength=len(places))
+        bads = 0.0
+        while not 0.0 < bads < loans:
+            weights = np.bincount(chance.integers(0, loans, loans), minlength=loans).astype(np.float64)
+            bads = float(weights @ sorted_labels)
         draw[0] = _weighted_ks(ends, sorted_labels, weights)
-        draw[1] = float(weights @ losses) / len(labels)
-    ks = _weighted_ks(ends, sorted_labels, np.ones(len(labels)))
+        draw[1] = float(weights @ losses) / loans
+    ks = _weighted_ks(ends, sorted_labels, np.ones(loans))
     tails = (0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2)
     measured = []
     for value, column in ((ks, draws[:, 0]), (float(losses.mean()), draws[:, 1])):

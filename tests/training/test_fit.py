@@ -1,0 +1,96 @@
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from instant_credit.application.product import Direction
+from instant_credit.errors import Refused
+from instant_credit.score.trees import TreeTables
+from instant_credit.training import fit as fitting
+from instant_credit.training.fit import SIGNS, fit_model, place_missing
+from tests.training.loans import COLUMNS, QUICK, invent_matrix
+
+MATRIX, LABELS = invent_matrix(3_000)
+MODEL = fit_model(MATRIX, LABELS, COLUMNS, QUICK)
+AMOUNT, INCOME, INQUIRIES, DEFAULT_AGE, USE, LIENS, TERM = range(7)
+DIRECTED = [j for j, direction in enumerate(COLUMNS.directions) if direction is not Direction.FREE]
+
+
+def tables_bytes(tables: TreeTables) -> list[bytes]:
+    return [np.asarray(getattr(tables, name)).tobytes() for name in tables.__struct_fields__]
+
+
+@given(st.sampled_from(DIRECTED), st.integers(0, len(MATRIX) - 1), st.floats(0, 1), st.floats(0, 1))
+def test_a_score_moves_only_in_the_catalogues_direction(j, row, one, other):
+    values = np.unique(MATRIX[~np.isnan(MATRIX[:, j]), j]) if j != LIENS else np.arange(5, dtype=np.float32)
+    low, high = sorted((one, other))
+    rows = np.repeat(MATRIX[row : row + 1], 2, axis=0)
+    rows[:, j] = values[int(low * (len(values) - 1))], values[int(high * (len(values) - 1))]
+    scores = MODEL.score(rows)
+    assert SIGNS[COLUMNS.directions[j]] * (scores[1] - scores[0]) >= 0
+
+
+def test_two_fits_give_the_same_tables():
+    again = fit_model(MATRIX.copy(), LABELS.copy(), COLUMNS, QUICK)
+    assert tables_bytes(again.tables) == tables_bytes(MODEL.tables)
+
+
+def test_another_seed_is_part_of_the_parameters():
+    other = fit_model(MATRIX, LABELS, COLUMNS, msgspec.structs.replace(QUICK, seed=7))
+    assert tables_bytes(other.tables) != tables_bytes(MODEL.tables)
+
+
+def test_the_score_ranks_loans():
+    scores = MODEL.score(MATRIX)
+    assert scores[LABELS == 1].mean() > scores[LABELS == 0].mean() + 0.2
+
+
+def test_a_missing_value_stands_at_the_riskier_end_unless_such_loans_are_clearly_safer():
+    is_above = place_missing(MATRIX, LABELS, COLUMNS)
+    assert is_above[INQUIRIES]  # more inquiries are riskier, and loans without the number went bad more often
+    assert is_above[DEFAULT_AGE]  # an older default is safer, and loans without one went bad less often
+    assert is_above[LIENS]  # never told: nothing speaks for it being safe
+    assert not is_above[USE]
+
+
+def test_a_few_lucky_loans_do_not_make_missing_safe():
+    matrix, labels = MATRIX.copy(), LABELS.copy()
+    matrix[:, INQUIRIES] = np.where(np.isnan(matrix[:, INQUIRIES]), 0, matrix[:, INQUIRIES])
+    lucky = np.flatnonzero(labels == 0)[:5]
+    matrix[lucky, INQUIRIES] = np.nan
+    assert place_missing(matrix, labels, COLUMNS)[INQUIRIES]
+
+
+@pytest.mark.parametrize("j", [AMOUNT, INCOME, INQUIRIES, LIENS, TERM])
+def test_leaving_out_what_most_loans_had_is_never_an_advantage(j):
+    rows = MATRIX[:200].copy()
+    rows[:, j] = np.nan
+    missing = MODEL.score(rows)
+    for value in np.quantile(MATRIX[~np.isnan(MATRIX[:, j]), j], [0, 0.3, 0.7, 1]) if j != LIENS else [0, 3]:
+        rows[:, j] = value
+        assert (MODEL.score(rows) <= missing).all()
+
+
+def test_a_category_never_seen_is_scored():
+    rows = MATRIX[:3].copy()
+    rows[:, USE] = -1
+    assert np.isfinite(MODEL.score(rows)).all()
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_one_kind_of_loans_is_refused(label):
+    with pytest.raises(Refused, match="good and bad"):
+        fit_model(MATRIX, np.full(len(LABELS), label, dtype=np.int8), COLUMNS, QUICK)
+
+
+def test_tables_that_score_otherwise_than_catboost_are_thrown_away(monkeypatch):
+    compiled = fitting.compile_catboost
+
+    def bend(*arguments):
+        tables = compiled(*arguments)
+        return msgspec.structs.replace(tables, bias=tables.bias + 1e-9)
+
+    monkeypatch.setattr(fitting, "compile_catboost", bend)
+    with pytest.raises(Exception, match="do not score as CatBoost does"):
+        fit_model(MATRIX, LABELS, COLUMNS, QUICK)
