@@ -1,0 +1,114 @@
+from datetime import date
+
+import msgspec
+import numpy as np
+import pytest
+
+from instant_credit.errors import Refused
+from instant_credit.score.bundle import decode_bundle
+from instant_credit.score.calibration import estimate_pds
+from instant_credit.score.model import compile_model, score_rows
+from instant_credit.training.fit import fit_model
+from instant_credit.training.intervals import measure_auc_difference
+from instant_credit.training.workshop import ByDate, ByFolds, build_training, split_folds
+from instant_credit.units import days_from_date
+from tests.training.loans import QUICK, invent_set
+
+TEST_FROM = date(2021, 7, 1)
+BY_DATE = ByDate(test_from=TEST_FROM, calibration_months=6)
+SET = invent_set()
+TRAINING = build_training(SET, BY_DATE, QUICK)
+FOLDED = build_training(SET, ByFolds(folds=3), QUICK)
+IS_TEST = SET.days >= days_from_date(TEST_FROM)
+IS_CALIBRATION = ~IS_TEST & (SET.days >= days_from_date(date(2021, 1, 1)))
+
+
+def test_two_trainings_give_the_same_bundle():
+    again = build_training(invent_set(), BY_DATE, QUICK)
+    assert again.bundle_raw == TRAINING.bundle_raw
+    assert again.bundle_hash == TRAINING.bundle_hash
+
+
+def test_no_test_loan_has_a_part_in_the_bundle():
+    matrix, labels = SET.matrix.copy(), SET.labels.copy()
+    labels[IS_TEST] = 1 - labels[IS_TEST]
+    matrix[IS_TEST] = matrix[IS_TEST][::-1]
+    changed = build_training(msgspec.structs.replace(SET, matrix=matrix, labels=labels), BY_DATE, QUICK)
+    assert changed.bundle_raw == TRAINING.bundle_raw
+    assert changed.model.quality != TRAINING.model.quality
+
+
+def test_calibration_is_fitted_on_the_last_months_before_the_test():
+    labels = SET.labels.copy()
+    labels[np.flatnonzero(IS_CALIBRATION & (labels == 0))[::4]] = 1
+    changed = build_training(msgspec.structs.replace(SET, labels=labels), BY_DATE, QUICK)
+    early = np.flatnonzero(~IS_TEST & ~IS_CALIBRATION)
+    first = fit_model(SET.matrix[early], SET.labels[early], SET.columns, QUICK)
+    pds = estimate_pds(changed.model.calibration, first.score(SET.matrix[IS_CALIBRATION]))
+    assert pds.mean() == pytest.approx(labels[IS_CALIBRATION].mean(), abs=2e-3)
+
+
+def test_the_final_model_is_fitted_on_all_loans_before_the_test():
+    alone = fit_model(SET.matrix[~IS_TEST], SET.labels[~IS_TEST], SET.columns, QUICK)
+    assert alone.tables.leaf_values.tobytes() == TRAINING.bundle.tables.leaf_values.tobytes()
+
+
+def test_parts_add_up():
+    first, calibrate, final, test = TRAINING.parts
+    assert first.loans + calibrate.loans == final.loans
+    assert final.loans + test.loans == SET.loans
+    assert first.last_on < date(2021, 1, 1) <= calibrate.first_on <= calibrate.last_on < TEST_FROM <= test.first_on
+
+
+def test_the_bundle_scores_as_the_test_was_scored():
+    bundle = decode_bundle(TRAINING.bundle_raw)
+    raw_scores = score_rows(compile_model(bundle.tables), SET.matrix[TRAINING.test_rows])
+    assert estimate_pds(bundle.calibration, raw_scores).tobytes() == TRAINING.model.pds.tobytes()
+    assert bundle.product_hash == SET.product_hash
+    assert bundle.variables == SET.columns.names
+
+
+def test_model_and_scorecard_are_compared_over_the_same_loans():
+    labels = SET.labels[TRAINING.test_rows]
+    assert TRAINING.auc_difference == measure_auc_difference(TRAINING.model.pds, TRAINING.scorecard_tested.pds, labels)
+    assert TRAINING.model.quality.loans == TRAINING.scorecard_tested.quality.loans == IS_TEST.sum()
+
+
+def test_folds_score_every_loan_by_a_model_that_did_not_see_it():
+    folds = split_folds(SET, 3)
+    for fold in range(3):
+        is_held = folds == fold
+        alone = fit_model(np.ascontiguousarray(SET.matrix[~is_held]), SET.labels[~is_held], SET.columns, QUICK)
+        ranks = np.argsort(np.argsort(alone.score(np.ascontiguousarray(SET.matrix[is_held])), kind="stable"))
+        pds = FOLDED.model.pds[is_held]
+        assert (np.diff(pds[np.argsort(ranks)]) >= 0).all()
+    assert FOLDED.model.quality.loans == SET.loans
+
+
+def test_folds_fit_the_final_model_on_all_loans():
+    alone = fit_model(SET.matrix, SET.labels, SET.columns, QUICK)
+    assert alone.tables.leaf_values.tobytes() == FOLDED.bundle.tables.leaf_values.tobytes()
+
+
+def test_a_person_is_in_one_fold_only():
+    persons = np.arange(SET.loans, dtype=np.int64) // 3
+    folds = split_folds(msgspec.structs.replace(SET, persons=persons), 4)
+    assert all(len(set(folds[persons == person].tolist())) == 1 for person in range(0, 1_000, 7))
+    sizes = np.bincount(folds)
+    assert sizes.max() - sizes.min() <= 3
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        (ByDate(test_from=date(2030, 1, 1)), "calibrate: 0 loans"),
+        (ByDate(test_from=date(2019, 1, 1)), "first fit: 0 loans"),
+        (ByDate(test_from=date(2021, 12, 28)), "test: .* --test-from"),
+        (ByDate(test_from=TEST_FROM, calibration_months=0), "at least one month"),
+        (ByFolds(folds=1), "folds must be 2 to 20"),
+        (ByFolds(folds=21), "folds must be 2 to 20"),
+    ],
+)
+def test_a_plan_that_leaves_a_part_too_small_is_refused_with_what_to_do(plan, words):
+    with pytest.raises(Refused, match=words):
+        build_training(SET, plan, QUICK)
