@@ -1,5 +1,6 @@
 from datetime import date
 
+import asyncpg
 import msgspec
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from instant_credit.features.pack import pack_facts
 from instant_credit.features.program import compile_features
 from instant_credit.record.pool import open_record
 from instant_credit.record.reads import iterate_cases
-from instant_credit.training.dataset import INDETERMINATE, gather_training_set, list_columns
+from instant_credit.training.dataset import ERASED, INDETERMINATE, LeftOut, gather_training_set, list_columns
 from instant_credit.training.importing import import_tape
 from instant_credit.units import days_from_date
 from tests.training.test_importing import PRODUCT, job, row, write_tape
@@ -107,3 +108,16 @@ async def test_progress_counts_cases(record, actor, tmp_path):
     seen = []
     await gather_training_set(record, book="small", product=PRODUCT, known_on=LATE, progress=seen.append)
     assert seen[-1] == 90
+
+
+@pytest.mark.anyio
+async def test_an_erased_person_is_counted_and_not_read(record, actor, superuser_url, tmp_path):
+    await import_rows(record, actor, tmp_path)
+    gone = [stored.person_id async for stored in iterate_cases(record, "small")][3]
+    connection = await asyncpg.connect(superuser_url)
+    await connection.execute("SET session_replication_role = replica")
+    await connection.execute("DELETE FROM sealed_keys.person_keys WHERE person_id = $1", gone)
+    await connection.close()
+    training_set = await gather_training_set(record, book="small", product=PRODUCT, known_on=LATE)
+    assert training_set.left_out == (LeftOut(reason=ERASED, count=1),)
+    assert (training_set.cases, training_set.loans) == (90, 89)

@@ -1,0 +1,89 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from instant_credit.commands import cli
+from instant_credit.errors import Refused
+from tests.training.test_importing import row, write_tape
+
+MARK = "MARKED"
+HASH = re.compile(r"^Bundle: ([0-9a-f]{64})$", re.MULTILINE)
+
+
+def run(environ: dict[str, str], *arguments: str) -> Result:
+    return CliRunner().invoke(cli, list(arguments), env=environ)
+
+
+def invent_rows() -> list[str]:
+    """600 loans, of which those that use most of their limits went bad more often."""
+    rows = []
+    for n in range(600):
+        is_bad = n % 9 == 0
+        rows.append(row(n, label="bad" if is_bad else "good", util=80 + n % 20 if is_bad else n % 97))
+    return rows
+
+
+@pytest.fixture
+def book(environ: dict[str, str], tmp_path: Path) -> str:
+    tape = write_tape(tmp_path / "tape.csv", invent_rows())
+    done = run(environ, "tape", "import", "--mapping", "lending_club_2016q1", "--book", "small", str(tape))
+    assert done.exit_code == 0, done.output
+    return "small"
+
+
+def test_a_book_becomes_a_recorded_bundle_and_a_report(environ, book, tmp_path):
+    folder = tmp_path / "report"
+    done = run(environ, "train", "--book", book, "--folds", "2", "--report", str(folder))
+    assert done.exit_code == 0, done.output
+    bundle_hash = HASH.search(done.stdout)[1]
+    assert f"Report: {folder / 'report.html'}" in done.stdout
+    told = json.loads((folder / "report.json").read_text())
+    assert told["bundle_hash"] == bundle_hash
+    assert told["model"]["loans"] == 600
+    made = run(environ, "train", "--book", book, "--folds", "2")
+    assert HASH.search(made.stdout)[1] == bundle_hash
+    home = Path(environ["INSTANT_CREDIT_HOME"]) / "reports" / book
+    assert (home / "report.json").read_bytes() == (folder / "report.json").read_bytes()
+
+
+def test_texts_that_are_no_facts_are_never_printed(environ, tmp_path):
+    tape = tmp_path / "tape.csv"
+    write_tape(tape, invent_rows())
+    lines = tape.read_text().splitlines()
+    marked = [lines[0] + ",desc", *(f"{line},{MARK} wrote this" for line in lines[1:])]
+    tape.write_text("\n".join(marked) + "\n")
+    outputs = [run(environ, "tape", "import", "--mapping", "lending_club_2016q1", "--book", "marked", str(tape))]
+    outputs.append(run(environ, "train", "--book", "marked", "--folds", "2", "--report", str(tmp_path / "report")))
+    texts = [one.output for one in outputs] + [path.read_text() for path in (tmp_path / "report").iterdir()]
+    assert len(texts) == 4
+    assert not any(MARK in text for text in texts)
+
+
+@pytest.mark.parametrize("options", [(), ("--folds", "2", "--test-from", "2011-01-01")])
+def test_exactly_one_plan_is_asked_for(environ, options):
+    done = run(environ, "train", "--book", "small", *options)
+    assert done.exit_code == 2
+    assert "either --test-from or --folds" in done.output
+
+
+def test_an_unknown_book_is_refused(environ):
+    assert "import a tape" in str(run(environ, "train", "--book", "nothing", "--folds", "2").exception)
+
+
+def test_a_product_that_is_no_file_is_refused(environ, book):
+    done = run(environ, "train", "--book", book, "--folds", "2", "--product", "nonsense")
+    assert isinstance(done.exception, Refused)
+    assert "personal_loan" in str(done.exception)
+
+
+def test_a_book_without_dates_is_refused_a_test_by_date(environ, book):
+    done = run(environ, "train", "--book", book, "--test-from", "2015-01-01")
+    assert "--folds" in str(done.exception)
+
+
+def test_labels_of_a_day_before_anything_was_known_are_refused(environ, book):
+    done = run(environ, "train", "--book", book, "--folds", "2", "--known-on", "2010-01-01")
+    assert "resolved by 2010-01-01" in str(done.exception)
