@@ -48,7 +48,7 @@ test: $(STAMP) ## The whole suite. Real-tape tests run when ../shared/data is th
 	@$(BIN)/pytest -n 2 --dist loadgroup
 
 prove: $(STAMP) ## The long seeded proofs; each writes its JSON into var/proofs.
-	@$(BIN)/pytest -m prove -n 2 --timeout 7200
+	@PROVE=1 $(BIN)/pytest -m prove -n 2 --timeout 7200
 
 bench: $(STAMP) ## Time the decision path stage by stage; JSON into benchmarks/results.
 	@$(BIN)/python -m benchmarks decide --json benchmarks/results/decide.json

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.errors import Conflict
@@ -24,9 +25,14 @@ from instant_credit.record.embedded import APP, OWNER, SUPERUSER, Cluster, destr
 from instant_credit.record.migrate import migrate
 from instant_credit.record.pool import Record, open_record
 from instant_credit.settings import Settings
+from tests.budget import IS_PROVING, write_proof
 from tests.clock import FixedClock
 
 TEMPLATE = "template_instant_credit"
+
+# Two busy cores make honest examples slow now and then; a deadline would only measure that.
+hypothesis_settings.register_profile("suite", deadline=None, print_blob=True)
+hypothesis_settings.load_profile("suite")
 
 T = TypeVar("T")
 
@@ -35,6 +41,15 @@ def run_apart(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on a loop of its own, whatever loop the test itself uses."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Under `make prove`, write what each proof ran into var/proofs."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if IS_PROVING and report.when == "call":
+        write_proof(item, report)
 
 
 @pytest.fixture(scope="session")

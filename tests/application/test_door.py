@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -28,6 +28,7 @@ from tests.application.loans import (
     valid_facts,
     whole_facts,
 )
+from tests.budget import examples
 from tests.features.programs import AS_OF_DAY, natural_facts, products
 
 MARK = "Zq7Marker"
@@ -105,7 +106,7 @@ def test_bytes_of_any_kind_end_in_problems(raw: bytes) -> None:
     assert all(isinstance(problem, Problem) for problem in problems)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.data())
 def test_a_valid_body_with_bytes_flipped_never_breaks_the_door(data: st.DataObject) -> None:
     raw = bytearray(raw_of(BODY))

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from instant_credit.application.door import Door
@@ -16,6 +16,7 @@ from instant_credit.features.pack import pack_facts
 from instant_credit.features.program import compile_features
 from instant_credit.units import days_from_date
 from tests.application.loans import personal_loan
+from tests.budget import examples
 from tests.features.programs import AS_OF_DAY, EXACT, natural_facts, products
 
 EVERY = (*EXACT, "instalment")
@@ -31,7 +32,7 @@ def computed(product: Product, natural: dict[str, Any]) -> dict[str, float]:
     return dict(zip(program.variables, values.tolist(), strict=True))
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(products(EVERY), natural_facts())
 def test_every_value_lies_within_its_bounds(product: Product, natural: dict[str, Any]) -> None:
     movements = trace_movements(product)
@@ -43,7 +44,7 @@ def test_every_value_lies_within_its_bounds(product: Product, natural: dict[str,
             assert movement.lowest - slack <= value <= movement.highest + slack, variable
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(products(EVERY), natural_facts(), natural_facts(), st.data())
 def test_every_variable_moves_as_its_signs_say(
     product: Product, natural: dict[str, Any], other: dict[str, Any], data: st.DataObject

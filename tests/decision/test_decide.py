@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from instant_credit.application.facts import Facts
@@ -14,6 +14,7 @@ from instant_credit.decision.case import Case
 from instant_credit.decision.decide import decide, decide_many
 from instant_credit.decision.decision import REASONS_MAX, Decision, Outcome, RuleResult, decode_decision
 from instant_credit.errors import BrokenInvariant
+from tests.budget import examples
 from tests.decision.world import case_of, invented_cases, release
 from tests.policy.documents import fact_of, product, with_fact
 
@@ -72,7 +73,7 @@ def test_a_case_with_other_columns_is_our_bug() -> None:
         decide(case_of(Facts()), release())
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(invented_cases(), st.sampled_from(IMPROVABLE), st.data())
 def test_a_better_fact_never_worsens_the_outcome(case: Case, attribute: Any, data: st.DataObject) -> None:
     value = fact_of(case.facts, attribute.name)
@@ -97,7 +98,7 @@ def test_a_better_fact_never_worsens_the_outcome(case: Case, attribute: Any, dat
         assert after.terms.apr_ppm <= before.terms.apr_ppm
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(invented_cases())
 def test_reasons_are_one_to_four_specific_and_really_adverse(case: Case) -> None:
     decision = decide(case, release())

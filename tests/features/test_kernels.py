@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from instant_credit.application.door import Door
@@ -16,6 +16,7 @@ from instant_credit.features.build import build_features
 from instant_credit.features.pack import pack_facts
 from instant_credit.features.program import compile_features
 from instant_credit.units import Cents, Ppm, days_from_date, instalment_ceil
+from tests.budget import examples
 from tests.features.programs import AS_OF_DAY, natural_facts, products
 from tests.naive.features import (
     naive_bin_of,
@@ -97,7 +98,7 @@ def test_instalments_without_a_term_are_missing() -> None:
     assert math.isnan(kernels.instalment(100.0, 0.0, 1000.0))
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(products(("instalment", "ratio", "value")), natural_facts())
 def test_instalments_in_a_program_equal_the_kernel_alone(product: Product, row: dict[str, Any]) -> None:
     program, as_of = compile_features(product), days_from_date(AS_OF_DAY)

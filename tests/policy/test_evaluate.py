@@ -2,7 +2,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from instant_credit.application.facts import Facts
@@ -12,6 +12,7 @@ from instant_credit.policy.pricing import largest_affordable
 from instant_credit.policy.program import EXITS, compile_policy
 from instant_credit.policy.verdict import Outcome, RuleResult, Verdict
 from instant_credit.units import Cents, Ppm, instalment_ceil
+from tests.budget import examples
 from tests.naive.policy import judge
 from tests.policy.documents import (
     catalogue,
@@ -102,7 +103,7 @@ def test_a_lower_pd_never_worsens_the_answer(facts: Facts, pd: int | None, less:
     assert_no_worse(run(facts, pd), run(facts, pd - less), is_same_request=True)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(invented_facts(), PDS, st.sampled_from(IMPROVABLE), st.data())
 def test_a_better_fact_never_worsens_the_answer(
     facts: Facts, pd: int | None, attribute: Any, data: st.DataObject

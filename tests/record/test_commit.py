@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -14,6 +14,7 @@ from instant_credit.record.commit import commit_entries, commit_events, find_ans
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import iterate_cases, list_books, read_decision, read_identity, read_monitoring
 from instant_credit.record.rows import Entry, StoredCase
+from tests.budget import examples
 from tests.record.entries import make_entry, make_keyed
 
 pytestmark = pytest.mark.anyio
@@ -142,7 +143,7 @@ async def test_racing_first_cases_of_one_person_are_sealed_under_the_key_that_is
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=2, max_size=8))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_concurrent_retries_record_one_decision_a_key(
     record: Record, actor: Actor, tries: list[tuple[int, int]]
 ) -> None:

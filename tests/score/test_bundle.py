@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from instant_credit.application.product import Direction
@@ -17,6 +17,7 @@ from instant_credit.score.calibration import Calibration
 from instant_credit.score.model import compile_model, explain_rows
 from instant_credit.score.points import Scale
 from instant_credit.score.trees import ARRAY_NAMES, TreeTables
+from tests.budget import examples
 from tests.score.forests import Forest, forests
 from tests.score.test_trees import fields
 
@@ -39,7 +40,7 @@ def example() -> Bundle:
     return bundle_of(TreeTables(**fields()))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(forests(rows_max=3))
 def test_a_bundle_comes_back_with_its_bytes_and_its_scores(forest: Forest) -> None:
     tables, matrix = forest
@@ -116,7 +117,7 @@ def test_bytes_that_are_no_bundle_are_refused(raw: bytes, words: str) -> None:
         decode_bundle(raw)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.data())
 def test_damaged_bytes_are_refused_or_a_whole_bundle(data: st.DataObject) -> None:
     raw = bytearray(encode_bundle(example()))

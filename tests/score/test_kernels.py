@@ -1,13 +1,14 @@
 """Kernels against their slow twins. This file also runs without compilation and with bounds checked (test_modes.py)."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from instant_credit.score import kernels
 from instant_credit.score.calibration import Calibration, estimate_pds
 from instant_credit.score.model import compile_model, explain_rows, leaf_counts, mean_contributions, score_rows
 from instant_credit.score.trees import TreeTables
+from tests.budget import examples
 from tests.naive.trees import (
     naive_count_leaves,
     naive_estimate_pds,
@@ -19,8 +20,8 @@ from tests.naive.trees import (
 )
 from tests.score.forests import Forest, draw_rows, forests, grow_tables
 
-FORESTS = settings(max_examples=60, deadline=None)
-SMALL_FORESTS = settings(max_examples=25, deadline=None)
+FORESTS = examples(60)
+SMALL_FORESTS = examples(25)
 
 
 @FORESTS
@@ -128,7 +129,7 @@ def test_leaf_counts_alone_give_the_mean_contributions(forest: Forest) -> None:
     np.testing.assert_allclose(means, explain_rows(model, matrix)[1].mean(axis=0), rtol=0, atol=1e-11)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.lists(st.floats(-1e3, 1e3), max_size=30),
     st.floats(0.01, 10.0),

@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from instant_credit.errors import Refused
 from instant_credit.score.trees import ARRAY_NAMES, TreeTables
+from tests.budget import examples
 from tests.score.forests import Forest, forests
 
 
@@ -82,7 +83,7 @@ def test_counts_and_offsets_say_where_trees_start() -> None:
     assert tables.leaf_offsets.tolist() == [0, 1, 3, 7]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(forests())
 def test_well_formed_tables_are_taken(forest: Forest) -> None:
     assert forest[0].leaf_offsets[-1] == len(forest[0].leaf_values)
