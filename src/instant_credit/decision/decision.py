@@ -17,7 +17,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     """A credit decision.
 
     `terms` is set for approve and counter_offer. `pd_ppm`, `points`, `expected_log_odds` and `contributions` (log-odds of
-    default by model variable, in product order; positive raises the risk) are missing when no score could be computed.
+    default by model variable, in product order; positive raises the risk) are missing when no score could be computed. Together
+    `expected_log_odds` and `contributions` add up to the raw score, which the release's calibration turns into pd.
     """
 
     schema_version: int = 1

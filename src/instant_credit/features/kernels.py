@@ -73,16 +73,21 @@ def instalment(amount, term, apr_ppm):  # type: ignore[no-untyped-def]
     """Level monthly payment for `amount` over `term` whole months at `apr_ppm` a year; NaN when `term` is below 1.
 
     The discount factors are added up one by one: no digits cancel at low rates, the payment never rises with the term, and
-    the bytes do not depend on a mathematics library.
+    the bytes do not depend on a mathematics library. Factors too small to change the sum are left out, so that an absurd term
+    takes no longer than a long one.
     Source: 12 CFR 1026 Appendix J as in `units.instalment_ceil`, without its rounding.
     """
     if term < 1.0:
         return MISSING
+    if apr_ppm == 0.0:
+        return amount / float64(int64(term))
     discount = 1.0 / (1.0 + apr_ppm / PPM_MONTHS)
     power = 1.0
     annuity = 0.0
     for _ in range(int64(term)):
         power *= discount
+        if annuity + power == annuity:
+            break
         annuity += power
     return amount / annuity
 
