@@ -7,7 +7,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -226,6 +227,16 @@ def start_server(environ: Mapping[str, str], folder: Path) -> Served:
     process.wait()
     process.stdout.close()
     raise AssertionError(f"the server ended before it served: {log.read_text()}")
+
+
+@contextmanager
+def serving(environ: Mapping[str, str], folder: Path) -> Iterator[Served]:
+    """A server that ends with the block, whatever happens in it."""
+    server = start_server(environ, folder)
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 @dataclass

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from litestar.types import HTTPScope
 
 from instant_credit.access.actors import Scope
@@ -22,7 +23,7 @@ def apply_route(desk: Desk, guard: Guard) -> HTTPRouteHandler:
     """The handler; `guard` admits keys with the scope `apply`."""
 
     @post("/v1/products/{product:str}/applications", guards=[guard], opt={"scope": Scope.APPLY})
-    async def apply(request: Request[Any, Any, Any], product: str) -> Response[bytes]:
+    async def apply(request: Request[Any, Any, Any], product: FromPath[str]) -> Response[bytes]:
         require_json(request.scope)
         key = read_idempotency_key(request.scope)
         body = await read_body(request)

@@ -1,10 +1,10 @@
 """`GET /v1/decisions/{id}`: what was decided, by which release, by which rules and by how much each variable counted."""
 
-from typing import Any
 from uuid import UUID
 
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from instant_credit.access.actors import Scope
 from instant_credit.api.security import Guard
@@ -17,7 +17,7 @@ def decision_route(desk: Desk, guard: Guard) -> HTTPRouteHandler:
     """The handler; `guard` admits keys with the scope `decisions:read`."""
 
     @get("/v1/decisions/{decision_id:str}", guards=[guard], opt={"scope": Scope.DECISIONS_READ})
-    async def read_decision(request: Request[Any, Any, Any], decision_id: str) -> Response[bytes]:
+    async def read_decision(decision_id: FromPath[str]) -> Response[bytes]:
         recorded = await desk.read_decision(parse_id(decision_id))
         return Response(
             content=encode_answer(recorded), media_type="application/json", headers={"Cache-Control": "no-store"}

@@ -1,0 +1,129 @@
+"""What the server says and writes down when it fails itself: never the words of the failure."""
+
+import io
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+
+from instant_credit.access.actors import Scope
+from instant_credit.access.keys import Grant
+from instant_credit.api.app import create_app, line_writer
+from instant_credit.api.logs import configure_logs
+from instant_credit.api.metrics import Metrics
+from instant_credit.errors import BrokenInvariant, Unavailable
+from instant_credit.underwriting.lines import ApplicationLine, Ending, Stages
+
+pytestmark = pytest.mark.anyio
+SECRET = "Zyxwella Quorbitane"
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    configure_logs(stream)
+    yield stream
+    structlog.reset_defaults()
+    logging.captureWarnings(capture=False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+class FailingDesk:
+    """Fails every application with one error, chained to a library's that quotes what was sent."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def offered(self) -> dict[str, Any]:
+        return {}
+
+    async def check_record(self) -> None:
+        raise self.error
+
+    async def apply(self, _: Any) -> Any:
+        raise self.error from ValueError(SECRET)
+
+
+async def find_key(_: str) -> Grant:
+    return Grant(key_id="key", client_id="client", scopes=frozenset(Scope))
+
+
+async def apply(error: Exception, metrics: Metrics | None = None) -> httpx.Response:
+    desk: Any = FailingDesk(error)
+    app: Any = create_app(desk, find_key, metrics or Metrics())
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+        return await client.post("/v1/products/p/applications", json={}, headers={"Authorization": "Bearer k"})
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError(SECRET), KeyError(SECRET), BrokenInvariant(SECRET), RuntimeError(SECRET), AssertionError(SECRET)],
+)
+async def test_a_bug_is_a_500_found_in_the_log_by_its_instance(log: io.StringIO, error: Exception) -> None:
+    response = await apply(error)
+    assert response.status_code == 500
+    problem = response.json()
+    (line,) = [json.loads(text) for text in log.getvalue().splitlines()]
+    assert line["event"] == "request_failed"
+    assert line["instance"] == problem["instance"]
+    assert line["error"] == type(error).__name__
+    assert line["cause"] == "ValueError"
+    assert line["route"] == "/v1/products/{product}/applications"
+    assert any(":apply" in frame for frame in line["frames"])
+    assert SECRET not in log.getvalue() + response.text
+
+
+async def test_what_may_work_later_is_a_503_with_retry_after(log: io.StringIO) -> None:
+    response = await apply(Unavailable(SECRET))
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "1"
+    assert SECRET not in log.getvalue() + response.text
+
+
+async def test_failures_are_counted_by_route_and_status(log: io.StringIO) -> None:
+    metrics = Metrics()
+    await apply(Unavailable("x"), metrics)
+    text = metrics.expose().decode()
+    assert 'instant_credit_request_seconds_count{route="/v1/products/{product}/applications",status="503"} 1.0' in text
+    assert "instant_credit_requests_in_flight 0.0" in text
+
+
+def test_libraries_write_their_first_line_only_and_no_exceptions_words(log: io.StringIO) -> None:
+    logger = logging.getLogger("somebody.elses")
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        logger.exception("it failed\nfuture: %s", SECRET)
+    logger.error("plain", exc_info=sys.exc_info())
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("odd\n" + SECRET, stacklevel=1)
+    lines = [json.loads(text) for text in log.getvalue().splitlines()]
+    assert lines[0]["event"] == "it failed"
+    assert lines[0]["error"] == "ValueError"
+    assert lines[0]["logger"] == "somebody.elses"
+    assert len(lines) == 3
+    assert SECRET not in log.getvalue()
+
+
+def test_a_product_that_is_not_offered_is_neither_logged_nor_counted_by_name(log: io.StringIO) -> None:
+    metrics = Metrics()
+    write = line_writer(lambda name: name == "known", metrics)
+    for product in ("known", SECRET):
+        write(
+            ApplicationLine(
+                ending=Ending.REFUSED, product=product, actor_kind="api_key", actor_id="key", stages=Stages()
+            )
+        )
+    assert SECRET not in log.getvalue() + metrics.expose().decode()
+    assert [json.loads(text)["product"] for text in log.getvalue().splitlines()] == ["known", ""]
