@@ -8,6 +8,7 @@ from instant_credit.application.product import Direction
 from instant_credit.errors import Refused
 from instant_credit.score.trees import TreeTables
 from instant_credit.training import fit as fitting
+from instant_credit.training.dataset import ModelColumns
 from instant_credit.training.fit import SIGNS, fit_model, place_missing
 from tests.training.loans import COLUMNS, QUICK, invent_matrix
 
@@ -94,3 +95,16 @@ def test_tables_that_score_otherwise_than_catboost_are_thrown_away(monkeypatch):
     monkeypatch.setattr(fitting, "compile_catboost", bend)
     with pytest.raises(Exception, match="do not score as CatBoost does"):
         fit_model(MATRIX, LABELS, COLUMNS, QUICK)
+
+
+def test_borders_at_both_ends_of_float32_meet_without_overflow():
+    chance = np.random.default_rng(2)
+    labels = (chance.random(600) < 0.3).astype(np.int8)
+    safe = np.where((chance.random(600) < 0.5) & (labels == 0), np.nan, chance.integers(0, 9, 600))
+    risky = np.where((chance.random(600) < 0.5) & (labels == 1), np.nan, chance.integers(0, 9, 600))
+    directions = (Direction.DECREASING, Direction.DECREASING)
+    columns = ModelColumns(names=("safe", "risky"), directions=directions, categories=((), ()))
+    matrix = np.ascontiguousarray(np.column_stack([safe, risky]).astype(np.float32))
+    borders = fit_model(matrix, labels, columns, QUICK).tables.borders
+    assert np.finfo(np.float32).max in borders
+    assert -np.finfo(np.float32).max in borders

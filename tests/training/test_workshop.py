@@ -8,9 +8,10 @@ from instant_credit.errors import Refused
 from instant_credit.score.bundle import decode_bundle
 from instant_credit.score.calibration import estimate_pds
 from instant_credit.score.model import compile_model, score_rows
+from instant_credit.training.calibrate import fit_calibration
 from instant_credit.training.fit import fit_model
 from instant_credit.training.intervals import measure_auc_difference
-from instant_credit.training.workshop import ByDate, ByFolds, build_training, split_folds
+from instant_credit.training.workshop import CALIBRATION_FOLDS, ByDate, ByFolds, build_training, deal_folds
 from instant_credit.units import days_from_date
 from tests.training.loans import QUICK, invent_set
 
@@ -42,10 +43,21 @@ def test_calibration_is_fitted_on_the_last_months_before_the_test():
     labels = SET.labels.copy()
     labels[np.flatnonzero(IS_CALIBRATION & (labels == 0))[::4]] = 1
     changed = build_training(msgspec.structs.replace(SET, labels=labels), BY_DATE, QUICK)
-    early = np.flatnonzero(~IS_TEST & ~IS_CALIBRATION)
-    first = fit_model(SET.matrix[early], SET.labels[early], SET.columns, QUICK)
-    pds = estimate_pds(changed.model.calibration, first.score(SET.matrix[IS_CALIBRATION]))
-    assert pds.mean() == pytest.approx(labels[IS_CALIBRATION].mean(), abs=2e-3)
+    pds = estimate_pds(changed.model.calibration, changed.fitted.score(SET.matrix[IS_CALIBRATION]))
+    assert labels[~IS_TEST & ~IS_CALIBRATION].mean() < 0.7 * labels[IS_CALIBRATION].mean()
+    assert pds.mean() == pytest.approx(labels[IS_CALIBRATION].mean(), abs=0.02)
+
+
+def test_calibration_sees_only_scores_of_models_fitted_without_the_loan():
+    before = np.flatnonzero(~IS_TEST)
+    folds = deal_folds(SET.persons[before], CALIBRATION_FOLDS)
+    raw_scores = np.empty(len(before))
+    for fold in range(CALIBRATION_FOLDS):
+        others, held = before[folds != fold], before[folds == fold]
+        alone = fit_model(SET.matrix[others], SET.labels[others], SET.columns, QUICK)
+        raw_scores[folds == fold] = alone.score(SET.matrix[held])
+    is_last = IS_CALIBRATION[before]
+    assert TRAINING.model.calibration == fit_calibration(raw_scores[is_last], SET.labels[before][is_last])
 
 
 def test_the_final_model_is_fitted_on_all_loans_before_the_test():
@@ -54,10 +66,12 @@ def test_the_final_model_is_fitted_on_all_loans_before_the_test():
 
 
 def test_parts_add_up():
-    first, calibrate, final, test = TRAINING.parts
-    assert first.loans + calibrate.loans == final.loans
-    assert final.loans + test.loans == SET.loans
-    assert first.last_on < date(2021, 1, 1) <= calibrate.first_on <= calibrate.last_on < TEST_FROM <= test.first_on
+    fitted, calibrated, tested = TRAINING.parts
+    assert fitted.loans + tested.loans == SET.loans
+    assert (
+        date(2021, 1, 1) <= calibrated.first_on <= calibrated.last_on == fitted.last_on < TEST_FROM <= tested.first_on
+    )
+    assert calibrated.loans == IS_CALIBRATION.sum()
 
 
 def test_the_bundle_scores_as_the_test_was_scored():
@@ -75,7 +89,7 @@ def test_model_and_scorecard_are_compared_over_the_same_loans():
 
 
 def test_folds_score_every_loan_by_a_model_that_did_not_see_it():
-    folds = split_folds(SET, 3)
+    folds = deal_folds(SET.persons, 3)
     for fold in range(3):
         is_held = folds == fold
         alone = fit_model(np.ascontiguousarray(SET.matrix[~is_held]), SET.labels[~is_held], SET.columns, QUICK)
@@ -92,7 +106,7 @@ def test_folds_fit_the_final_model_on_all_loans():
 
 def test_a_person_is_in_one_fold_only():
     persons = np.arange(SET.loans, dtype=np.int64) // 3
-    folds = split_folds(msgspec.structs.replace(SET, persons=persons), 4)
+    folds = deal_folds(persons, 4)
     assert all(len(set(folds[persons == person].tolist())) == 1 for person in range(0, 1_000, 7))
     sizes = np.bincount(folds)
     assert sizes.max() - sizes.min() <= 3
@@ -101,8 +115,8 @@ def test_a_person_is_in_one_fold_only():
 @pytest.mark.parametrize(
     ("plan", "words"),
     [
-        (ByDate(test_from=date(2030, 1, 1)), "calibrate: 0 loans"),
-        (ByDate(test_from=date(2019, 1, 1)), "first fit: 0 loans"),
+        (ByDate(test_from=date(2030, 1, 1)), "calibrate, of these: 0 loans"),
+        (ByDate(test_from=date(2019, 1, 1)), "fit: 0 loans"),
         (ByDate(test_from=date(2021, 12, 28)), "test: .* --test-from"),
         (ByDate(test_from=TEST_FROM, calibration_months=0), "at least one month"),
         (ByFolds(folds=1), "folds must be 2 to 20"),

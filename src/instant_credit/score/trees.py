@@ -126,7 +126,7 @@ def _check_features(tables: TreeTables) -> None:
     inside = np.ones(len(tables.borders), dtype=np.bool_)
     starts = offsets[:-1][np.diff(offsets) > 0]
     inside[starts] = False
-    rises = np.diff(tables.borders, prepend=np.float32(0)) > 0
+    rises = np.append(False, tables.borders[1:] > tables.borders[:-1])[: len(inside)]
     _check(bool(np.all(rises | ~inside)), "borders", "must rise strictly within each feature")
     codes = tables.borders[np.repeat(tables.is_category, np.diff(offsets))]
     is_code = (codes == np.floor(codes)) & (codes >= -1) & (codes <= CODE_MAX)

@@ -40,8 +40,8 @@ _SELECTED: Final = (
 )
 _INTERVALS: Final = "Intervals cover the chance of which loans were drawn into the test. They do not cover a changing world or the chance in fitting."
 _CARRIED_BY_DATE: Final = (
-    "The final model was fitted on more loans than the one that the calibration was fitted with; the chart of expected and observed "
-    "rates shows how well it carries over."
+    "The calibration belongs to models fitted on four fifths of the loans before the test, the final model was fitted on all of them; "
+    "the chart of expected and observed rates shows how well it carries over."
 )
 _CARRIED_BY_FOLDS: Final = (
     "Folds mix early and late loans, so these figures do not show how the model ages. The final model was fitted on all loans; the "

@@ -2,9 +2,11 @@
 
 Two plans, both for the model and for the scorecard beside it, so that the two can be compared loan by loan:
 
-*by date*   Test loans are those from `test_from` on. A first model is fitted up to the last months before the test and scores
-            those months; on these scores the calibration is fitted. The final model is fitted on all loans before the test
-            and carries that calibration. No loan of the test has a part in anything.
+*by date*   Test loans are those from `test_from` on; no loan of the test has a part in anything else. The final model is fitted on
+            all loans before the test. Its calibration is fitted on the last months of those, on scores that each loan got from a
+            model fitted without it: the loans before the test are dealt into five folds, and a fold is scored by a model of the
+            other four. A model fitted only on what came before those months would be a worse stand-in for the final model: it has not
+            seen what was new in them.
 *by folds*  For books without dates. Each fold is scored by a model fitted on the others, and calibrated on the others' scores of
             that kind. The final model is fitted on all loans and calibrated on all those scores. A person is in one fold only.
 """
@@ -34,7 +36,8 @@ from instant_credit.training.rows import add_months
 from instant_credit.training.scorecard import Scorecard, fit_scorecard
 from instant_credit.units import date_from_days, days_from_date
 
-CALIBRATION_MONTHS: Final = 3
+CALIBRATION_MONTHS: Final = 6
+CALIBRATION_FOLDS: Final = 5
 FOLDS_MIN: Final = 2
 FOLDS_MAX: Final = 20
 _KIND_MIN: Final = 20
@@ -157,7 +160,7 @@ def build_training(
         ("fit the model", lambda matrix, labels: fit_model(matrix, labels, columns, parameters)),
         ("fit the scorecard", lambda matrix, labels: fit_scorecard(matrix, labels, columns)),
     ]
-    folds, parts, test_rows = _lay_out(training_set, plan)
+    parts, test_rows = _lay_out(training_set, plan)
     finals: list[Scorer] = []
     tested: list[Tested] = []
     for stage, fit in fits:
@@ -165,7 +168,7 @@ def build_training(
         if isinstance(plan, ByDate):
             final, calibration, pds = _carry_by_date(training_set, plan, fit)
         else:
-            final, calibration, pds = _carry_by_folds(training_set, folds, fit)
+            final, calibration, pds = _carry_by_folds(training_set, plan, fit)
         finals.append(final)
         tested.append(
             Tested(calibration=calibration, pds=pds, quality=measure_quality(pds, training_set.labels[test_rows]))
@@ -198,27 +201,26 @@ def build_training(
     )
 
 
-def _lay_out(training_set: TrainingSet, plan: Plan) -> tuple[NDArray[np.int64], tuple[Part, ...], Rows]:
-    """Fold of each loan (-1 by date), the parts, and the test rows; refuses parts too small to tell anything."""
+def _lay_out(training_set: TrainingSet, plan: Plan) -> tuple[tuple[Part, ...], Rows]:
+    """The parts and the test rows; refuses parts too small to tell anything."""
     every_row = np.arange(training_set.loans)
     if isinstance(plan, ByFolds):
         if not FOLDS_MIN <= plan.folds <= FOLDS_MAX:
             raise Refused(f"folds must be {FOLDS_MIN} to {FOLDS_MAX}")
-        folds = split_folds(training_set, plan.folds)
+        folds = deal_folds(training_set.persons, plan.folds)
         for fold in range(plan.folds):
             _describe(training_set, f"fold {fold + 1}", every_row[folds == fold])
-        return folds, (_describe(training_set, "fit, calibrate and test in folds", every_row),), every_row
+        return (_describe(training_set, "fit, calibrate and test in folds", every_row),), every_row
     if plan.calibration_months < 1:
         raise Refused("calibration takes at least one month")
     calibrate, test = (days_from_date(day) for day in (plan.calibrate_from, plan.test_from))
     days = training_set.days
     parts = (
-        _describe(training_set, "first fit", every_row[days < calibrate]),
-        _describe(training_set, "calibrate", every_row[(days >= calibrate) & (days < test)]),
-        _describe(training_set, "final fit", every_row[days < test]),
+        _describe(training_set, "fit", every_row[days < test]),
+        _describe(training_set, "calibrate, of these", every_row[(days >= calibrate) & (days < test)]),
         _describe(training_set, "test", every_row[days >= test]),
     )
-    return np.full(training_set.loans, -1), parts, every_row[days >= test]
+    return parts, every_row[days >= test]
 
 
 def _describe(training_set: TrainingSet, name: str, rows: Rows) -> Part:
@@ -238,39 +240,47 @@ def _describe(training_set: TrainingSet, name: str, rows: Rows) -> Part:
     )
 
 
-def split_folds(training_set: TrainingSet, folds: int) -> NDArray[np.int64]:
-    """Fold of each loan, int64[n] in [0, folds): persons dealt out by a fixed shuffle."""
-    persons = int(training_set.persons.max()) + 1
-    dealt = np.random.Generator(np.random.PCG64(_FOLD_SEED)).permutation(persons) % folds
-    return dealt[training_set.persons].astype(np.int64)
+def deal_folds(persons: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
+    """Fold of each loan, int64[n] in [0, folds): persons int64[n], numbered from 0, are dealt out by a fixed shuffle."""
+    dealt = np.random.Generator(np.random.PCG64(_FOLD_SEED)).permutation(int(persons.max()) + 1) % folds
+    return dealt[persons].astype(np.int64)
 
 
 def _carry_by_date(
     training_set: TrainingSet, plan: ByDate, fit: Fit
 ) -> tuple[Scorer, Calibration, NDArray[np.float64]]:
     """Final model, calibration and pds of the test loans."""
-    matrix, labels, days = training_set.matrix, training_set.labels, training_set.days
+    days = training_set.days
     calibrate, test = (int(np.searchsorted(days, days_from_date(day))) for day in (plan.calibrate_from, plan.test_from))
-    first = fit(matrix[:calibrate], labels[:calibrate])
-    calibration = fit_calibration(first.score(matrix[calibrate:test]), labels[calibrate:test])
-    final = fit(matrix[:test], labels[:test])
-    return final, calibration, estimate_pds(calibration, final.score(matrix[test:]))
+    matrix, labels = training_set.matrix[:test], training_set.labels[:test]
+    raw_scores = _score_by_folds(matrix, labels, deal_folds(training_set.persons[:test], CALIBRATION_FOLDS), fit)
+    calibration = fit_calibration(raw_scores[calibrate:], labels[calibrate:])
+    final = fit(matrix, labels)
+    return final, calibration, estimate_pds(calibration, final.score(training_set.matrix[test:]))
 
 
 def _carry_by_folds(
-    training_set: TrainingSet, folds: NDArray[np.int64], fit: Fit
+    training_set: TrainingSet, plan: ByFolds, fit: Fit
 ) -> tuple[Scorer, Calibration, NDArray[np.float64]]:
     """Final model, calibration and pds of all loans, each from a model that did not see it."""
     matrix, labels = training_set.matrix, training_set.labels
-    raw_scores = np.empty(training_set.loans)
-    count = int(folds.max()) + 1
-    for fold in range(count):
-        is_held = folds == fold
-        fold_model = fit(np.ascontiguousarray(matrix[~is_held]), labels[~is_held])
-        raw_scores[is_held] = fold_model.score(np.ascontiguousarray(matrix[is_held]))
+    folds = deal_folds(training_set.persons, plan.folds)
+    raw_scores = _score_by_folds(matrix, labels, folds, fit)
     pds = np.empty(training_set.loans)
-    for fold in range(count):
+    for fold in range(plan.folds):
         is_held = folds == fold
         calibration = fit_calibration(raw_scores[~is_held], labels[~is_held])
         pds[is_held] = estimate_pds(calibration, np.ascontiguousarray(raw_scores[is_held]))
     return fit(matrix, labels), fit_calibration(raw_scores, labels), pds
+
+
+def _score_by_folds(
+    matrix: Matrix, labels: NDArray[np.int8], folds: NDArray[np.int64], fit: Fit
+) -> NDArray[np.float64]:
+    """Raw scores float64[n], each of a model fitted on the other folds."""
+    raw_scores = np.empty(len(matrix))
+    for fold in range(int(folds.max()) + 1):
+        is_held = folds == fold
+        scorer = fit(np.ascontiguousarray(matrix[~is_held]), labels[~is_held])
+        raw_scores[is_held] = scorer.score(np.ascontiguousarray(matrix[is_held]))
+    return raw_scores
