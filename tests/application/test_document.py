@@ -18,6 +18,7 @@ from instant_credit.application.document import (
     load_product,
 )
 from instant_credit.application.product import Product
+from instant_credit.application.wording import reason_text
 from instant_credit.errors import Refused
 from tests.application.loans import SHIPPED, personal_loan
 
@@ -294,8 +295,20 @@ def test_reason_numbers_of_the_shipped_loan_are_told_apart() -> None:
     assert len(numbers) == len(set(numbers.values()))
 
 
-def test_no_variable_of_the_shipped_loan_uses_the_state_of_residence() -> None:
-    assert not [v.name for v in personal_loan().variables if "residence_state" in v.of]
+def test_the_shipped_loan_tells_who_is_declined_for_the_state_of_residence() -> None:
+    product = personal_loan()
+    (state,) = [v for v in product.model_variables if "residence_state" in v.of]
+    codes = next(a.categories for a in product.attributes if a.name == "residence_state")
+    assert (
+        reason_text(product, state, codes.index("ca")) == "Loans in the state of residence (CA) are repaid less often."
+    )
+
+
+@pytest.mark.parametrize("name", ["zip_code", "postcode", "home_city"])
+def test_a_place_finer_than_a_state_cannot_be_a_fact(name: str) -> None:
+    text = SHIPPED.read_text().replace('name = "residence_state"', f'name = "{name}"')
+    with pytest.raises(Refused, match=f"attribute {name}: a place finer than a state"):
+        load_product(text.replace('of = ["residence_state"]', f'of = ["{name}"]'))
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,9 @@ from instant_credit.application.product import Attribute, Better, Direction, Leg
 _PROHIBITED_WORDS: Final = frozenset(
     {"race", "ethnic", "ethnicity", "religion", "sex", "gender", "marital", "nationality", "pregnancy", "disability"}
 )
+_PLACE_WORDS: Final = frozenset(
+    {"postcode", "postal", "zip", "zipcode", "city", "neighbourhood", "neighborhood", "street", "tract"}
+)
 _AGE_NAMES: Final = frozenset({"age", "age_years", "birth_date", "birthdate", "birthday", "born_on", "date_of_birth"})
 
 _SIGNS: Final = {Direction.INCREASING: 1, Direction.DECREASING: -1, Better.HIGHER: 1, Better.LOWER: -1}
@@ -51,6 +54,11 @@ def find_unlawful_uses(product: Product) -> Iterator[str]:
 def _check_name(attribute: Attribute) -> Iterator[str]:
     if attribute.legal is not Legal.PROHIBITED and not _PROHIBITED_WORDS.isdisjoint(attribute.name.split("_")):
         yield f'attribute {attribute.name}: the name tells of a prohibited basis; declare legal = "prohibited"'
+    if attribute.legal is not Legal.PROHIBITED and not _PLACE_WORDS.isdisjoint(attribute.name.split("_")):
+        yield (
+            f"attribute {attribute.name}: a place finer than a state can stand for a prohibited basis; "
+            'declare legal = "prohibited" or leave it out'
+        )
     if attribute.legal not in (Legal.PROHIBITED, Legal.AGE) and attribute.name in _AGE_NAMES:
         yield f'attribute {attribute.name}: the name tells of age; declare legal = "age"'
 

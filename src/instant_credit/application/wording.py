@@ -48,9 +48,12 @@ def format_value(unit: str, value: float, currency: str) -> str:
 
 
 def category_text(attribute: Attribute, code: int) -> str:
-    """The category `code` of `attribute` for people: "debt consolidation"; -1 = "not known"."""
+    """The category `code` of `attribute` for people: "debt consolidation", or "CA" where the unit is "code"; -1 = "not known"."""
     require(-1 <= code < len(attribute.categories), f"{attribute.name} has no category {code}")
-    return UNKNOWN if code < 0 else attribute.categories[code].replace("_", " ")
+    if code < 0:
+        return UNKNOWN
+    name = attribute.categories[code]
+    return name.upper() if attribute.unit == "code" else name.replace("_", " ")
 
 
 def reason_text(product: Product, variable: Variable, value: float) -> str:
