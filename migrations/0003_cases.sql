@@ -1,8 +1,11 @@
 -- A Case: the evidence as it was known, sealed. Who applied lies apart in identities.
+-- All that is sealed of a Case, its identity and its Decision is sealed under the person's data key that key_id names. It outlives that key:
+-- no key of this id means that the person was erased, so there is no foreign key.
 CREATE TABLE instant_credit.cases (
     bucket smallint NOT NULL CHECK (bucket BETWEEN 0 AND 255),
     case_id uuid NOT NULL,
     person_id bytea NOT NULL CHECK (octet_length(person_id) = 32),
+    key_id uuid NOT NULL,
     book text NOT NULL CHECK (char_length(book) BETWEEN 1 AND 64),
     product text NOT NULL CHECK (char_length(product) BETWEEN 1 AND 64),
     product_hash text NOT NULL CHECK (char_length(product_hash) = 64),

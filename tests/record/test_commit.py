@@ -1,5 +1,6 @@
 import asyncio
 from datetime import date
+from itertools import islice
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -15,6 +16,7 @@ from instant_credit.record.pool import Record
 from instant_credit.record.reads import iterate_cases, list_books, read_decision, read_identity, read_monitoring
 from instant_credit.record.rows import Entry, StoredCase
 from tests.budget import examples
+from tests.conftest import run_apart
 from tests.record.entries import make_entry, make_keyed
 
 pytestmark = pytest.mark.anyio
@@ -31,6 +33,21 @@ async def count_rows(superuser_url: str) -> dict[str, int]:
     counts["person_keys"] = await connection.fetchval("SELECT count(*) FROM sealed_keys.person_keys")
     await connection.close()
     return counts
+
+
+async def erase(superuser_url: str, person_id: bytes) -> None:
+    """Destroy the person's data key, as an operator does."""
+    connection = await asyncpg.connect(superuser_url)
+    erased = await connection.execute("DELETE FROM sealed_keys.person_keys WHERE person_id = $1", person_id)
+    await connection.close()
+    assert erased == "DELETE 1"
+
+
+def make_persons_entries(record: Record, person_id: bytes, count: int, start: int = 2) -> list[Entry]:
+    """Entries of one person with ids of their own, as if they had applied often."""
+    candidates = (make_entry(record, number) for number in range(start, 1_000_000))
+    fitting = (replace(entry, person_id=person_id) for entry in candidates if entry.person_id[0] == person_id[0])
+    return list(islice(fitting, count))
 
 
 async def test_what_was_committed_is_read_back(record: Record, actor: Actor) -> None:
@@ -119,24 +136,18 @@ async def test_an_entry_without_decision_is_a_case_alone(record: Record, actor: 
 
 async def test_one_person_keeps_one_key_over_many_cases(record: Record, actor: Actor, superuser_url: str) -> None:
     first = make_entry(record, 1)
-    bucket = first.person_id[0]
-    other = next(entry for number in range(2, 100_000) if (entry := make_entry(record, number)).person_id[0] == bucket)
-    second = replace(other, person_id=first.person_id)
-    await commit_entries(record, [first], actor)
-    await commit_entries(record, [second], actor)
+    second, third, fourth = make_persons_entries(record, first.person_id, 3)
+    await commit_entries(record, [first, second], actor)
+    await commit_entries(record, [third, fourth], actor)
     assert (await count_rows(superuser_url))["person_keys"] == 1
-    assert {case.case for case in await read_book(record)} == {first.case, second.case}
+    assert {case.case for case in await read_book(record)} == {first.case, second.case, third.case, fourth.case}
 
 
 async def test_racing_first_cases_of_one_person_are_sealed_under_the_key_that_is_stored(
     record: Record, actor: Actor, superuser_url: str
 ) -> None:
     first = make_entry(record, 1)
-    same = [
-        replace(entry, person_id=first.person_id)
-        for number in range(2, 2_000)
-        if (entry := make_entry(record, number)).person_id[0] == first.person_id[0]
-    ][:6]
+    same = make_persons_entries(record, first.person_id, 6)
     await asyncio.gather(*(commit_entries(record, [entry], actor) for entry in (first, *same)))
     assert (await count_rows(superuser_url))["person_keys"] == 1
     assert {case.case for case in await read_book(record)} == {first.case, *(entry.case for entry in same)}
@@ -194,9 +205,7 @@ async def test_an_erased_person_reads_as_erased_and_leaves_the_others(
 ) -> None:
     gone, stays = make_keyed(record, 1, "key"), make_entry(record, 2)
     await commit_entries(record, [gone, stays], actor)
-    connection = await asyncpg.connect(superuser_url)
-    await connection.execute("DELETE FROM sealed_keys.person_keys WHERE person_id = $1", gone.person_id)
-    await connection.close()
+    await erase(superuser_url, gone.person_id)
     assert gone.decision_id is not None
     stored = await read_decision(record, gone.decision_id)
     assert stored is not None
@@ -208,6 +217,82 @@ async def test_an_erased_person_reads_as_erased_and_leaves_the_others(
     assert await read_identity(record, gone.case_id) is None
     (again,) = await commit_entries(record, [gone], actor)
     assert (again.kind, again.answer) == ("existing", None)
+
+
+async def test_what_a_person_sends_after_an_erasure_is_read_and_what_they_sent_before_stays_erased(
+    record: Record, actor: Actor, superuser_url: str
+) -> None:
+    old = make_keyed(record, 1, "key")
+    await commit_entries(record, [old], actor)
+    await erase(superuser_url, old.person_id)
+    new, twin = make_persons_entries(record, old.person_id, 2)
+    assert {committed.kind for committed in await commit_entries(record, [new, twin], actor)} == {"recorded"}
+    assert (await count_rows(superuser_url))["person_keys"] == 1
+    assert old.decision_id is not None
+    assert new.decision_id is not None
+    before, after = await read_decision(record, old.decision_id), await read_decision(record, new.decision_id)
+    assert before is not None
+    assert after is not None
+    assert (before.is_erased, before.case, before.decision, before.answer) == (True, None, None, None)
+    assert (after.is_erased, after.case, after.decision, after.answer) == (False, new.case, new.decision, new.answer)
+    cases = {case.case_id: (case.is_erased, case.case) for case in await read_book(record)}
+    assert cases == {old.case_id: (True, None), new.case_id: (False, new.case), twin.case_id: (False, twin.case)}
+    assert await read_identity(record, old.case_id) is None
+    assert await read_monitoring(record, old.case_id) is None
+    assert await read_identity(record, new.case_id) == new.identity
+    assert await read_monitoring(record, new.case_id) == new.monitoring
+    found = await find_answer(record, "client", "key")
+    assert found is not None
+    assert (found.answer, found.body_mac) == (None, old.body_mac)
+    (again,) = await commit_entries(record, [old], actor)
+    assert (again.kind, again.answer, again.body_mac) == ("existing", None, old.body_mac)
+
+
+async def test_a_retry_in_the_commit_of_a_new_application_does_not_meet_the_new_key(
+    record: Record, actor: Actor, superuser_url: str
+) -> None:
+    old = make_keyed(record, 1, "key")
+    await commit_entries(record, [old], actor)
+    await erase(superuser_url, old.person_id)
+    (new,) = make_persons_entries(record, old.person_id, 1)
+    found = await commit_entries(record, [new, old, new], actor)
+    assert [(one.kind, one.answer) for one in found] == [
+        ("recorded", new.answer),
+        ("existing", None),
+        ("existing", new.answer),
+    ]
+
+
+async def test_racing_first_cases_after_an_erasure_share_one_new_key(
+    record: Record, actor: Actor, superuser_url: str
+) -> None:
+    old = make_entry(record, 1)
+    await commit_entries(record, [old], actor)
+    await erase(superuser_url, old.person_id)
+    same = make_persons_entries(record, old.person_id, 6)
+    await asyncio.gather(*(commit_entries(record, [entry], actor) for entry in same))
+    assert (await count_rows(superuser_url))["person_keys"] == 1
+    assert {case.case for case in await read_book(record)} == {None, *(entry.case for entry in same)}
+
+
+async def test_a_case_whose_person_is_erased_while_it_is_written_is_erased(
+    record: Record, actor: Actor, superuser_url: str
+) -> None:
+    first = make_entry(record, 1)
+    second, third = make_persons_entries(record, first.person_id, 2)
+    await commit_entries(record, [first], actor)
+    draw, erasures = record.entropy, [erase(superuser_url, first.person_id)]
+
+    def draw_after_erasure(count: int) -> bytes:
+        while erasures:
+            run_apart(erasures.pop())
+        return draw(count)
+
+    record.entropy = draw_after_erasure
+    await commit_entries(record, [second], actor)
+    await commit_entries(record, [third], actor)
+    cases = {case.case_id: case.case for case in await read_book(record)}
+    assert cases == {first.case_id: None, second.case_id: None, third.case_id: third.case}
 
 
 async def test_events_are_added_once(record: Record, actor: Actor) -> None:

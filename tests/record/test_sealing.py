@@ -1,6 +1,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -11,6 +12,7 @@ from instant_credit.errors import BrokenInvariant, Refused
 from instant_credit.record.sealing import KeyRing, WrappedKey, bucket_of_person, open_key_ring, seal, unseal
 
 RING = KeyRing(current="k1", master_keys={"k1": b"1" * 32}, identity_key=b"2" * 32, body_key=b"3" * 32)
+KEY_ID = UUID(int=7)
 DATA_KEY = AESGCM(b"4" * 32)
 
 
@@ -43,25 +45,26 @@ def test_too_few_bytes_are_refused(sealed: bytes) -> None:
         unseal(DATA_KEY, sealed, place="cases.case", row_id=b"row")
 
 
-def test_a_data_key_opens_for_its_own_person_only() -> None:
-    wrapped = RING.wrap_key(b"p" * 32, b"d" * 32, os.urandom)
-    assert RING.unwrap_key(b"p" * 32, wrapped) == b"d" * 32
+@pytest.mark.parametrize(("key_id", "person_id"), [(KEY_ID, b"q" * 32), (UUID(int=8), b"p" * 32)])
+def test_a_data_key_opens_under_its_own_id_for_its_own_person_only(key_id: UUID, person_id: bytes) -> None:
+    wrapped = RING.wrap_key(KEY_ID, b"p" * 32, b"d" * 32, os.urandom)
+    assert RING.unwrap_key(KEY_ID, b"p" * 32, wrapped) == b"d" * 32
     with pytest.raises(BrokenInvariant, match="do not open"):
-        RING.unwrap_key(b"q" * 32, wrapped)
+        RING.unwrap_key(key_id, person_id, wrapped)
 
 
 def test_a_ring_without_the_master_key_says_so() -> None:
     with pytest.raises(Refused, match="no master key k0"):
-        RING.unwrap_key(b"p" * 32, WrappedKey(master_key_id="k0", wrapped=b"w" * 61))
+        RING.unwrap_key(KEY_ID, b"p" * 32, WrappedKey(master_key_id="k0", wrapped=b"w" * 61))
 
 
 def test_an_old_master_key_still_opens_what_it_wrapped() -> None:
-    wrapped = RING.wrap_key(b"p" * 32, b"d" * 32, os.urandom)
+    wrapped = RING.wrap_key(KEY_ID, b"p" * 32, b"d" * 32, os.urandom)
     turned = KeyRing(
         current="k2", master_keys={"k1": b"1" * 32, "k2": b"9" * 32}, identity_key=b"2" * 32, body_key=b"3" * 32
     )
-    assert turned.unwrap_key(b"p" * 32, wrapped) == b"d" * 32
-    assert turned.wrap_key(b"p" * 32, b"d" * 32, os.urandom).master_key_id == "k2"
+    assert turned.unwrap_key(KEY_ID, b"p" * 32, wrapped) == b"d" * 32
+    assert turned.wrap_key(KEY_ID, b"p" * 32, b"d" * 32, os.urandom).master_key_id == "k2"
 
 
 @pytest.mark.parametrize("written", ["123-45-6789", "123 45 6789", " 123.45.6789 ", "\uff11\uff12\uff13456789"])

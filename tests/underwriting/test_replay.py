@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from operator import itemgetter
 from random import Random
 
 import asyncpg
@@ -25,6 +26,7 @@ from instant_credit.record.sealing import bucket_of_person
 from instant_credit.record.shipped import read_starter
 from instant_credit.training.importing import TapeImport, import_tape
 from instant_credit.training.mapping import load_mapping
+from instant_credit.underwriting.books import export_book
 from instant_credit.underwriting.replay import replay
 from tests.lending import AS_OF, invent_values
 from tests.tapes import LENDING_CLUB_2007_2011, require_tape
@@ -106,17 +108,36 @@ async def test_erased_persons_are_counted_apart(stocked, actor, release, cases, 
     await commit_entries(
         stocked, [entry_of(stocked, case, place, decide(case, release)) for place, case in enumerate(cases)], actor
     )
-    connection = await asyncpg.connect(superuser_url)
-    try:
-        await connection.execute("SET session_replication_role = replica")
-        await connection.execute(
-            "DELETE FROM sealed_keys.person_keys WHERE person_id = $1",
-            stocked.key_ring.person_id_of("person replayed 0"),
-        )
-    finally:
-        await connection.close()
+    person_id = stocked.key_ring.person_id_of("person replayed 0")
+    await erase(superuser_url, person_id)
     summary = await replay(stocked, "replayed")
     assert (summary.equal, summary.different, summary.erased) == (CASES - 1, 0, 1)
+
+
+@pytest.mark.anyio
+async def test_an_erased_person_who_applies_again_is_replayed_and_exported_from_then_on(
+    stocked, actor, release, cases, superuser_url
+):
+    old = entry_of(stocked, cases[0], 0, decide(cases[0], release))
+    await commit_entries(stocked, [old], actor)
+    await erase(superuser_url, old.person_id)
+    bucket, at = bucket_of_person(old.person_id), stocked.clock.now()
+    new = msgspec.structs.replace(
+        old, case_id=derive_id(bucket, at, b"another case"), decision_id=derive_id(bucket, at, b"another decision")
+    )
+    await commit_entries(stocked, [new], actor)
+    summary = await replay(stocked, "replayed")
+    assert (summary.equal, summary.different, summary.erased) == (1, 0, 1)
+    lines = sorted(map(msgspec.json.decode, await export_book(stocked, "replayed")), key=itemgetter("is_erased"))
+    assert [line["is_erased"] for line in lines] == [False, True]
+    assert lines[0]["case"] == msgspec.json.decode(new.case)
+    assert (lines[1]["case"], lines[1]["decision"]) == (None, None)
+
+
+async def erase(superuser_url, person_id):
+    connection = await asyncpg.connect(superuser_url)
+    await connection.execute("DELETE FROM sealed_keys.person_keys WHERE person_id = $1", person_id)
+    await connection.close()
 
 
 @pytest.mark.anyio

@@ -5,11 +5,12 @@ first one's answer. It holds for one entry and for five thousand, for concurrent
 
 Two round trips, however many entries:
 
-1. ``look_up_entries`` reads, per entry, the person's data key, the Case or idempotency key that stands already, and its answer.
+1. ``look_up_entries`` reads, per entry, the person's present data key, the Case or idempotency key that stands already, and its answer.
 2. ``insert_entries`` writes everything that is new in one statement, which is one transaction. It has no ON CONFLICT: losing a race
    is a unique violation that undoes the whole statement, and the round begins again with what now stands.
 
-So data are sealed under the key that really is stored, and no row points to a sibling that lost. A connection that breaks leaves
+So data are sealed under the key that really is stored, and no row points to a sibling that lost. Each Case names that key, and what
+stands is opened with the key that its own Case names: after an erasure there is none, whatever key the person has now. A connection that breaks leaves
 open whether the statement was committed; the round that follows finds out.
 """
 
@@ -23,7 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from instant_credit.access.actors import Actor
 from instant_credit.errors import BrokenInvariant, Conflict, Unavailable, require
-from instant_credit.record.ids import bucket_of
+from instant_credit.record.ids import bucket_of, new_id
 from instant_credit.record.pool import Record
 from instant_credit.record.rows import Committed, Entry, EventRow, FirstAnswer
 from instant_credit.record.sealing import KEY_BYTES, WrappedKey, bucket_of_person, seal, unseal
@@ -128,9 +129,9 @@ async def find_answer(record: Record, client_id: str, key: str) -> FirstAnswer |
 
 
 def open_data_key(record: Record, row: Any) -> AESGCM:
-    """The cipher of the person of a row that carries ``person_id``, ``master_key_id`` and ``wrapped_key``."""
+    """The data key's cipher from a row that carries ``key_id``, ``person_id``, ``master_key_id`` and ``wrapped_key``."""
     wrapped = WrappedKey(master_key_id=row["master_key_id"], wrapped=row["wrapped_key"])
-    return AESGCM(record.key_ring.unwrap_key(row["person_id"], wrapped))
+    return AESGCM(record.key_ring.unwrap_key(row["key_id"], row["person_id"], wrapped))
 
 
 def _uuid(value: Any) -> UUID:
@@ -224,7 +225,7 @@ def _read_standing(record: Record, row: Any, kind: str) -> Committed:
     answer = None
     if row["standing_sealed_answer"] is not None and row["standing_wrapped_key"] is not None:
         wrapped = WrappedKey(master_key_id=row["standing_master_key_id"], wrapped=row["standing_wrapped_key"])
-        cipher = AESGCM(record.key_ring.unwrap_key(row["standing_person_id"], wrapped))
+        cipher = AESGCM(record.key_ring.unwrap_key(row["standing_key_id"], row["standing_person_id"], wrapped))
         answer = unseal(
             cipher, row["standing_sealed_answer"], place=ANSWER_PLACE, row_id=row["standing_decision_id"].bytes
         )
@@ -244,7 +245,7 @@ class _Columns:
     def __init__(self, record: Record, actor: Actor) -> None:
         self._record = record
         self._actor = actor
-        self._ciphers: dict[bytes, AESGCM] = {}
+        self._data_keys: dict[bytes, tuple[UUID, AESGCM]] = {}
         self._persons: list[tuple[Any, ...]] = []
         self._cases: list[tuple[Any, ...]] = []
         self._identities: list[tuple[Any, ...]] = []
@@ -255,36 +256,40 @@ class _Columns:
     def fill(self, fresh: Sequence[tuple[Entry, Any]]) -> list[Any]:
         """Arguments of ``insert_entries`` in its order. Rows are in order of their keys, so that two commits lock alike."""
         for entry, row in sorted(fresh, key=lambda pair: (bucket_of(pair[0].case_id), pair[0].case_id)):
-            self._add(entry, self._find_cipher(entry, row))
-        self._persons.sort(key=lambda person: person[:2])
+            self._add(entry, *self._find_data_key(entry, row))
+        self._persons.sort(key=lambda person: (person[0], person[2]))
         return [
             self._actor.kind.value,
             self._actor.id,
-            *_transpose(self._persons, 5),
-            *_transpose(self._cases, 11),
+            *_transpose(self._persons, 6),
+            *_transpose(self._cases, 12),
             *_transpose(self._identities, 5),
             *_transpose(self._decisions, 10),
             *_transpose(self._keys, 6),
             *_transpose(self._events, 8),
         ]
 
-    def _find_cipher(self, entry: Entry, row: Any) -> AESGCM:
-        """The person's cipher: of the stored key, or of a new one that is stored by the same statement."""
-        cipher = self._ciphers.get(entry.person_id)
-        if cipher is not None:
-            return cipher
-        if row["wrapped_key"] is not None:
-            cipher = open_data_key(self._record, row)
-        else:
-            data_key = self._record.entropy(KEY_BYTES)
-            wrapped = self._record.key_ring.wrap_key(entry.person_id, data_key, self._record.entropy)
-            cipher = AESGCM(data_key)
-            bucket = bucket_of_person(entry.person_id)
-            self._persons.append((bucket, entry.person_id, wrapped.master_key_id, wrapped.wrapped, entry.recorded_at))
-        self._ciphers[entry.person_id] = cipher
-        return cipher
+    def _find_data_key(self, entry: Entry, row: Any) -> tuple[UUID, AESGCM]:
+        """Id and cipher of the person's key: the stored one, or a new one that is stored by the same statement."""
+        found = self._data_keys.get(entry.person_id)
+        if found is None:
+            found = (
+                self._make_data_key(entry)
+                if row["key_id"] is None
+                else (row["key_id"], open_data_key(self._record, row))
+            )
+            self._data_keys[entry.person_id] = found
+        return found
 
-    def _add(self, entry: Entry, cipher: AESGCM) -> None:
+    def _make_data_key(self, entry: Entry) -> tuple[UUID, AESGCM]:
+        person_id, at, entropy = entry.person_id, entry.recorded_at, self._record.entropy
+        bucket = bucket_of_person(person_id)
+        key_id, data_key = new_id(bucket, at, entropy), entropy(KEY_BYTES)
+        wrapped = self._record.key_ring.wrap_key(key_id, person_id, data_key, entropy)
+        self._persons.append((bucket, key_id, person_id, wrapped.master_key_id, wrapped.wrapped, at))
+        return key_id, AESGCM(data_key)
+
+    def _add(self, entry: Entry, key_id: UUID, cipher: AESGCM) -> None:
         bucket, case_id, at = bucket_of(entry.case_id), entry.case_id, entry.recorded_at
 
         def sealed(plaintext: bytes | None, place: str, row_id: UUID) -> bytes | None:
@@ -297,6 +302,7 @@ class _Columns:
                 bucket,
                 case_id,
                 entry.person_id,
+                key_id,
                 entry.book,
                 entry.product,
                 entry.product_hash,

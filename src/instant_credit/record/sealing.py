@@ -4,7 +4,8 @@ Law of the file: what is sealed opens only as what it was sealed as. The associa
 (table and column), the row's id and the schema version, so that no ciphertext can be moved to another row or column.
 
 Layout of sealed bytes: schema version (1) | nonce (12) | ciphertext | tag (16). Destroying a person's data key makes all their
-sealed values unreadable and changes none of them.
+sealed values unreadable and changes none of them. A data key has an id, bound to its person by the wrapping; whoever opens a value
+asks for the key of the id that was written down beside it.
 
 Source: NIST SP 800-38D (96-bit random nonces, far below 2^32 values per key); FIPS 198-1 for the keyed hashes.
 """
@@ -17,6 +18,7 @@ from base64 import b64decode, b64encode
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -86,26 +88,26 @@ class KeyRing:
         """32 bytes that are equal for equal bodies of one client, and tell nothing to whoever lacks the key ring."""
         return hmac.digest(self._body_key, client_id.encode() + b"\x00" + body, sha256)
 
-    def wrap_key(self, person_id: bytes, data_key: bytes, entropy: Entropy) -> WrappedKey:
-        """`data_key` (32 bytes) wrapped by the current master key for one person."""
+    def wrap_key(self, key_id: UUID, person_id: bytes, data_key: bytes, entropy: Entropy) -> WrappedKey:
+        """`data_key` (32 bytes) wrapped by the current master key under one id for one person."""
         master = AESGCM(self._master_keys[self._current])
-        wrapped = seal(master, data_key, place=_PERSON_KEY_PLACE, row_id=person_id, entropy=entropy)
+        wrapped = seal(master, data_key, place=_PERSON_KEY_PLACE, row_id=key_id.bytes + person_id, entropy=entropy)
         return WrappedKey(master_key_id=self._current, wrapped=wrapped)
 
-    def unwrap_key(self, person_id: bytes, wrapped: WrappedKey) -> bytes:
+    def unwrap_key(self, key_id: UUID, person_id: bytes, wrapped: WrappedKey) -> bytes:
         """The data key, 32 bytes.
 
         Raises
         ------
         Refused : the key ring lacks the master key.
-        BrokenInvariant : the wrapped bytes were altered, or belong to another person.
+        BrokenInvariant : the wrapped bytes were altered, or belong to another key or person.
         """
         master_key = self._master_keys.get(wrapped.master_key_id)
         if master_key is None:
             raise Refused(
                 f"the key ring has no master key {wrapped.master_key_id}: use the ring this record was made with"
             )
-        return unseal(AESGCM(master_key), wrapped.wrapped, place=_PERSON_KEY_PLACE, row_id=person_id)
+        return unseal(AESGCM(master_key), wrapped.wrapped, place=_PERSON_KEY_PLACE, row_id=key_id.bytes + person_id)
 
 
 def bucket_of_person(person_id: bytes) -> int:

@@ -1,38 +1,38 @@
 -- Purpose: write entries, all or nothing: one statement is one transaction. A unique violation means a lost race.
 -- $1 text: actor kind; $2 text: actor id
--- $3..$7 persons: bucket smallint[], person_id bytea[], master_key_id text[], wrapped_key bytea[], recorded_at timestamptz[]
--- $8..$18 cases: bucket smallint[], case_id uuid[], person_id bytea[], book text[], product text[], product_hash text[], as_of date[],
---   natural_key text[], sealed_case bytea[], sealed_monitoring bytea[], recorded_at timestamptz[]
--- $19..$23 identities: bucket smallint[], case_id uuid[], person_id bytea[], sealed_identity bytea[], recorded_at timestamptz[]
--- $24..$33 decisions: bucket smallint[], decision_id uuid[], case_id uuid[], release_hash text[], client_id text[], outcome text[],
+-- $3..$8 persons: bucket smallint[], key_id uuid[], person_id bytea[], master_key_id text[], wrapped_key bytea[], recorded_at timestamptz[]
+-- $9..$20 cases: bucket smallint[], case_id uuid[], person_id bytea[], key_id uuid[], book text[], product text[], product_hash text[],
+--   as_of date[], natural_key text[], sealed_case bytea[], sealed_monitoring bytea[], recorded_at timestamptz[]
+-- $21..$25 identities: bucket smallint[], case_id uuid[], person_id bytea[], sealed_identity bytea[], recorded_at timestamptz[]
+-- $26..$35 decisions: bucket smallint[], decision_id uuid[], case_id uuid[], release_hash text[], client_id text[], outcome text[],
 --   sealed_decision bytea[], sealed_answer bytea[], stage_ns text[] (each an array literal), recorded_at timestamptz[]
--- $34..$39 idempotency keys: client_id text[], idempotency_key text[], body_mac bytea[], bucket smallint[], decision_id uuid[],
+-- $36..$41 idempotency keys: client_id text[], idempotency_key text[], body_mac bytea[], bucket smallint[], decision_id uuid[],
 --   recorded_at timestamptz[]
--- $40..$47 events: bucket smallint[], case_id uuid[], event_id uuid[], kind text[], amount_cents bigint[], event_on date[], known_on date[],
+-- $42..$49 events: bucket smallint[], case_id uuid[], event_id uuid[], kind text[], amount_cents bigint[], event_on date[], known_on date[],
 --   recorded_at timestamptz[]
 WITH inserted_cases AS (
     INSERT INTO cases (
-        bucket, case_id, person_id, book, product, product_hash, as_of, natural_key, sealed_case, sealed_monitoring,
+        bucket, case_id, person_id, key_id, book, product, product_hash, as_of, natural_key, sealed_case, sealed_monitoring,
         recorded_at, actor_kind, actor_id
     )
     SELECT
-        row.bucket, row.case_id, row.person_id, row.book, row.product, row.product_hash, row.as_of, row.natural_key, row.sealed_case,
-        row.sealed_monitoring, row.recorded_at, $1::text, $2::text
+        row.bucket, row.case_id, row.person_id, row.key_id, row.book, row.product, row.product_hash, row.as_of, row.natural_key,
+        row.sealed_case, row.sealed_monitoring, row.recorded_at, $1::text, $2::text
     FROM unnest(
-        $8::smallint[], $9::uuid[], $10::bytea[], $11::text[], $12::text[], $13::text[], $14::date[], $15::text[], $16::bytea[],
-        $17::bytea[], $18::timestamptz[]
+        $9::smallint[], $10::uuid[], $11::bytea[], $12::uuid[], $13::text[], $14::text[], $15::text[], $16::date[], $17::text[], $18::bytea[],
+        $19::bytea[], $20::timestamptz[]
     ) AS row (
-        bucket, case_id, person_id, book, product, product_hash, as_of, natural_key, sealed_case, sealed_monitoring, recorded_at
+        bucket, case_id, person_id, key_id, book, product, product_hash, as_of, natural_key, sealed_case, sealed_monitoring, recorded_at
     )
 ), inserted_persons AS (
-    INSERT INTO sealed_keys.person_keys (bucket, person_id, master_key_id, wrapped_key, recorded_at, actor_kind, actor_id)
-    SELECT row.bucket, row.person_id, row.master_key_id, row.wrapped_key, row.recorded_at, $1::text, $2::text
-    FROM unnest($3::smallint[], $4::bytea[], $5::text[], $6::bytea[], $7::timestamptz[])
-        AS row (bucket, person_id, master_key_id, wrapped_key, recorded_at)
+    INSERT INTO sealed_keys.person_keys (bucket, key_id, person_id, master_key_id, wrapped_key, recorded_at, actor_kind, actor_id)
+    SELECT row.bucket, row.key_id, row.person_id, row.master_key_id, row.wrapped_key, row.recorded_at, $1::text, $2::text
+    FROM unnest($3::smallint[], $4::uuid[], $5::bytea[], $6::text[], $7::bytea[], $8::timestamptz[])
+        AS row (bucket, key_id, person_id, master_key_id, wrapped_key, recorded_at)
 ), inserted_identities AS (
     INSERT INTO identities (bucket, case_id, person_id, sealed_identity, recorded_at, actor_kind, actor_id)
     SELECT row.bucket, row.case_id, row.person_id, row.sealed_identity, row.recorded_at, $1::text, $2::text
-    FROM unnest($19::smallint[], $20::uuid[], $21::bytea[], $22::bytea[], $23::timestamptz[])
+    FROM unnest($21::smallint[], $22::uuid[], $23::bytea[], $24::bytea[], $25::timestamptz[])
         AS row (bucket, case_id, person_id, sealed_identity, recorded_at)
 ), inserted_decisions AS (
     INSERT INTO decisions (
@@ -42,7 +42,7 @@ WITH inserted_cases AS (
         row.bucket, row.decision_id, row.case_id, row.release_hash, row.client_id, row.outcome, row.sealed_decision, row.sealed_answer,
         row.stage_ns::bigint[], row.recorded_at, $1::text, $2::text
     FROM unnest(
-        $24::smallint[], $25::uuid[], $26::uuid[], $27::text[], $28::text[], $29::text[], $30::bytea[], $31::bytea[], $32::text[], $33::timestamptz[]
+        $26::smallint[], $27::uuid[], $28::uuid[], $29::text[], $30::text[], $31::text[], $32::bytea[], $33::bytea[], $34::text[], $35::timestamptz[]
     ) AS row (bucket, decision_id, case_id, release_hash, client_id, outcome, sealed_decision, sealed_answer, stage_ns, recorded_at)
 ), inserted_keys AS (
     INSERT INTO idempotency_keys (
@@ -50,7 +50,7 @@ WITH inserted_cases AS (
     )
     SELECT
         row.client_id, row.idempotency_key, row.body_mac, row.bucket, row.decision_id, row.recorded_at, $1::text, $2::text
-    FROM unnest($34::text[], $35::text[], $36::bytea[], $37::smallint[], $38::uuid[], $39::timestamptz[])
+    FROM unnest($36::text[], $37::text[], $38::bytea[], $39::smallint[], $40::uuid[], $41::timestamptz[])
         AS row (client_id, idempotency_key, body_mac, bucket, decision_id, recorded_at)
 )
 INSERT INTO repayment_events (
@@ -59,5 +59,5 @@ INSERT INTO repayment_events (
 SELECT
     row.bucket, row.case_id, row.event_id, row.kind, row.amount_cents, row.event_on, row.known_on, row.recorded_at, $1::text, $2::text
 FROM unnest(
-    $40::smallint[], $41::uuid[], $42::uuid[], $43::text[], $44::bigint[], $45::date[], $46::date[], $47::timestamptz[]
+    $42::smallint[], $43::uuid[], $44::uuid[], $45::text[], $46::bigint[], $47::date[], $48::date[], $49::timestamptz[]
 ) AS row (bucket, case_id, event_id, kind, amount_cents, event_on, known_on, recorded_at)

@@ -5,6 +5,7 @@ SELECT
     cases.bucket,
     cases.case_id,
     cases.person_id,
+    cases.key_id,
     cases.natural_key,
     cases.product,
     cases.product_hash,
@@ -17,7 +18,7 @@ SELECT
     person_keys.wrapped_key
 FROM cases
 LEFT JOIN decisions ON $5 AND decisions.bucket = cases.bucket AND decisions.case_id = cases.case_id
-LEFT JOIN sealed_keys.person_keys ON person_keys.bucket = cases.bucket AND person_keys.person_id = cases.person_id
+LEFT JOIN sealed_keys.person_keys ON person_keys.bucket = cases.bucket AND person_keys.key_id = cases.key_id
 WHERE cases.book = $1 AND (cases.bucket, cases.case_id) > ($2, $3)
 ORDER BY cases.bucket, cases.case_id
 LIMIT $4

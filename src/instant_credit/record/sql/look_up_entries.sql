@@ -1,12 +1,14 @@
--- Purpose: per entry, in order, the person's data key and what stands already for its idempotency key or its Case.
+-- Purpose: per entry, in order, the person's present data key and what stands already for its idempotency key or its Case.
 -- $1 smallint[]: buckets; $2 bytea[]: person ids; $3 uuid[]: case ids; $4 text[]: client ids or NULL; $5 text[]: idempotency keys or NULL
--- Relies on the primary keys of person_keys, idempotency_keys, cases, decisions and on decisions (bucket, case_id).
+-- Relies on the primary keys of person_keys, idempotency_keys, cases, decisions, on person_keys (bucket, person_id) and decisions (bucket, case_id).
 SELECT
     own_key.person_id,
+    own_key.key_id,
     own_key.master_key_id,
     own_key.wrapped_key,
     standing.case_id AS standing_case_id,
     standing.person_id AS standing_person_id,
+    standing.key_id AS standing_key_id,
     standing.recorded_at AS standing_recorded_at,
     answered.decision_id AS standing_decision_id,
     answered.sealed_answer AS standing_sealed_answer,
@@ -27,5 +29,5 @@ LEFT JOIN cases AS standing
 LEFT JOIN decisions AS answered
     ON answered.bucket = standing.bucket AND answered.case_id = standing.case_id
 LEFT JOIN sealed_keys.person_keys AS standing_key
-    ON standing_key.bucket = standing.bucket AND standing_key.person_id = standing.person_id
+    ON standing_key.bucket = standing.bucket AND standing_key.key_id = standing.key_id
 ORDER BY entry.place

@@ -12,6 +12,7 @@ SELECT
     decisions.stage_ns,
     decisions.recorded_at,
     cases.person_id,
+    cases.key_id,
     cases.product,
     cases.product_hash,
     cases.as_of,
@@ -20,5 +21,5 @@ SELECT
     person_keys.wrapped_key
 FROM decisions
 INNER JOIN cases ON cases.bucket = decisions.bucket AND cases.case_id = decisions.case_id
-LEFT JOIN sealed_keys.person_keys ON person_keys.bucket = cases.bucket AND person_keys.person_id = cases.person_id
+LEFT JOIN sealed_keys.person_keys ON person_keys.bucket = cases.bucket AND person_keys.key_id = cases.key_id
 WHERE decisions.bucket = $1 AND decisions.decision_id = $2
