@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
@@ -88,6 +89,32 @@ async def test_what_may_work_later_is_a_503_with_retry_after(log: io.StringIO) -
     assert response.status_code == 503
     assert response.headers["retry-after"] == "1"
     assert SECRET not in log.getvalue() + response.text
+
+
+async def probe(desk: Any) -> httpx.Response:
+    app: Any = create_app(desk, find_key, Metrics())
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+        return await client.get("/health/ready")
+
+
+async def test_a_probe_of_a_server_that_is_not_ready_says_why_and_is_not_logged(log: io.StringIO) -> None:
+    desk = FailingDesk(Unavailable(SECRET))
+    unreachable = await probe(desk)
+    desk.check_record = AsyncMock()  # type: ignore[method-assign]
+    empty = await probe(desk)
+    for response, detail in ((unreachable, "record does not answer"), (empty, "No release is live")):
+        assert response.status_code == 503
+        assert response.headers["retry-after"] == "1"
+        assert detail in response.json()["detail"]
+    assert log.getvalue() == ""
+    assert SECRET not in unreachable.text
+
+
+async def test_a_bug_behind_a_probe_is_logged(log: io.StringIO) -> None:
+    assert (await probe(FailingDesk(BrokenInvariant(SECRET)))).status_code == 500
+    (line,) = [json.loads(text) for text in log.getvalue().splitlines()]
+    assert (line["event"], line["route"]) == ("request_failed", "/health/ready")
 
 
 async def test_failures_are_counted_by_route_and_status(log: io.StringIO) -> None:

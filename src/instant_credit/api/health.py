@@ -10,6 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from instant_credit.api import metrics as counted
 from instant_credit.api.metrics import Metrics
 from instant_credit.api.openapi import Live, Ready
+from instant_credit.api.problems import RETRY_AFTER_SECONDS, UNAVAILABLE, Failure
 from instant_credit.errors import Unavailable
 from instant_credit.underwriting.desk import Desk
 
@@ -27,10 +28,13 @@ def health_routes(desk: Desk, metrics: Metrics, openapi: Callable[[], bytes]) ->
 
     @get("/health/ready")
     async def ready() -> Response[bytes]:
-        await desk.check_record()
+        try:
+            await desk.check_record()
+        except Unavailable:
+            raise _not_ready("The record does not answer.") from None
         releases = {product: release.hash for product, release in desk.offered().items()}
         if not releases:
-            raise Unavailable("no release is live: make one and activate it")
+            raise _not_ready("No release is live: make one and activate it.")
         body = _ENCODER.encode(Ready(status="ready", releases=releases))
         return Response(content=body, media_type=_JSON, headers=_NO_STORE)
 
@@ -43,3 +47,8 @@ def health_routes(desk: Desk, metrics: Metrics, openapi: Callable[[], bytes]) ->
         return Response(content=openapi(), media_type=_JSON)
 
     return [live, ready, metrics_text, openapi_document]
+
+
+def _not_ready(detail: str) -> Failure:
+    """Whoever probes learns why; the log does not fill up with an answer that was asked for every few seconds."""
+    return Failure(UNAVAILABLE, detail, headers={"Retry-After": RETRY_AFTER_SECONDS})
