@@ -27,7 +27,7 @@ ACTOR = Actor(kind=ActorKind.JOB, id="test")
 @pytest.fixture
 def call(environ):
     def run(*arguments):
-        return CliRunner().invoke(cli, ["release", *map(str, arguments)], env=environ)
+        return CliRunner().invoke(cli, ["release", *map(str, arguments)], env={**environ, "COLUMNS": "80"})
 
     return run
 
@@ -68,8 +68,8 @@ def test_a_release_is_made_activated_listed_and_shown(call, settings, documents,
 
 
 def is_live(call, release_hash):
-    """Whether the list says so; a narrow table shows the beginning of a hash."""
-    rows = [line for line in call("list").output.splitlines() if release_hash[:8] in line]
+    """Whether the list says so, beside the whole hash."""
+    rows = [line for line in call("list").output.splitlines() if release_hash in line]
     assert len(rows) == 1
     return "yes" in rows[0]
 

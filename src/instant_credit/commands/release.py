@@ -7,12 +7,12 @@ from typing import Final
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.application.document import load_product
 from instant_credit.application.product import Product
+from instant_credit.commands.tables import print_table
 from instant_credit.errors import NotFound
 from instant_credit.policy.document import Policy, read_policy
 from instant_credit.record.documents import list_documents
@@ -101,7 +101,7 @@ def show_all() -> None:
                 )
         return table
 
-    Console().print(asyncio.run(run()))
+    print_table(asyncio.run(run()))
 
 
 @release.command("show")

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.application.document import load_product
+from instant_credit.commands.tables import print_table
 from instant_credit.decision.release import Release
 from instant_credit.errors import NotFound, Refused
 from instant_credit.record.pool import Record, open_record
@@ -161,11 +162,14 @@ def book() -> None:
 def list_command() -> None:
     """Show every book and how much it holds."""
     counts = asyncio.run(_list(read_settings(os.environ)))
+    if not counts:
+        click.echo("No book yet: import a tape (instant-credit tape import).")
+        return
     table = Table("book", "product", "Cases", "Decisions", "first as of", "last as of")
     for count in counts:
         row = (f"{count.cases:,}", f"{count.decisions:,}", str(count.first_as_of), str(count.last_as_of))
         table.add_row(count.book, count.product, *row)
-    Console().print(table if counts else "No book yet: import a tape (instant-credit tape import).")
+    print_table(table)
 
 
 async def _list(settings: Settings) -> tuple[BookCount, ...]:
