@@ -66,5 +66,7 @@ lock: $(STAMP) ## Pin the requirements again from pyproject.toml.
 	@$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 \
 		-c requirements/server.txt pyproject.toml --all-extras --group dev -o requirements/dev.txt
 
-clean: ## Remove the environment and everything that was made here. Stops nothing that runs.
+clean: ## Remove the environment and everything that was made here. Stops and deletes the database in var/home.
+	@if [ -x $(BIN)/instant-credit ] && [ -d var/home/postgres ]; then \
+		DATABASE_URL= DATABASE_OWNER_URL= INSTANT_CREDIT_HOME="$(CURDIR)/var/home" $(BIN)/instant-credit database destroy --yes; fi
 	@rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis

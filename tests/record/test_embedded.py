@@ -100,6 +100,38 @@ def test_a_server_that_is_in_use_is_not_destroyed(home: Path) -> None:
         destroy_cluster(home)
 
 
+def test_destroying_leaves_neither_data_nor_passwords_nor_sockets(tmp_path: Path) -> None:
+    home = tmp_path / ("deep" * 20) / ("deeper" * 10)
+    with use_cluster(home) as cluster:
+        assert not cluster.sockets.is_relative_to(home)
+    place = prepare_installation(home).place
+    assert destroy_cluster(home)
+    assert not place.exists()
+    assert not cluster.sockets.exists()
+    assert not (home / "postgres" / "passwords.json").exists()
+    assert not destroy_cluster(home)
+
+
+def test_data_that_were_deleted_by_half_are_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    with use_cluster(home) as cluster:
+        assert ask(cluster.url(SUPERUSER), "SELECT pg_catalog.lo_create(4711)") == 4711
+
+    def cut_short(folder: Path) -> None:
+        if folder.exists():
+            raise InterruptedError(folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("instant_credit.record.embedded._delete", cut_short)
+        with pytest.raises(InterruptedError):
+            destroy_cluster(home)
+    try:
+        with use_cluster(home) as cluster:
+            assert ask(cluster.url(SUPERUSER), "SELECT count(*) FROM pg_largeobject_metadata") == 0
+    finally:
+        destroy_cluster(home)
+
+
 def test_a_process_id_that_another_program_has_taken_does_not_keep_the_server_down(home: Path) -> None:
     note = prepare_installation(home).data / "postmaster.pid"
     note.write_text(f"{os.getpid()}\n{note.parent}\n1700000000\n5432\n{note.parent}\n\n  1 1\nready\n")

@@ -18,6 +18,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "serve": ("serve", "serve", "Serve the API."),
     "key": ("store", "key", "Create, list and revoke API keys."),
     "migrate": ("store", "migrate", "Bring the database to this version's schema."),
+    "database": ("store", "database", "Delete the embedded database of this home."),
     "schemas": ("schemas", "schemas", "Export JSON Schemas and the OpenAPI document."),
     "demo": ("demo", "demo", "The main job end to end: tape, model, release, three decisions over HTTP."),
     "warm": ("warm", "warm", "Compile the kernels once, before workers start."),

@@ -1,4 +1,4 @@
-"""Commands about the record: bring its schema up to date; create, list and revoke API keys."""
+"""Commands about the record: bring its schema up to date, delete the embedded database; create, list and revoke API keys."""
 
 import asyncio
 import os
@@ -6,19 +6,19 @@ from datetime import UTC, date, datetime, time
 from typing import Final
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from instant_credit.access.actors import Actor, ActorKind, Scope
+from instant_credit.commands.tables import print_table
+from instant_credit.errors import Refused
 from instant_credit.record.api_keys import create_key, list_keys, revoke_key
 from instant_credit.record.clock import SystemClock
+from instant_credit.record.embedded import destroy_cluster
 from instant_credit.record.migrate import migrate as run_migrations
 from instant_credit.record.pool import open_record, open_urls, passing_as_unavailable
-from instant_credit.settings import read_settings
+from instant_credit.settings import DATABASE_URL, read_settings
 
 ACTOR: Final = Actor(kind=ActorKind.JOB, id="command-line")
-
-_TABLE_WIDTH: Final = 140
 
 
 @click.command()
@@ -35,6 +35,30 @@ def migrate() -> None:
         click.echo(f"applied {name}")
     if not applied:
         click.echo("nothing to apply: the schema is current")
+
+
+@click.group()
+def database() -> None:
+    """Delete the embedded database of this home."""
+
+
+@database.command("destroy")
+@click.option("--yes", "is_confirmed", is_flag=True, help="Don't ask.")
+def destroy(*, is_confirmed: bool) -> None:
+    """Stop the embedded Postgres of INSTANT_CREDIT_HOME and delete all its data for good, wherever they lie.
+
+    The key ring, reports and rejects stay. Refused while another process uses the database.
+    """
+    settings = read_settings(os.environ)
+    if settings.database_url is not None:
+        raise Refused(
+            f"{DATABASE_URL} is set, and this deletes the embedded database only: unset it, "
+            "or drop that database with its own tools"
+        )
+    if not is_confirmed:
+        click.confirm(f"Delete everything recorded in the embedded database of {settings.home}?", abort=True)
+    is_deleted = destroy_cluster(settings.home)
+    click.echo(f"{'deleted' if is_deleted else 'nothing to delete'}: the embedded database of {settings.home}")
 
 
 @click.group()
@@ -92,8 +116,7 @@ def show() -> None:
                 )
         return table
 
-    # A key id that is cut cannot be revoked: never narrower than the table.
-    Console(width=max(Console().width, _TABLE_WIDTH)).print(asyncio.run(run()))
+    print_table(asyncio.run(run()))
 
 
 @key.command("revoke")

@@ -26,7 +26,12 @@ import msgspec
 from msgspec import Struct
 
 from instant_credit.errors import Conflict, Unavailable
-from instant_credit.record.installation import Installation, choose_socket_folder, prepare_installation
+from instant_credit.record.installation import (
+    Installation,
+    choose_socket_folder,
+    find_far_socket_folder,
+    prepare_installation,
+)
 
 DATABASE: Final = "instant_credit"
 SUPERUSER: Final = "postgres"
@@ -124,8 +129,10 @@ def use_cluster(home: Path) -> Iterator[Cluster]:
                     _stop(installation)
 
 
-def destroy_cluster(home: Path) -> None:
-    """Stop the embedded Postgres of `home` and delete its data for good, wherever they lie.
+def destroy_cluster(home: Path) -> bool:
+    """Stop the embedded Postgres of `home` and delete its data for good, wherever they lie; False when there were none.
+
+    Cut short, it leaves no half of the data that a start would take for the whole; calling it again ends it.
 
     Raises
     ------
@@ -133,18 +140,30 @@ def destroy_cluster(home: Path) -> None:
     """
     control = home / "postgres"
     if not control.is_dir():
-        return
+        return False
     with _holding(control / "gate.lock"), _open_lock(control / "users.lock") as users:
         try:
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Conflict(f"the embedded Postgres of {home} is in use: end what uses it first") from None
         installation = prepare_installation(home)
-        if installation.data.exists():
+        is_there = installation.data.exists()
+        if is_there:
             _stop(installation)
-        shutil.rmtree(installation.place)
-        for note in ("place", "socket_folder"):
+            _delete(installation.draft)
+            installation.data.rename(installation.draft)
+        sockets = find_far_socket_folder(installation)
+        if sockets is not None:
+            _delete(sockets)
+        _delete(installation.place)
+        for note in ("place", "socket_folder", "passwords.json"):
             (installation.control / note).unlink(missing_ok=True)
+    return is_there
+
+
+def _delete(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def _make_home(home: Path) -> None:
@@ -182,9 +201,8 @@ def _make_cluster(installation: Installation, passwords: Passwords) -> None:
     """Data directory with roles and database, unless it is there already."""
     if installation.data.exists():
         return
-    draft = installation.place / "data.draft"
-    if draft.exists():
-        shutil.rmtree(draft)
+    draft = installation.draft
+    _delete(draft)
     password_file = installation.place / ".password"
     with os.fdopen(os.open(password_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(passwords.superuser + "\n")

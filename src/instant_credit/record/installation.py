@@ -58,6 +58,11 @@ class Installation(Struct, frozen=True, kw_only=True):
         """The data directory."""
         return self.place / "data"
 
+    @property
+    def draft(self) -> Path:
+        """Data that are not whole: being made or being deleted."""
+        return self.place / "data.draft"
+
     def run(self, *command: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run one of the programs as the right user, in a clean environment; the caller reads its status."""
         who = self.run_as
@@ -108,18 +113,26 @@ def choose_socket_folder(installation: Installation) -> Path:
         near.mkdir(exist_ok=True, mode=0o700)
         installation.own(near)
         return near
-    note = installation.control / "socket_folder"
-    owner = installation.run_as.uid if installation.run_as is not None else os.geteuid()
-    if note.exists():
-        kept = Path(note.read_text(encoding="utf-8"))
-        if kept.is_dir() and not kept.is_symlink():
-            status = kept.stat()
-            if status.st_uid == owner and not status.st_mode & 0o077:
-                return kept
+    kept = find_far_socket_folder(installation)
+    if kept is not None:
+        return kept
     fresh = Path(tempfile.mkdtemp(prefix="instant-credit-", dir="/tmp"))
     installation.own(fresh)
-    note.write_text(str(fresh), encoding="utf-8")
+    (installation.control / "socket_folder").write_text(str(fresh), encoding="utf-8")
     return fresh
+
+
+def find_far_socket_folder(installation: Installation) -> Path | None:
+    """The folder outside `place` that was made for the socket; None when there is none, or none that is still ours alone."""
+    note = installation.control / "socket_folder"
+    if not note.exists():
+        return None
+    kept = Path(note.read_text(encoding="utf-8"))
+    if not kept.is_dir() or kept.is_symlink():
+        return None
+    owner = installation.run_as.uid if installation.run_as is not None else os.geteuid()
+    status = kept.stat()
+    return kept if status.st_uid == owner and not status.st_mode & 0o077 else None
 
 
 def _find_wheel() -> Path:
