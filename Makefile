@@ -4,12 +4,15 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 export INSTANT_CREDIT_HOME ?= $(CURDIR)/var/home
 export PYTHONDONTWRITEBYTECODE :=
+
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+	--python-version 3.11 pyproject.toml
 
 .PHONY: help setup demo serve check format test prove bench reproduce schemas lock clean
 
@@ -18,7 +21,7 @@ help: ## List the targets.
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	@echo "Setting up $(VENV) (a few minutes the first time) ..."
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info[:2] == (3, 11) else "Python 3.11 is needed; set PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
@@ -61,10 +64,9 @@ schemas: $(STAMP) ## Export JSON Schemas and the OpenAPI document.
 
 lock: $(STAMP) ## Pin the requirements again from pyproject.toml.
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 \
-		pyproject.toml --extra embedded -o requirements/server.txt
-	@$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 \
-		-c requirements/server.txt pyproject.toml --all-extras --group dev -o requirements/dev.txt
+	@$(COMPILE) --extra embedded -o requirements/server.txt
+	@$(COMPILE) -c requirements/server.txt --all-extras --group dev -o requirements/dev.txt
+	@sed -i -E "s/ (and|;) implementation_name == 'cpython' and \(.*sys_platform == 'linux'\)\)//" requirements/*.txt
 
 clean: ## Remove the environment and everything that was made here. Stops and deletes the database in var/home.
 	@if [ -x $(BIN)/instant-credit ] && [ -d var/home/postgres ]; then \
