@@ -26,6 +26,7 @@ import msgspec
 from msgspec import Struct
 
 from instant_credit.errors import Conflict, Unavailable
+from instant_credit.record.home import make_home
 from instant_credit.record.installation import (
     Installation,
     choose_socket_folder,
@@ -108,7 +109,7 @@ def use_cluster(home: Path) -> Iterator[Cluster]:
     Refused : the wheel with Postgres is not installed.
     Unavailable : Postgres does not start here; the message holds its last words.
     """
-    _make_home(home)
+    make_home(home)
     control = home / "postgres"
     control.mkdir(exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
     with _open_lock(control / "users.lock") as users:
@@ -164,13 +165,6 @@ def destroy_cluster(home: Path) -> bool:
 def _delete(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
-
-
-def _make_home(home: Path) -> None:
-    """Others may pass through a home that root makes, because Postgres runs as another user; they cannot list it."""
-    if not home.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        home.chmod(0o711 if os.geteuid() == 0 else 0o700)
 
 
 def _open_lock(path: Path) -> IO[bytes]:
