@@ -19,6 +19,11 @@ def test_a_sound_mapping_names_the_columns_it_needs():
     )  # fmt: skip
 
 
+def test_a_column_to_divide_by_is_needed_too():
+    text = changed('column = "income"', 'column = "income"\nover = "share"\nover_min = 0.01')
+    assert "share" in load_mapping(text, PRODUCT).needed_columns
+
+
 @pytest.mark.parametrize("name", list_starters("mappings"))
 def test_shipped_mappings_fit_their_product(name):
     mapping = load_mapping(read_starter("mappings", name), load_product(read_starter("products", "personal_loan")))
@@ -46,6 +51,13 @@ def test_shipped_mappings_fit_their_product(name):
         ('"boat" = "other"', '"boat" = "ship"', "facts.use: 'ship' is not one of"),
         ("lowercase = true", 'lowercase = true\notherwise = "ship"', "facts.use: 'ship' is not one of"),
         ("divide_by = 100", 'values = { "low" = "0" }', "facts.utilisation: `values` of a number are numbers"),
+        ("divide_by = 100", 'over = "amount"\nover_min = 1.0', "facts.utilisation: `over` is for amounts in cents"),
+        ('column = "income"', 'column = "income"\nover = "term"', "facts.income_cents: `over` and `over_min` come together"),
+        ('column = "income"', 'column = "income"\nover_min = 1.0', "facts.income_cents: `over` and `over_min` come together"),
+        ('column = "income"', 'column = "income"\nover = "term"\nover_min = 0', "over_min"),
+        ('column = "income"', 'column = "income"\nover = "paid"\nover_min = 1', "facts.income_cents.over: column paid is a leak"),
+        ('column = "income"', 'column = "income"\nover = "rate"\nover_min = 1', "facts.income_cents.over: column rate is withheld"),
+        ("[as_of]", '[row]\nkey = ["status"]\n[as_of]', "row.key[0]: column status is a leak"),
         ("divide_by = 100", "otherwise = 1", "facts.utilisation: `otherwise` needs `values`"),
         ('is_one_of = ["Paid"]', 'is_one_of = ["Paid"], above = 1.0', "events[0].when: give either"),
         (', is_one_of = ["Paid"]', "", "events[0].when: give either"),

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from instant_credit.application.document import load_product
 from instant_credit.outcome.events import EventKind
+from instant_credit.record.shipped import read_starter
 from instant_credit.training.mapping import FileForm, load_mapping
 from instant_credit.training.rows import RowReader, TapeRow, add_months
 from instant_credit.training.tapes import TapeChunk, read_tape
@@ -84,6 +86,63 @@ def test_equal_rows_are_counted_and_stay_apart():
     assert first.natural_key.removesuffix("-1") == second.natural_key.removesuffix("-2")
     assert other.natural_key[:32] != first.natural_key[:32]
     assert len({first.person_key, second.person_key, other.person_key}) == 3
+
+
+def test_what_happened_to_a_loan_does_not_change_who_a_row_is():
+    (open_one,) = read_rows(row_of(status="Current", paid="", last_on=""))
+    (paid,) = read_rows(ROW)
+    assert open_one.natural_key == paid.natural_key
+    assert open_one.person_key == paid.person_key
+    assert (len(open_one.events), len(paid.events)) == (0, 1)
+
+
+OVER = MAPPING.replace('column = "income"', 'column = "income"\nover = "utilisation"\nover_min = 1.0')
+
+
+@pytest.mark.parametrize(
+    ("income", "over", "cents"),
+    [
+        ("500", "50", 1_000),
+        ("1", "3", 33),
+        ("0.05", "2", 2),
+        ("0.07", "2", 4),
+        ("500", "1.0", 50_000),
+        ("500", "0.999", None),
+        ("500", "-50", None),
+        ("500", "", None),
+        ("500", "n/a", None),
+        ("", "50", None),
+        ("n/a", "50", None),
+    ],
+)
+def test_an_amount_over_another_column_is_rounded_to_a_cent_and_missing_where_that_is_small(income, over, cents):
+    (row,) = read_rows(row_of(income=income, utilisation=over), text=OVER)
+    assert row.values["income_cents"] == cents
+
+
+@pytest.mark.parametrize(
+    ("changes", "columns"),
+    [
+        ({"income": "much"}, ["income"]),
+        ({"utilisation": "much"}, ["utilisation", "utilisation"]),
+        ({"income": "9" * 16, "utilisation": "1"}, ["income"]),
+    ],
+)
+def test_an_amount_over_another_column_that_can_not_be_read_names_the_column(changes, columns):
+    (rejects,) = read_rows(row_of(**changes), text=OVER)
+    assert [reject.column for reject in rejects] == columns
+
+
+def test_the_shipped_tape_tells_the_limit_out_of_balance_and_utilisation():
+    product = load_product(read_starter("products", "personal_loan"))
+    mapping = load_mapping(read_starter("mappings", "lending_club_2007_2011"), product)
+    cells = {**dict.fromkeys(mapping.needed_columns), "issue_d": date(2009, 5, 1)}
+    reader = RowReader(mapping, product, LATEST)
+    columns = {name: [cell] * 4 for name, cell in cells.items()}
+    columns |= {"revol_bal": [1234.0, 1234.0, 0.0, 1234.0], "revol_util": [0.5, 0.0099, 0.5, None]}
+    rows = reader.read_chunk(TapeChunk(first_row=1, row_count=4, columns=columns, broken={}))
+    assert [row.values["revolving_limit_cents"] for row in rows] == [246_800, None, None, None]
+    assert rows[0].values["revolving_utilisation"] == 0.5
 
 
 def test_ignored_columns_do_not_change_who_a_row_is():

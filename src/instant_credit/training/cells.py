@@ -81,6 +81,17 @@ def read_cents(text: str, unit_cents: int) -> Cents | Unreadable:
     return Cents(cents) if abs(cents) <= WHOLE_MAX else NUMBER_TOO_LARGE
 
 
+def read_cents_over(text: str, divisor: Decimal, unit_cents: int, divisor_min: float) -> Cents | Unreadable | None:
+    """An amount divided by `divisor`, half to even to a whole cent; None (missing) where that is below `divisor_min` (> 0)."""
+    number = read_decimal(text)
+    if isinstance(number, Unreadable):
+        return number
+    if divisor < Decimal(repr(divisor_min)):
+        return None
+    cents = int((number * unit_cents / divisor).to_integral_value(ROUND_HALF_EVEN))
+    return Cents(cents) if abs(cents) <= WHOLE_MAX else NUMBER_TOO_LARGE
+
+
 def read_whole(text: str) -> int | Unreadable:
     """A whole number; 3.0 is one, 3.5 is not."""
     number = read_decimal(text)

@@ -32,6 +32,9 @@ class FactColumn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `otherwise` or, without that, a reject. `null` are texts that mean missing, beside the mapping's own. `unit_cents` is what one
     unit of an amount is worth, `divide_by` turns percents into ratios, `suffix` is cut off, `lowercase` folds case (both
     before `values`), `format` is for dates (strptime).
+
+    With `over` an amount is what `column` tells divided by the number in column `over`: a limit out of balance and utilisation. Where
+    that number is missing or below `over_min`, the fact is missing, since a division by next to nothing tells nothing.
     """
 
     column: ColumnName
@@ -43,6 +46,13 @@ class FactColumn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     suffix: CellText = ""
     lowercase: bool = False
     format: CellText = "%Y-%m-%d"
+    over: ColumnName | None = None
+    over_min: Annotated[float, Meta(gt=0)] | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the fact is read from."""
+        return (self.column,) if self.over is None else (self.column, self.over)
 
 
 class AsOf(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,8 +66,8 @@ class AsOf(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class RowKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a row is recognised when the tape is imported again.
 
-    `key` are the columns that name a loan for ever. Without them a row is its content, all columns but the `ignore`d ones, and the
-    k-th of equal rows is its own loan.
+    `key` are the columns that name a loan for ever. Without them a row is its content: all columns but the `ignore`d ones and the
+    leaks, which change while the loan is the same; the k-th of equal rows is its own loan.
     """
 
     key: ColumnNames = ()
@@ -134,7 +144,8 @@ class TapeMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     @property
     def needed_columns(self) -> tuple[str, ...]:
         """Every column that the tape must have, sorted."""
-        named = {fact.column for fact in self.facts.values()} | set(self.row.key) | set(self.person.columns)
+        named = {column for fact in self.facts.values() for column in fact.columns}
+        named |= set(self.row.key) | set(self.person.columns)
         named |= self.event_columns
         if self.as_of.column is not None:
             named.add(self.as_of.column)
@@ -214,6 +225,10 @@ def _find_fact_problems(mapping: TapeMapping, product: Product) -> list[str]:
             problems.append(f"facts.{name}: `values` of a number are numbers")
         if fact.otherwise is not None and not fact.values:
             problems.append(f"facts.{name}: `otherwise` needs `values`")
+        if (fact.over is None) != (fact.over_min is None):
+            problems.append(f"facts.{name}: `over` and `over_min` come together")
+        if fact.over is not None and (attribute.type is not AttributeType.CENTS or fact.values):
+            problems.append(f"facts.{name}: `over` is for amounts in cents without `values`")
     told = set(mapping.facts)
     problems += [
         f"facts.{attribute.name}: the product requires it and no column tells it"
@@ -225,12 +240,14 @@ def _find_fact_problems(mapping: TapeMapping, product: Product) -> list[str]:
 
 def _find_leak_problems(mapping: TapeMapping) -> list[str]:
     readers = {f"facts.{name}": fact.column for name, fact in mapping.facts.items()}
+    readers |= {f"facts.{name}.over": fact.over for name, fact in mapping.facts.items() if fact.over is not None}
     problems = [
         f"{place}: column {column} is withheld, and no fact may be read from it"
         for place, column in readers.items()
         if column in mapping.withheld
     ]
     readers |= {f"person.columns[{place}]": column for place, column in enumerate(mapping.person.columns)}
+    readers |= {f"row.key[{place}]": column for place, column in enumerate(mapping.row.key)}
     readers |= {} if mapping.as_of.column is None else {"as_of": mapping.as_of.column}
     problems += [
         f"{place}: column {column} is a leak: it was filled after the decision, and only events may read it"

@@ -3,16 +3,17 @@
 The steps for one chunk of n rows:
 
 1. every cell becomes its text or None (`cells.cell_text`), column by column;
-2. each row gets its key: SHA-256 over the key columns, or over all of its content, and then the count of equal rows before it;
+2. each row gets its key: SHA-256 over the key columns, or over its content but the leaks, and then the count of equal rows before it;
 3. facts, `as_of` and events are read from the texts; each distinct text of a column is read once;
 4. a row comes out as a `TapeRow`, or as the list of everything that is wrong with it.
 
-A key depends on the file's content alone, so the same tape gives the same keys on any machine and after any interruption. Rows must
-be read from the first one on, because equal rows are counted.
+A key depends on the file's content alone, so the same tape gives the same keys on any machine and after any interruption. What
+happened to a loan (the leaks) has no part in it, so a newer tape of the same loans gives the same keys too. Rows must be read from
+the first one on, because equal rows are counted.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import date, timedelta
 from functools import partial
 from typing import Final
@@ -21,20 +22,28 @@ from msgspec import Struct
 
 from instant_credit.application.product import Attribute, AttributeType, Product
 from instant_credit.outcome.events import RepaymentEvent, order_events
-from instant_credit.training.cells import Unreadable, cell_text, read_cents, read_day, read_real, read_whole
+from instant_credit.training.cells import (
+    VALUE_NOT_MAPPED,
+    Unreadable,
+    cell_text,
+    read_cents,
+    read_cents_over,
+    read_day,
+    read_decimal,
+    read_real,
+    read_whole,
+)
 from instant_credit.training.mapping import Condition, EventAmount, EventDay, EventRule, FactColumn, TapeMapping
 from instant_credit.training.tapes import TapeChunk
 from instant_credit.units import MONTHS_PER_YEAR, Cents
 
 Fact = int | float | str | date
 Texts = dict[str, list[str | None]]
+_Misread = tuple[str, Unreadable]
 
 KEY_LENGTH: Final = 32
 EARLIEST_ON: Final = date(1970, 1, 1)
 _REMEMBERED_MAX: Final = 200_000
-_NOT_MAPPED: Final = Unreadable(
-    "VALUE_NOT_MAPPED", "the mapping has no entry for this text; add one to `values` or set `otherwise`"
-)
 
 
 class Reject(Struct, frozen=True, kw_only=True, gc=False):
@@ -78,7 +87,7 @@ class RowReader:
         """The n rows of `chunk`, in order."""
         texts = {column: [cell_text(cell) for cell in cells] for column, cells in chunk.columns.items()}
         keys = self._key_rows(texts, chunk)
-        facts = {name: reader.read(texts[reader.column]) for name, reader in self._facts.items()}
+        facts = {name: reader.read(texts) for name, reader in self._facts.items()}
         return [self._read_row(place, chunk, texts, keys[place], facts) for place in range(chunk.row_count)]
 
     def _read_row(
@@ -87,7 +96,7 @@ class RowReader:
         chunk: TapeChunk,
         texts: Texts,
         key: bytes,
-        facts: dict[str, list[Fact | Unreadable | None]],
+        facts: dict[str, list[Fact | _Misread | None]],
     ) -> TapeRow | list[Reject]:
         row = chunk.first_row + place
         if place in chunk.broken:
@@ -103,8 +112,8 @@ class RowReader:
         values: dict[str, Fact | None] = {}
         for name, column_values in facts.items():
             value = column_values[place]
-            if isinstance(value, Unreadable):
-                reject(self._facts[name].column, value)
+            if isinstance(value, tuple):
+                reject(*value)
             else:
                 values[name] = value
         as_of = self._read_as_of(place, texts)
@@ -131,7 +140,7 @@ class RowReader:
 
     def _key_rows(self, texts: Texts, chunk: TapeChunk) -> list[bytes]:
         row_key = self._mapping.row
-        columns = sorted(row_key.key) if row_key.key else sorted(set(texts) - set(row_key.ignore))
+        columns = sorted(row_key.key or set(texts) - set(row_key.ignore) - set(self._mapping.leaks))
         hashes = [hashlib.sha256() for _ in range(chunk.row_count)]
         for column in columns:
             name = _netstring(column)
@@ -169,43 +178,60 @@ class RowReader:
 
 
 class _FactReader:
-    """Reads one attribute's column; what a text means is worked out once."""
+    """Reads one attribute's column, or two; what a text means is worked out once."""
 
     def __init__(self, fact: FactColumn, attribute: Attribute, null: frozenset[str]) -> None:
-        self.column = fact.column
+        self._fact = fact
         self._null = null | frozenset(fact.null)
-        self._suffix = fact.suffix
-        self._lowercase = fact.lowercase
-        self._values = fact.values
-        self._otherwise = fact.otherwise
         self._read_text = _choose_reader(fact, attribute)
-        self._remembered: dict[str | None, Fact | Unreadable | None] = {}
+        self._remembered: dict[tuple[str | None, ...], Fact | _Misread | None] = {}
 
-    def read(self, texts: Sequence[str | None]) -> list[Fact | Unreadable | None]:
-        """The column's n values."""
+    def read(self, texts: Texts) -> list[Fact | _Misread | None]:
+        """The attribute's n values; one that can't be read is its column and why."""
         remembered = self._remembered
         if len(remembered) > _REMEMBERED_MAX:
             remembered.clear()
         found = []
-        for text in texts:
-            if text not in remembered:
-                remembered[text] = self._read_one(text)
-            found.append(remembered[text])
+        for told in zip(*(texts[column] for column in self._fact.columns), strict=True):
+            if told not in remembered:
+                remembered[told] = self._read_one(*told)
+            found.append(remembered[told])
         return found
 
-    def _read_one(self, text: str | None) -> Fact | Unreadable | None:
+    def _read_one(self, told: str | None, over: str | None = None) -> Fact | _Misread | None:
+        text = self._clean(told)
+        if text is None:
+            return None
+        fact = self._fact
+        if fact.over is not None:
+            return self._read_over(text, over)
+        if fact.values:
+            mapped = fact.values.get(text, fact.otherwise)
+            if mapped is None:
+                return fact.column, VALUE_NOT_MAPPED
+            text = str(mapped)
+        value = self._read_text(text)
+        return (fact.column, value) if isinstance(value, Unreadable) else value
+
+    def _read_over(self, text: str, over: str | None) -> Fact | _Misread | None:
+        """The amount over the second column's number; missing where that is missing or too small to divide by."""
+        fact = self._fact
+        assert fact.over is not None
+        assert fact.over_min is not None
+        if over is None or over in self._null:
+            return None
+        divisor = read_decimal(over)
+        if isinstance(divisor, Unreadable):
+            return fact.over, divisor
+        value = read_cents_over(text, divisor, fact.unit_cents, fact.over_min)
+        return (fact.column, value) if isinstance(value, Unreadable) else value
+
+    def _clean(self, text: str | None) -> str | None:
         if text is None or text in self._null:
             return None
-        if self._suffix:
-            text = text.removesuffix(self._suffix).strip()
-        if self._lowercase:
-            text = text.lower()
-        if self._values:
-            mapped = self._values.get(text, self._otherwise)
-            if mapped is None:
-                return _NOT_MAPPED
-            text = str(mapped)
-        return self._read_text(text)
+        if self._fact.suffix:
+            text = text.removesuffix(self._fact.suffix).strip()
+        return text.lower() if self._fact.lowercase else text
 
 
 def _choose_reader(fact: FactColumn, attribute: Attribute) -> Callable[[str], Fact | Unreadable]:
@@ -220,7 +246,7 @@ def _choose_reader(fact: FactColumn, attribute: Attribute) -> Callable[[str], Fa
             return partial(read_day, layout=fact.format)
         case AttributeType.CATEGORY:
             categories = frozenset(attribute.categories)
-            return lambda text: text if text in categories else _NOT_MAPPED
+            return lambda text: text if text in categories else VALUE_NOT_MAPPED
 
 
 def _read_event(
