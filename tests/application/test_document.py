@@ -17,7 +17,8 @@ from instant_credit.application.document import (
     hash_product,
     load_product,
 )
-from instant_credit.application.product import Product
+from instant_credit.application.names import find_denied_names
+from instant_credit.application.product import Legal, Product
 from instant_credit.application.wording import reason_text
 from instant_credit.errors import Refused
 from tests.application.loans import SHIPPED, personal_loan
@@ -56,7 +57,7 @@ def plain() -> Document:
 
 def attribute(name: str, kind: str, low: float | None = None, high: float | None = None, **more: Any) -> Document:
     bounds = {} if low is None or high is None else {"minimum": float(low), "maximum": float(high)}
-    return {"name": name, "type": kind, "description": "A fact.", **bounds, **more}
+    return {"name": name, "type": kind, "legal": "free", "description": "A fact.", **bounds, **more}
 
 
 def variable(name: str, op: str, of: list[str], number: int = 0, **more: Any) -> Document:
@@ -182,6 +183,13 @@ FAULTS: list[tuple[Callable[[Document], None], str]] = [
     (of_attribute("home", name="marital_status"), "there is no attribute or variable home"),
     (add("attributes", attribute("race_code", "integer", 0, 9)), "attribute race_code: the name tells of a prohibited"),
     (add("attributes", attribute("birth_date", "date", 0, 99)), "attribute birth_date: the name tells of age"),
+    (
+        of_attribute("home", categories=["rent", "own", "married"]),
+        "attribute home: its category married tells of a prohibited basis",
+    ),
+    (of_attribute("use", actionable=True, better="neither"), "attribute use: what the applicant can improve needs"),
+    (of_attribute("term_months", source="tape"), "attribute term_months: what only tapes tell cannot be required"),
+    (of_attribute("sex", source="tape"), "attribute sex: a prohibited attribute is told voluntarily"),
     (of_variable("income_safe", unit="number"), "variable income_safe: its value is money, its unit says number"),
     (
         of_variable("loan_to_income", unit="cents"),
@@ -304,10 +312,73 @@ def test_the_shipped_loan_tells_who_is_declined_for_the_state_of_residence() -> 
     )
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "race",
+            "skin_colour",
+            "hair_color",
+            "religious_belief",
+            "church_member",
+            "national_origin",
+            "country_of_birth",
+        ),
+        *("sex", "gender_identity", "marital_status", "is_married", "marriage_years", "divorced", "pregnancies"),
+        *("health_score", "medical_debt", "genetic_risk", "disability", "is_disabled", "union_member", "trade_union"),
+        *("political_party", "social_network_score", "ethnic_group", "ccpa_claims", "disputes_filed"),
+    ],
+)
+@pytest.mark.parametrize("legal", ["free", "assistance_income", "age"])
+def test_a_name_that_tells_of_a_prohibited_basis_is_declared_so(name: str, legal: str) -> None:
+    assert list(find_denied_names(name, Legal(legal)))
+    assert not list(find_denied_names(name, Legal.PROHIBITED))
+
+
+@pytest.mark.parametrize("name", ["age", "years_old", "age_years", "applicant_age", "date_of_birth", "born_on", "dob"])
+@pytest.mark.parametrize("legal", ["free", "assistance_income"])
+def test_a_name_that_tells_of_age_is_declared_so(name: str, legal: str) -> None:
+    assert list(find_denied_names(name, Legal(legal)))
+    assert not list(find_denied_names(name, Legal.AGE))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("public_assistance_cents", "pension_cents", "alimony_cents", "child_support_cents", "part_time_income_cents"),
+        *("retirement_income_cents", "welfare_cents", "unemployment_benefit_cents", "social_security_cents"),
+    ],
+)
+@pytest.mark.parametrize("legal", ["free", "age"])
+def test_a_name_that_tells_of_assistance_income_is_declared_so(name: str, legal: str) -> None:
+    assert list(find_denied_names(name, Legal(legal)))
+    assert not list(find_denied_names(name, Legal.ASSISTANCE_INCOME))
+
+
+def test_a_disability_pension_is_income() -> None:
+    assert not list(find_denied_names("disability_pension_cents", Legal.ASSISTANCE_INCOME))
+    assert len(list(find_denied_names("disability_pension_cents", Legal.FREE))) == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["credit_union_accounts", "age_of_oldest_account", "file_age_months", "average_balance"]
+)
+def test_a_name_that_only_sounds_alike_is_free(name: str) -> None:
+    assert not list(find_denied_names(name, Legal.FREE))
+
+
+def test_a_fact_whose_legal_use_is_not_told_is_refused() -> None:
+    text = SHIPPED.read_text().replace(
+        'legal = "free"\nbetter = "lower"\nactionable = true\ndescription = "Amount', 'description = "Amount'
+    )
+    with pytest.raises(Refused, match="requested_amount_cents: Object missing required field `legal`"):
+        load_product(text)
+
+
 @pytest.mark.parametrize("name", ["zip_code", "postcode", "home_city"])
 def test_a_place_finer_than_a_state_cannot_be_a_fact(name: str) -> None:
     text = SHIPPED.read_text().replace('name = "residence_state"', f'name = "{name}"')
-    with pytest.raises(Refused, match=f"attribute {name}: a place finer than a state"):
+    with pytest.raises(Refused, match=f"attribute {name}: the name tells of a place finer than a state"):
         load_product(text.replace('of = ["residence_state"]', f'of = ["{name}"]'))
 
 

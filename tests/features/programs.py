@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from instant_credit.application.operations import AS_OF
-from instant_credit.application.product import Attribute, AttributeType, MissingRule, Product, Roles, Variable
+from instant_credit.application.product import Attribute, AttributeType, Legal, MissingRule, Product, Roles, Variable
 
 AS_OF_DAY = date(2026, 2, 28)
 EXACT = ("value", "category", "ratio", "difference", "total", "product", "span_months", "indicator", "clip", "bin")
@@ -17,7 +17,7 @@ CATEGORIES = ("rent", "own", "other")
 def _attribute(name: str, kind: AttributeType, **more: Any) -> Attribute:
     if name in BOUNDS:
         more = {"minimum": float(BOUNDS[name][0]), "maximum": float(BOUNDS[name][1]), **more}
-    return Attribute(name=name, type=kind, description="A fact.", **more)
+    return Attribute(name=name, type=kind, legal=Legal.FREE, description="A fact.", **more)
 
 
 ATTRIBUTES = (

@@ -20,6 +20,7 @@ from instant_credit.application.product import (
     Legal,
     MissingRule,
     Product,
+    Source,
     Variable,
 )
 from instant_credit.application.wording import VALUE_PLACEHOLDER
@@ -68,6 +69,10 @@ def _check_attribute(attribute: Attribute) -> Iterator[str]:
         yield from _check_range(attribute)
     if attribute.type is AttributeType.REAL and not attribute.unit:
         yield "a real needs its unit"
+    if attribute.actionable and attribute.better is Better.NEITHER:
+        yield "what the applicant can improve needs its better side, so that no variable can punish the improvement"
+    if attribute.source is Source.TAPE and attribute.is_required:
+        yield "what only tapes tell cannot be required, or no application could be made"
     yield from _check_legal(attribute)
 
 
@@ -113,6 +118,8 @@ def _check_legal(attribute: Attribute) -> Iterator[str]:
             yield "a prohibited attribute is carried as a category"
         if attribute.is_required:
             yield "a prohibited attribute cannot be required (12 CFR 1002.5(b))"
+        if attribute.source is Source.TAPE:
+            yield "a prohibited attribute is told voluntarily with the application; a tape must not carry it"
     if attribute.legal is Legal.AGE and attribute.type is not AttributeType.DATE:
         yield "age is told as a date of birth"
     if attribute.legal is Legal.ASSISTANCE_INCOME:

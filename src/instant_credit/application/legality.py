@@ -10,24 +10,17 @@ Three laws, each checked for every variable that the model sees:
   says is less risky. A fact that cannot be acted on may sit in a variable of free direction, but not in one that
   contradicts it.
 
-Prohibited attributes never get here: they are no operands at all. An attribute whose name says that it is one, yet that is not
-declared so, is refused.
+Prohibited attributes never get here: they are no operands at all. An attribute whose name or categories tell of a prohibited
+basis, of age or of assistance income, yet that is not declared so, is refused (`names.py`).
 """
 
 from collections.abc import Iterator
 from typing import Final
 
 from instant_credit.application.movements import UNKNOWN_SIGN, Movement, trace_movements
+from instant_credit.application.names import find_denied_names
 from instant_credit.application.operations import AS_OF
 from instant_credit.application.product import Attribute, Better, Direction, Legal, Product, Variable
-
-_PROHIBITED_WORDS: Final = frozenset(
-    {"race", "ethnic", "ethnicity", "religion", "sex", "gender", "marital", "nationality", "pregnancy", "disability"}
-)
-_PLACE_WORDS: Final = frozenset(
-    {"postcode", "postal", "zip", "zipcode", "city", "neighbourhood", "neighborhood", "street", "tract"}
-)
-_AGE_NAMES: Final = frozenset({"age", "age_years", "birth_date", "birthdate", "birthday", "born_on", "date_of_birth"})
 
 _SIGNS: Final = {Direction.INCREASING: 1, Direction.DECREASING: -1, Better.HIGHER: 1, Better.LOWER: -1}
 
@@ -35,7 +28,7 @@ _SIGNS: Final = {Direction.INCREASING: 1, Direction.DECREASING: -1, Better.HIGHE
 def find_unlawful_uses(product: Product) -> Iterator[str]:
     """Faults of a product whose attributes and variables are each in order by themselves."""
     for attribute in product.attributes:
-        yield from _check_name(attribute)
+        yield from _check_names(attribute)
     movements = trace_movements(product)
     attributes = {a.name: a for a in product.case_attributes}
     incomes = _incomes(product)
@@ -51,16 +44,12 @@ def find_unlawful_uses(product: Product) -> Iterator[str]:
         yield from (f"variable {variable.name}: {fault}" for fault in faults)
 
 
-def _check_name(attribute: Attribute) -> Iterator[str]:
-    if attribute.legal is not Legal.PROHIBITED and not _PROHIBITED_WORDS.isdisjoint(attribute.name.split("_")):
-        yield f'attribute {attribute.name}: the name tells of a prohibited basis; declare legal = "prohibited"'
-    if attribute.legal is not Legal.PROHIBITED and not _PLACE_WORDS.isdisjoint(attribute.name.split("_")):
-        yield (
-            f"attribute {attribute.name}: a place finer than a state can stand for a prohibited basis; "
-            'declare legal = "prohibited" or leave it out'
-        )
-    if attribute.legal not in (Legal.PROHIBITED, Legal.AGE) and attribute.name in _AGE_NAMES:
-        yield f'attribute {attribute.name}: the name tells of age; declare legal = "age"'
+def _check_names(attribute: Attribute) -> Iterator[str]:
+    for told in find_denied_names(attribute.name, attribute.legal):
+        yield f"attribute {attribute.name}: the name tells of {told}"
+    for category in attribute.categories:
+        for told in find_denied_names(category, attribute.legal):
+            yield f"attribute {attribute.name}: its category {category} tells of {told}"
 
 
 def _check_money(variable: Variable, movement: Movement) -> Iterator[str]:

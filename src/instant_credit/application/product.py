@@ -88,6 +88,8 @@ class Attribute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     `minimum` and `maximum` are in the unit of the type (cents, whole numbers, the real's `unit`; for dates ISO text is not
     used: both are years before `as_of`, so a date lies within [as_of - maximum years, as_of - minimum years]).
+    `legal` has no default: whoever writes a product says of every fact what it may be used for. `actionable` facts can be
+    improved by the applicant, so they have a better side. A fact of source `tape` is never asked for at the door.
     """
 
     name: Name
@@ -98,7 +100,7 @@ class Attribute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     categories: Annotated[tuple[Name, ...], Meta(max_length=250)] = ()
     missing: MissingRule = MissingRule.KEEP
     source: Source = Source.FORM
-    legal: Legal = Legal.FREE
+    legal: Legal
     better: Better = Better.NEITHER
     actionable: bool = False
     description: Text
