@@ -8,17 +8,19 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from instant_credit.application.checks import find_faults
 from instant_credit.application.document import (
     DOCUMENT_CHARACTERS_MAX,
     decode_product,
     encode_product,
+    hash_layout,
     hash_product,
     load_product,
 )
 from instant_credit.application.names import find_denied_names
-from instant_credit.application.product import Legal, Product
+from instant_credit.application.product import Attribute, AttributeType, Legal, Product
 from instant_credit.application.wording import reason_text
 from instant_credit.errors import Refused
 from tests.application.loans import SHIPPED, personal_loan
@@ -296,6 +298,42 @@ def test_another_order_of_lines_is_the_same_product_another_value_is_not() -> No
     assert hash_product(again) == hash_product(personal_loan())
     document["title"] = "Another"
     assert hash_product(msgspec.convert(document, Product)) != hash_product(personal_loan())
+
+
+def test_another_text_or_variable_leaves_what_recorded_facts_mean() -> None:
+    product = personal_loan()
+    last = product.variables[-1]
+    later = replace(
+        product,
+        title="Another",
+        variables=(*product.variables[:-2], replace(last, text="A typo less.")),
+        attributes=tuple(replace(a, description="Said better.") for a in product.attributes),
+    )
+    assert hash_product(later) != hash_product(product)
+    assert hash_layout(later) == hash_layout(product)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"name": "other"},
+        {"type": AttributeType.INTEGER},
+        {"unit": "percent"},
+        {"categories": ("own", "rent")},
+        {"legal": Legal.PROHIBITED},
+    ],
+)
+def test_another_column_is_another_layout(changed: dict[str, Any]) -> None:
+    attribute = Attribute(name="one", type=AttributeType.REAL, unit="ratio", legal=Legal.FREE, description="A fact.")
+    product = replace(personal_loan(), attributes=(*personal_loan().attributes, attribute))
+    other = replace(product, attributes=(*personal_loan().attributes, replace(attribute, **changed)))
+    assert hash_layout(other) != hash_layout(product)
+
+
+def test_another_currency_or_order_is_another_layout() -> None:
+    product = personal_loan()
+    assert hash_layout(replace(product, currency="EUR")) != hash_layout(product)
+    assert hash_layout(replace(product, attributes=product.attributes[::-1])) != hash_layout(product)
 
 
 def test_reason_numbers_of_the_shipped_loan_are_told_apart() -> None:

@@ -6,12 +6,13 @@ import pytest
 from click.testing import CliRunner
 
 from instant_credit.access.actors import Actor, ActorKind
+from instant_credit.application.document import hash_layout
 from instant_credit.application.door import Door
 from instant_credit.canonical import encode_canonical
 from instant_credit.commands import cli
 from instant_credit.decision.case import Case
 from instant_credit.decision.release import decode_manifest
-from instant_credit.errors import NotFound
+from instant_credit.errors import NotFound, Refused
 from instant_credit.record.commit import commit_entries
 from instant_credit.record.documents import put_document
 from instant_credit.record.pool import open_record
@@ -35,6 +36,7 @@ def call(environ):
 async def stock(settings, documents):
     door, chance = Door(documents.product), Random(3)
     product_hash = decode_manifest(documents.parts[-1][1]).product_hash
+    layout_hash = hash_layout(documents.product)
     nothing = dict.fromkeys(("decision_id", "decision", "release_hash", "outcome", "answer"))
     async with open_record(settings) as record:
         for kind, raw in documents.parts[:2]:
@@ -42,7 +44,7 @@ async def stock(settings, documents):
         entries = []
         for number in range(60):
             facts = door.check_facts(invent_values(documents.product, chance), AS_OF)
-            case = Case(product_hash=product_hash, as_of=AS_OF, facts=facts)
+            case = Case(product_hash=product_hash, layout_hash=layout_hash, as_of=AS_OF, facts=facts)
             raw = encode_canonical(case)
             entries.append(make_entry(record, number, "tape", case=raw, product_hash=product_hash, **nothing))
         await commit_entries(record, entries, ACTOR)
@@ -80,5 +82,9 @@ def test_without_a_model_there_is_no_release(call):
     assert "model" in str(made.exception)
 
 
-def test_a_policy_that_is_not_there_is_told_so(call):
-    assert isinstance(call("make", "--book", "tape", "--policy", "nowhere").exception, NotFound)
+def test_a_policy_that_is_not_there_or_is_no_text_is_told_so(call, tmp_path):
+    (tmp_path / "policy.toml").write_bytes(b"\xff")
+    for place in ("nowhere", tmp_path, tmp_path / "policy.toml"):
+        told = call("make", "--book", "tape", "--policy", str(place)).exception
+        assert isinstance(told, Refused)
+        assert "shipped policies: personal_loan" in str(told)

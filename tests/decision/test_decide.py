@@ -15,7 +15,7 @@ from instant_credit.decision.decide import decide, decide_many
 from instant_credit.decision.decision import REASONS_MAX, Decision, Outcome, RuleResult, decode_decision
 from instant_credit.errors import BrokenInvariant
 from tests.budget import examples
-from tests.decision.world import case_of, invented_cases, release
+from tests.decision.world import case_of, invented_cases, manifest, release
 from tests.policy.documents import fact_of, product, with_fact
 
 RANK = {Outcome.APPROVE: 0, Outcome.COUNTER_OFFER: 1, Outcome.REFER: 2, Outcome.DECLINE: 3}
@@ -62,10 +62,24 @@ def test_no_cases_give_no_decisions() -> None:
     assert decide_many([], release()) == []
 
 
-def test_a_case_of_another_product_is_our_bug() -> None:
-    case = msgspec.structs.replace(case_of(NO_FACTS), product_hash="0" * 64)
-    with pytest.raises(BrokenInvariant):
+def test_a_case_with_other_columns_by_its_layout_is_our_bug() -> None:
+    case = msgspec.structs.replace(case_of(NO_FACTS), layout_hash="0" * 64)
+    with pytest.raises(BrokenInvariant, match="other columns"):
         decide(case, release())
+
+
+def test_a_case_of_an_earlier_version_with_the_same_columns_is_decided_alike() -> None:
+    case = msgspec.structs.replace(case_of(NO_FACTS), product_hash="0" * 64)
+    decision = decide(case, release())
+    assert decision == decide(case_of(NO_FACTS), release())
+    assert decision.product_hash == manifest().product_hash
+
+
+@pytest.mark.parametrize("layout", ["", ',"layout_hash":null', ',"layout_hash":"x"'])
+def test_a_case_that_does_not_say_what_its_columns_mean_is_no_case(layout: str) -> None:
+    raw = '{"schema_version":1,"product_hash":"' + "0" * 64 + '","as_of":"2026-06-15","facts":{}' + layout + "}"
+    with pytest.raises(msgspec.ValidationError, match="layout_hash"):
+        msgspec.json.decode(raw, type=Case)
 
 
 def test_a_case_with_other_columns_is_our_bug() -> None:

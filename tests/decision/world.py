@@ -27,7 +27,7 @@ def release() -> Release:
 
 
 def case_of(facts: Facts) -> Case:
-    return Case(product_hash=manifest().product_hash, as_of=AS_OF, facts=facts)
+    return Case(product_hash=manifest().product_hash, layout_hash=release().layout_hash, as_of=AS_OF, facts=facts)
 
 
 def invented_cases(*, is_plausible: bool = True) -> st.SearchStrategy[Case]:

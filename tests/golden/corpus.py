@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from instant_credit.application.document import encode_product, load_product
+from instant_credit.application.document import encode_product, hash_layout, load_product
 from instant_credit.application.door import Door
 from instant_credit.application.facts import Facts
 from instant_credit.canonical import encode_canonical, hash_content
@@ -102,7 +102,12 @@ def build_corpus() -> tuple[Release, list[Case]]:
     chance = Random(3)
     door = Door(product)
     cases = [
-        Case(product_hash=hash_content(product_raw), as_of=AS_OF, facts=invent_facts(door, chance))
+        Case(
+            product_hash=hash_content(product_raw),
+            layout_hash=hash_layout(product),
+            as_of=AS_OF,
+            facts=invent_facts(door, chance),
+        )
         for _ in range(CASES)
     ]
     variables = product.model_variables

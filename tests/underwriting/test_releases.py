@@ -6,7 +6,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from instant_credit.application.document import decode_product, encode_product
+from instant_credit.application.document import decode_product, encode_product, hash_layout
 from instant_credit.application.door import Door
 from instant_credit.canonical import encode_canonical, hash_content
 from instant_credit.decision.case import Case
@@ -46,7 +46,10 @@ def manifest(documents):
 def cases(documents, manifest):
     door, chance = Door(documents.product), Random(3)
     told = [door.check_facts(invent_values(documents.product, chance), AS_OF) for _ in range(CASES)]
-    return [Case(product_hash=manifest.product_hash, as_of=AS_OF, facts=facts) for facts in told]
+    return [
+        Case(product_hash=manifest.product_hash, layout_hash=hash_layout(documents.product), as_of=AS_OF, facts=facts)
+        for facts in told
+    ]
 
 
 def undecided(record, number, case, book="tape"):
@@ -127,10 +130,21 @@ async def test_a_book_that_is_not_there_makes_no_release(stocked, policy, manife
 
 
 @pytest.mark.anyio
-async def test_a_book_of_another_product_makes_no_release(stocked, policy, manifest, actor, cases):
-    other = msgspec.structs.replace(cases[0], product_hash="0" * 64)
+async def test_cases_of_an_earlier_version_with_the_same_columns_are_counted(stocked, made, policy, actor, cases):
+    earlier = [msgspec.structs.replace(case, product_hash="0" * 64) for case in cases]
+    entries = [undecided(stocked, CASES + n, case, "earlier") for n, case in enumerate(earlier)]
+    await commit_entries(stocked, entries, actor)
+    model_hash = made.manifest.model_hash
+    again = await make_release(stocked, policy=policy, model_hash=model_hash, book="earlier", actor=actor)
+    assert again.reference == made.reference
+    assert decide_many(earlier, again)[0].product_hash == made.manifest.product_hash
+
+
+@pytest.mark.anyio
+async def test_a_book_with_other_columns_makes_no_release(stocked, policy, manifest, actor, cases):
+    other = msgspec.structs.replace(cases[0], layout_hash="0" * 64)
     await commit_entries(stocked, [undecided(stocked, 1, other, "other")], actor)
-    with pytest.raises(Refused, match="no Case of the model's product"):
+    with pytest.raises(Refused, match="no Case of personal_loan with the columns that the model reads"):
         await make_release(stocked, policy=policy, model_hash=manifest.model_hash, book="other", actor=actor)
 
 

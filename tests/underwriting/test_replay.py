@@ -10,6 +10,7 @@ import asyncpg
 import msgspec
 import pytest
 
+from instant_credit.application.document import hash_layout
 from instant_credit.application.door import Door
 from instant_credit.canonical import encode_canonical
 from instant_credit.decision.case import Case
@@ -44,7 +45,8 @@ def cases(documents):
     door, chance = Door(documents.product), Random(3)
     told = [door.check_facts(invent_values(documents.product, chance), AS_OF) for _ in range(CASES)]
     product_hash = decode_manifest(documents.parts[-1][1]).product_hash
-    return [Case(product_hash=product_hash, as_of=AS_OF, facts=facts) for facts in told]
+    layout_hash = hash_layout(documents.product)
+    return [Case(product_hash=product_hash, layout_hash=layout_hash, as_of=AS_OF, facts=facts) for facts in told]
 
 
 @pytest.fixture

@@ -76,6 +76,16 @@ def hash_product(product: Product) -> str:
     return hash_content(encode_product(product))
 
 
+def hash_layout(product: Product) -> str:
+    """Hash of what the columns of a Case's Facts mean: 64 hex characters.
+
+    Products of one layout read each other's Facts: their case attributes have the same names, types, units and categories in the
+    same order, and the same currency. Variables, directions, texts, ranges and titles may differ.
+    """
+    columns = [(a.name, a.type, a.unit, a.categories) for a in product.case_attributes]
+    return hash_content(encode_canonical({"currency": product.currency, "columns": columns}))
+
+
 def _checked(product: Product) -> Product:
     faults = find_faults(product)
     if faults:

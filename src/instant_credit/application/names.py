@@ -88,16 +88,16 @@ PLACES: Final = NamedKind(
 AGES: Final = NamedKind(
     told='age; declare legal = "age"',
     allowed=frozenset({Legal.AGE, Legal.PROHIBITED}),
-    wholes=frozenset({"age"}),
+    wholes=frozenset({"age", "age_years", "age_months", "age_days"}),
     words=frozenset({"birth", "birthdate", "birthday", "birthyear", "born", "dob", "elderly"}),
     runs=(
-        *("age_years", "age_months", "age_days", "age_band", "age_group", "age_class", "age_bracket", "age_at"),
+        *("age_in_years", "age_band", "age_group", "age_class", "age_bracket", "age_at"),
         *("applicant_age", "borrower_age", "customer_age", "client_age", "person_age", "years_old", "years_of_age"),
         *("age_of_applicant", "age_of_borrower", "age_of_customer"),
     ),
     innocent=("country_of_birth", "place_of_birth", "birth_country", "birth_place", "birth_control"),
 )
-"""A country of birth tells of national origin. The company in which `age` is a person's: `age_of_oldest_account` and `file_age` are not."""
+"""`age` counts in the company of a person only: an age of a file is credit history. A country of birth tells of national origin."""
 
 ASSISTANCE_INCOMES: Final = NamedKind(
     told='income that counts in full whatever its kind; declare legal = "assistance_income"',

@@ -43,16 +43,16 @@ def decide_many(cases: Sequence[Case], release: Release) -> list[Decision]:
 
     Parameters
     ----------
-    cases : n Cases of the release's product.
+    cases : n Cases whose columns mean what those of the release's product mean.
 
     Raises
     ------
     BrokenInvariant
-        When a Case is of another product or does not have its columns: no application can cause that.
+        When a Case has another layout than the release's product or does not have its columns: no application can cause that.
     """
-    product_hash = release.manifest.product_hash
+    layout_hash = release.layout_hash
     for case in cases:
-        require(case.product_hash == product_hash, "the Case is of another product than the release")
+        require(case.layout_hash == layout_hash, "the Case has other columns than the release's product")
     if not cases:
         return []
     as_of = np.array([days_from_date(case.as_of) for case in cases], dtype=np.int32)
@@ -85,7 +85,7 @@ def _decide_row(case: Case, release: Release, row: _Row) -> Decision:
     reasons = () if verdict.outcome is Outcome.APPROVE else merge_reasons(verdict, seen, contributions, release)
     return Decision(
         release_hash=release.hash,
-        product_hash=case.product_hash,
+        product_hash=release.manifest.product_hash,
         as_of=case.as_of,
         outcome=verdict.outcome,
         terms=verdict.terms,

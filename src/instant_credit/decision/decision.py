@@ -16,6 +16,7 @@ REASONS_MAX = 4
 class Decision(Struct, frozen=True, kw_only=True):
     """A credit decision.
 
+    `product_hash` names the release's product, whose variables and texts speak here; the Case names the one it was told to.
     `terms` is set for approve and counter_offer. `pd_ppm`, `points`, `expected_log_odds` and `contributions` (log-odds of
     default by model variable, in product order; positive raises the risk) are missing when no score could be computed. Together
     `expected_log_odds` and `contributions` add up to the raw score, which the release's calibration turns into pd.

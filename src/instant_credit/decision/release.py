@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from instant_credit.application.document import decode_product
+from instant_credit.application.document import decode_product, hash_layout
 from instant_credit.application.product import AttributeType, Product, Variable
 from instant_credit.canonical import encode_canonical, hash_content
 from instant_credit.errors import Refused
@@ -60,11 +60,15 @@ class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Release:
-    """Everything compiled, ready to decide. `variables`, `families` and `reference` (mean log-odds) are by model variable."""
+    """Everything compiled, ready to decide. `variables`, `families` and `reference` (mean log-odds) are by model variable.
+
+    It decides every Case of `layout_hash`, whichever version of the product the Case was told to.
+    """
 
     hash: str
     manifest: Manifest
     product: Product
+    layout_hash: str
     features: FeatureProgram
     model: CompiledModel
     calibration: Calibration
@@ -149,6 +153,7 @@ def compose_release(manifest: Manifest, documents: Mapping[str, bytes]) -> Relea
         hash=hash_manifest(manifest),
         manifest=manifest,
         product=product,
+        layout_hash=hash_layout(product),
         features=features,
         model=model,
         calibration=bundle.calibration,

@@ -17,7 +17,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from instant_credit.application.document import decode_product, hash_product
+from instant_credit.application.document import hash_layout, hash_product
 from instant_credit.application.product import AttributeType, Direction, Product
 from instant_credit.canonical import hash_content
 from instant_credit.decision.case import Case
@@ -27,7 +27,6 @@ from instant_credit.features.pack import pack_facts
 from instant_credit.features.program import compile_features
 from instant_credit.outcome.events import EventKind
 from instant_credit.outcome.labels import KIND_CODES, Label, label_outcomes
-from instant_credit.record.documents import get_document
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import CHUNK_CASES, iterate_cases
 from instant_credit.record.rows import StoredCase
@@ -123,12 +122,8 @@ async def gather_training_set(
     """
     product_hash = hash_product(product)
     gathering = _Gathering(product)
-    layouts = {product_hash: True}
     async for stored in iterate_cases(record, book):
-        if stored.product == product.name and stored.product_hash not in layouts:
-            recorded = decode_product(await get_document(record, stored.product_hash))
-            layouts[stored.product_hash] = _layout(recorded) == _layout(product)
-        gathering.add(stored, fits=stored.product == product.name and layouts[stored.product_hash])
+        gathering.add(stored)
         if gathering.cases % CHUNK_CASES == 0:
             progress(gathering.cases)
     progress(gathering.cases)
@@ -137,17 +132,13 @@ async def gather_training_set(
     return gathering.finish(book, product_hash, known_on)
 
 
-def _layout(product: Product) -> tuple[object, ...]:
-    """What two versions of a product must share for the Facts of one to be read as Facts of the other."""
-    return tuple((a.name, a.type, a.unit, a.categories) for a in product.case_attributes)
-
-
 class _Gathering:
     """Collects chunks; holds numbers only, so that a million Cases fit into memory."""
 
     def __init__(self, product: Product) -> None:
         self.cases = 0
         self._product = product
+        self._layout_hash = hash_layout(product)
         self._program = compile_features(product)
         self._left_out: Counter[str] = Counter()
         self._pending: list[Case] = []
@@ -157,16 +148,16 @@ class _Gathering:
         self._persons: list[bytes] = []
         self._events: list[tuple[int, int, int, int]] = []
 
-    def add(self, stored: StoredCase, *, fits: bool) -> None:
+    def add(self, stored: StoredCase) -> None:
         self.cases += 1
         if stored.is_erased or stored.case is None:
             self._left_out[ERASED] += 1
             return
-        if not fits:
+        case = _CASES.decode(stored.case)
+        if stored.product != self._product.name or case.layout_hash != self._layout_hash:
             self._left_out[OTHER_PRODUCT] += 1
             return
         loan = len(self._days)
-        case = _CASES.decode(stored.case)
         day = days_from_date(case.as_of)
         self._pending.append(case)
         self._days.append(day)

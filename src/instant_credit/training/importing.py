@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from instant_credit.access.actors import Actor
-from instant_credit.application.document import encode_product
+from instant_credit.application.document import encode_product, hash_layout
 from instant_credit.application.door import Door
 from instant_credit.application.facts import Facts
 from instant_credit.application.product import Product
@@ -161,6 +161,7 @@ class _Source(Iterator[_Prepared]):
         self._record = record
         self._tape = tape
         self._product_hash = product_hash
+        self._layout_hash = hash_layout(tape.product)
         self._now = record.clock.now()
         self._door = Door(tape.product)
         self._reader = RowReader(tape.mapping, tape.product, self._now.date())
@@ -183,7 +184,7 @@ class _Source(Iterator[_Prepared]):
             if isinstance(checked, list):
                 rejects.append(checked)
             elif isinstance(row, TapeRow):
-                told.append((row, Case(product_hash=self._product_hash, as_of=row.as_of, facts=checked)))
+                told.append((row, self._make_case(row, checked)))
         decisions: list[Decision] | list[None] = [None] * len(told)
         if self._tape.decide_with is not None:
             decisions = decide_many([case for _, case in told], self._tape.decide_with)
@@ -204,6 +205,9 @@ class _Source(Iterator[_Prepared]):
             reason = f"{attribute}: {problem.message}"
             rejects.append(Reject(row=row.row, column=column, code=problem.code, reason=reason))
         return rejects
+
+    def _make_case(self, row: TapeRow, facts: Facts) -> Case:
+        return Case(product_hash=self._product_hash, layout_hash=self._layout_hash, as_of=row.as_of, facts=facts)
 
     def _write_entry(self, row: TapeRow, case: Case, decision: Decision | None) -> Entry:
         person_id = self._record.key_ring.person_id_of(row.person_key)

@@ -236,7 +236,12 @@ class Desk:
         course.spend("read_ns")
         if not isinstance(told, Told):
             return await self._find_first(submission, course) or told
-        case = Case(product_hash=release.manifest.product_hash, as_of=now.date(), facts=told.facts)
+        case = Case(
+            product_hash=release.manifest.product_hash,
+            layout_hash=release.layout_hash,
+            as_of=now.date(),
+            facts=told.facts,
+        )
         decision = decide(case, release)
         course.spend("decide_ns")
         entry = self._write_entry(

@@ -15,7 +15,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from instant_credit.access.actors import Actor
-from instant_credit.application.document import decode_product, encode_product
+from instant_credit.application.document import decode_product, encode_product, hash_layout
 from instant_credit.application.product import Product
 from instant_credit.canonical import hash_content
 from instant_credit.decision.case import Case
@@ -32,7 +32,7 @@ from instant_credit.decision.release import (
 from instant_credit.errors import InstantCreditError, NotFound, Refused
 from instant_credit.features.build import build_features
 from instant_credit.features.pack import pack_facts
-from instant_credit.features.program import FeatureProgram, compile_features
+from instant_credit.features.program import compile_features
 from instant_credit.policy.checks import check_policy
 from instant_credit.policy.document import Policy, encode_policy
 from instant_credit.record.documents import activate_release, get_document, list_documents, live_releases, put_document
@@ -87,7 +87,7 @@ async def make_release(
     Parameters
     ----------
     model_hash : a recorded model bundle.
-    book : recorded Cases of the model's product, out of which the reference population is counted.
+    book : recorded Cases with the columns of the model's product, out of which the reference population is counted.
     product : the model's product; by default the recorded document that the model names.
     progress : called with the number of Cases read so far.
 
@@ -103,7 +103,7 @@ async def make_release(
         raise Refused(f"release: the model was trained on product {bundle.product_hash}; give that product document")
     product = decode_product(product_raw)
     check_policy(policy, product)
-    matrix = await _read_matrix(record, book, bundle.product_hash, compile_features(product), progress)
+    matrix = await _read_matrix(record, book, product, progress)
     reference = _count_reference(matrix, book, bundle, model_hash, policy.cut_offs.approve_below_ppm)
     parts = [
         Part(kind=PRODUCT_KIND, body=product_raw),
@@ -232,9 +232,11 @@ def _count_reference(
 
 
 async def _read_matrix(
-    record: Record, book: str, product_hash: str, program: FeatureProgram, progress: Callable[[int], None]
+    record: Record, book: str, product: Product, progress: Callable[[int], None]
 ) -> NDArray[np.float32]:
-    """Model matrix, float32[n, m], of the book's Cases of this product that can be opened."""
+    """Model matrix, float32[n, m], of the book's Cases of this product and layout that can be opened."""
+    program = compile_features(product)
+    layout_hash = hash_layout(product)
     pieces: list[NDArray[np.float32]] = []
     waiting: list[Case] = []
     read = 0
@@ -247,8 +249,10 @@ async def _read_matrix(
 
     async for stored in iterate_cases(record, book, with_events=False, chunk=CHUNK_CASES):
         read += 1
-        if stored.case is not None and stored.product_hash == product_hash:
-            waiting.append(_CASE_DECODER.decode(stored.case))
+        if stored.case is not None and stored.product == product.name:
+            case = _CASE_DECODER.decode(stored.case)
+            if case.layout_hash == layout_hash:
+                waiting.append(case)
         if len(waiting) == CHUNK_CASES:
             build()
     if waiting:
@@ -256,5 +260,5 @@ async def _read_matrix(
     if not read:
         raise NotFound("book", book)
     if not pieces:
-        raise Refused(f"release: book {book} holds no Case of the model's product {product_hash}")
+        raise Refused(f"release: book {book} holds no Case of {product.name} with the columns that the model reads")
     return np.concatenate(pieces)
