@@ -49,7 +49,7 @@ def tape(tmp_path):
 def test_a_tape_becomes_a_book_that_can_be_listed_and_exported(call, tape, tmp_path, settings):
     imported = call("tape", "import", *tape)
     assert imported.exit_code == 0, imported.output
-    assert "Book tiny: 3 rows in = 2 recorded + 0 recorded before + 1 rejected" in imported.output
+    assert "Book tiny: 3 rows in = 2 recorded + 0 recorded before + 1 rejected; 0 events added" in imported.output
     rejects = settings.home / "rejects" / "tiny.ndjson"
     assert str(rejects) in imported.output.replace("\n", "")
     assert json.loads(rejects.read_text())["row"] == 2
@@ -63,6 +63,18 @@ def test_a_tape_becomes_a_book_that_can_be_listed_and_exported(call, tape, tmp_p
     assert lines == shown.stdout
     (first, _) = (json.loads(line) for line in lines.splitlines())
     assert first["events"][0]["known_on"] == "2016-12-31"
+
+
+def test_a_newer_tape_says_how_many_events_it_added(call, tape):
+    call("tape", "import", *tape)
+    tape[0].write_text(f"{HEADER}\n5000,36,40000,good\n7000,60,50000,late\n9000,60,50000,good\n")
+    again = call("tape", "import", *tape)
+    assert "3 rows in = 1 recorded + 2 recorded before + 0 rejected; 0 events added to Cases" in again.output
+    tape[0].write_text(f"{HEADER}\n9000,60,50000,bad\n")
+    call("tape", "import", *tape, "--book", "late")
+    tape[0].write_text(f"{HEADER}\n9000,60,50000,good\n")
+    newer = call("tape", "import", *tape, "--book", "late")
+    assert "1 rows in = 0 recorded + 1 recorded before + 0 rejected; 1 events added to Cases" in newer.output
 
 
 def test_books_and_rejects_can_be_named(call, tape, tmp_path):

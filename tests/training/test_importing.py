@@ -1,3 +1,4 @@
+import asyncio
 import gzip
 import json
 import os
@@ -163,6 +164,60 @@ async def test_the_export_holds_facts_events_and_no_id_of_the_record(record, act
 async def test_a_book_that_does_not_exist_has_no_export(record):
     with pytest.raises(NotFound):
         await export_book(record, "nowhere")
+
+
+async def list_kinds(record, book: str) -> list[list[str]]:
+    lines = [json.loads(line) for line in (await export(record, book)).splitlines()]
+    return sorted([event["kind"] for event in line["events"]] for line in lines)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("key", ["", '[row]\nkey = ["rownames"]\n'])
+async def test_a_newer_tape_of_the_same_loans_adds_their_events_and_no_case(record, actor, tmp_path, key):
+    text = read_starter("mappings", "lending_club_2016q1").replace('[row]\nignore = ["rownames"]\n', key)
+    mapping = load_mapping(text, PRODUCT)
+    header = HEADER + ",rownames"
+    path = tmp_path / "tape.csv"
+
+    def write(labels: list[str]) -> None:
+        rows = [f"{row(place, label=label)},{place}" for place, label in enumerate(labels)]
+        path.write_text("\n".join([header, *rows]) + "\n")
+
+    tape = job(path, "aged", mapping=mapping, chunk_rows=7)
+    write([""] * 20)
+    await import_tape(record, tape, actor)
+    assert await list_kinds(record, "aged") == [[]] * 20
+    write(["good"] * 12 + ["bad"] * 3 + [""] * 5)
+    newer = await import_tape(record, tape, actor)
+    assert (newer.recorded, newer.already, newer.events_added) == (0, 20, 15)
+    assert await list_kinds(record, "aged") == [[]] * 5 + [["current"]] * 12 + [["delinquent"]] * 3
+    again = await import_tape(record, tape, actor)
+    assert (again.recorded, again.already, again.events_added) == (0, 20, 0)
+    await import_tape(record, msgspec.structs.replace(tape, book="at_once"), actor)
+    assert await export(record, "at_once") == await export(record, "aged")
+
+
+@pytest.mark.anyio
+async def test_an_import_that_is_cancelled_leaves_no_draft_and_goes_on_later(record, actor, tmp_path):
+    tape = job(write_tape(tmp_path / "tape.csv", GOOD_ROWS))
+    here = asyncio.current_task()
+
+    async def import_and_cancel() -> None:
+        await import_tape(record, tape, actor, lambda _: asyncio.current_task().cancel())
+
+    task = asyncio.create_task(import_and_cancel())
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert here.cancelling() == 0
+    assert not list(tape.rejects_path.parent.iterdir())
+    summary = await import_tape(record, tape, actor)
+    assert (summary.already, summary.recorded) == (16, 44)
+
+
+@pytest.mark.anyio
+async def test_the_book_of_the_api_is_no_book_for_tapes(record, actor, tmp_path):
+    with pytest.raises(Refused, match="book applications holds what came in through the API"):
+        await import_tape(record, job(write_tape(tmp_path / "tape.csv", []), "applications"), actor)
 
 
 @pytest.mark.anyio

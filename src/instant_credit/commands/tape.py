@@ -15,13 +15,14 @@ from rich.table import Table
 
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.application.document import load_product
+from instant_credit.commands.documents import read_document
 from instant_credit.commands.tables import print_table
 from instant_credit.decision.release import Release
 from instant_credit.errors import NotFound, Refused
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.reads import list_books
 from instant_credit.record.rows import BookCount
-from instant_credit.record.shipped import list_starters, read_starter
+from instant_credit.record.shipped import list_starters
 from instant_credit.settings import Settings, read_settings
 from instant_credit.training.importing import ImportSummary, TapeImport, import_tape
 from instant_credit.training.mapping import load_mapping, read_product_name
@@ -47,7 +48,10 @@ def mappings_command() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--mapping", required=True, help="A shipped mapping's name (see `tape mappings`) or a TOML file.")
 @click.option("--book", help="Book to import into; default: the mapping's name.")
-@click.option("--product", help="Product as a TOML file; default: the shipped one, or with --decide the release's.")
+@click.option(
+    "--product",
+    help="Product: a shipped name or a TOML file; default: the mapping's, as shipped, or with --decide the release's.",
+)
 @click.option("--decide", is_flag=True, help="Decide every Case under the product's live release.")
 @click.option("--rows", "rows_max", type=click.IntRange(1), help="Read the first rows only.")
 @click.option("--rejects", type=click.Path(path_type=Path), help="Rejects file; default: below INSTANT_CREDIT_HOME.")
@@ -64,7 +68,7 @@ def import_command(
     """Record the loans of FILE (csv, csv.gz or parquet) as Cases with their repayment events.
 
     Importing the same tape again records only what is missing. Rows that can't be read go to the rejects file, one line of JSON for
-    each column that is wrong. Cases that are recorded already are not decided again.
+    each column that is wrong. Of Cases that are recorded already, newer events are added; they are not decided.
     """
     settings = read_settings(os.environ)
     asyncio.run(_import(settings, _Request(file, mapping, book, product, rows_max, rejects, decide)))
@@ -83,14 +87,14 @@ class _Request(Struct, frozen=True):
 
 
 async def _import(settings: Settings, request: _Request) -> None:
-    mapping_text = _read_document("mappings", request.mapping)
+    mapping_text = read_document("mappings", request.mapping)
     product_name = read_product_name(mapping_text)
     async with open_record(settings) as record:
         release = await _find_live(record, product_name) if request.decide else None
         if request.product is not None:
-            product = load_product(_read_document("products", request.product))
+            product = load_product(read_document("products", request.product))
         else:
-            product = release.product if release is not None else load_product(read_starter("products", product_name))
+            product = release.product if release is not None else load_product(read_document("products", product_name))
         mapping = load_mapping(mapping_text, product)
         book = request.book or mapping.name
         job = TapeImport(
@@ -108,21 +112,16 @@ async def _import(settings: Settings, request: _Request) -> None:
         seconds = (record.clock.monotonic_ns() - started_ns) / 1e9
     click.echo(
         f"Book {book}: {summary.rows_in:,} rows in = {summary.recorded:,} recorded + {summary.already:,} recorded before "
-        f"+ {summary.rejected:,} rejected ({seconds:.1f} s, {summary.rows_in / seconds:,.0f} rows/s)"
+        f"+ {summary.rejected:,} rejected; {summary.events_added:,} events added to Cases recorded before "
+        f"({seconds:.1f} s, {summary.rows_in / seconds:,.0f} rows/s)"
     )
+    if summary.undecided:
+        click.echo(
+            f"{summary.undecided:,} of the Cases recorded before stay undecided: a Case is decided when it is recorded, or "
+            "never. To see how the release decides them, import the tape into a new book (--book NAME --decide)."
+        )
     if summary.rejected:
         click.echo(f"Rejected rows, with column and reason: {job.rejects_path}")
-
-
-def _read_document(kind: str, name: str) -> str:
-    """A shipped document by its name, or the text of a file."""
-    if name in list_starters(kind):
-        return read_starter(kind, name)
-    try:
-        return Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        shipped = ", ".join(list_starters(kind))
-        raise Refused(f"{name}: neither a readable file nor one of the shipped {kind}: {shipped}") from error
 
 
 async def _find_live(record: Record, product_name: str) -> Release:

@@ -4,17 +4,19 @@
 
 Every row of the file is recorded, was recorded already, or stands in the rejects file with its column and reason. Ids are derived
 from book and natural key, so that the same tape imported again, or after a kill in the middle, records exactly what is missing.
+Of a Case that was recorded already only events are added: those that a newer tape tells and the record lacks.
 The rejects file is written beside its place and moved there whole at the end.
 
 While one chunk is being committed the next one is prepared in a thread.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta, Struct
@@ -31,15 +33,16 @@ from instant_credit.decision.decision import Decision
 from instant_credit.decision.release import Release
 from instant_credit.errors import Refused, require
 from instant_credit.outcome.events import RepaymentEvent
-from instant_credit.record.commit import commit_entries
+from instant_credit.record.commit import commit_entries, commit_events
 from instant_credit.record.documents import put_document
-from instant_credit.record.ids import derive_id
+from instant_credit.record.ids import bucket_of, derive_id, time_of
 from instant_credit.record.pool import Record
 from instant_credit.record.rows import Entry, EventRow
 from instant_credit.record.sealing import bucket_of_person
 from instant_credit.training.mapping import TapeMapping
 from instant_credit.training.rows import Reject, RowReader, TapeRow
 from instant_credit.training.tapes import CHUNK_ROWS, TapeChunk, count_rows, read_tape
+from instant_credit.underwriting.desk import BOOK as APPLICATIONS_BOOK
 
 BookName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 
@@ -47,12 +50,17 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 
 class ImportSummary(Struct, frozen=True, kw_only=True):
-    """What an import did so far: ``rows_in = recorded + already + rejected``; `rows_total` is None where only reading tells."""
+    """What an import did so far: ``rows_in = recorded + already + rejected``; `rows_total` is None where only reading tells.
+
+    `events_added` to Cases that were recorded already, of which `undecided` were to be decided and never are.
+    """
 
     rows_in: int = 0
     recorded: int = 0
     already: int = 0
     rejected: int = 0
+    events_added: int = 0
+    undecided: int = 0
     rows_total: int | None = None
     is_complete: bool = False
 
@@ -74,8 +82,11 @@ class TapeImport(Struct, frozen=True, kw_only=True):
 
 
 class _Prepared(Struct, frozen=True):
+    """A chunk of `rows_in` rows; `events` of each entry by its case id."""
+
     rows_in: int
     entries: list[Entry]
+    events: dict[UUID, tuple[RepaymentEvent, ...]]
     rejects: list[list[Reject]]
 
 
@@ -98,30 +109,18 @@ async def import_tape(
     source = _Source(record, tape, product_hash)
     stored_hash = await put_document(record, "product", product_raw, actor)
     require(stored_hash == product_hash, "a document is stored under the hash of its bytes")
-    draft, rejects_file = _open_rejects(tape.rejects_path)
-    following = asyncio.create_task(asyncio.to_thread(next, source, None))
-    try:
-        with rejects_file:
+    with _open_rejects(tape.rejects_path) as rejects_file:
+        following = asyncio.create_task(asyncio.to_thread(next, source, None))
+        try:
             while (prepared := await following) is not None:
                 following = asyncio.create_task(asyncio.to_thread(next, source, None))
                 rejects_file.writelines(
                     _ENCODER.encode(reject) + b"\n" for rejects in prepared.rejects for reject in rejects
                 )
-                committed = await commit_entries(record, prepared.entries, actor)
-                recorded = sum(1 for one in committed if one.kind == "recorded")
-                summary = msgspec.structs.replace(
-                    summary,
-                    rows_in=summary.rows_in + prepared.rows_in,
-                    recorded=summary.recorded + recorded,
-                    already=summary.already + len(committed) - recorded,
-                    rejected=summary.rejected + len(prepared.rejects),
-                )
+                summary = await _commit_chunk(record, prepared, actor, summary, is_decided=tape.decide_with is not None)
                 progress(summary)
-        draft.replace(tape.rejects_path)
-    finally:
-        with suppress(Exception):
-            await following
-        draft.unlink(missing_ok=True)
+        finally:
+            await _leave(following)
     require(
         summary.rows_in == summary.recorded + summary.already + summary.rejected,
         "every row is recorded, was recorded already, or is rejected",
@@ -131,13 +130,47 @@ async def import_tape(
     return summary
 
 
-def _open_rejects(path: Path) -> tuple[Path, BinaryIO]:
+async def _commit_chunk(
+    record: Record, prepared: _Prepared, actor: Actor, summary: ImportSummary, *, is_decided: bool
+) -> ImportSummary:
+    """Record what is new, then the events that Cases of before lack; both may be done again after a failure in between."""
+    committed = await commit_entries(record, prepared.entries, actor)
+    standing = [(one, entry) for one, entry in zip(committed, prepared.entries, strict=True) if one.kind == "existing"]
+    events = {one.case_id: _write_events(one.case_id, prepared.events[entry.case_id]) for one, entry in standing}
+    added = await commit_events(record, events, actor, record.clock.now()) if any(events.values()) else 0
+    return msgspec.structs.replace(
+        summary,
+        rows_in=summary.rows_in + prepared.rows_in,
+        recorded=summary.recorded + len(committed) - len(standing),
+        already=summary.already + len(standing),
+        rejected=summary.rejected + len(prepared.rejects),
+        events_added=summary.events_added + added,
+        undecided=summary.undecided + sum(1 for one, _ in standing if is_decided and one.decision_id is None),
+    )
+
+
+async def _leave(preparing: asyncio.Task[_Prepared | None]) -> None:
+    """Wait for the thread that prepares a chunk which nobody needs any more. What it came to has no say in why the import ends."""
+    await asyncio.wait({preparing})
+    if not preparing.cancelled():
+        preparing.exception()
+
+
+@contextmanager
+def _open_rejects(path: Path) -> Iterator[BinaryIO]:
+    """A draft beside `path`, moved there when the import came to its end and deleted when it did not, cancelled or failed."""
     draft = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return draft, draft.open("wb")
+        file = draft.open("wb")
     except OSError as error:
         raise Refused(f"the rejects file {path} can't be written: {error.strerror}") from error
+    try:
+        with file:
+            yield file
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _check_book(book: str) -> None:
@@ -145,6 +178,8 @@ def _check_book(book: str) -> None:
         msgspec.convert(book, BookName)
     except msgspec.ValidationError as error:
         raise Refused("a book's name is 1 to 64 of a-z, 0-9, _, . and -, and begins with a letter or digit") from error
+    if book == APPLICATIONS_BOOK:
+        raise Refused(f"book {book} holds what came in through the API: import into another one (--book NAME)")
 
 
 def _count_total(tape: TapeImport) -> int | None:
@@ -191,7 +226,8 @@ class _Source(Iterator[_Prepared]):
         entries = [
             self._write_entry(row, case, decision) for (row, case), decision in zip(told, decisions, strict=True)
         ]
-        return _Prepared(chunk.row_count, entries, rejects)
+        events = {entry.case_id: row.events for entry, (row, _) in zip(entries, told, strict=True)}
+        return _Prepared(chunk.row_count, entries, events, rejects)
 
     def _check_row(self, row: TapeRow) -> Facts | list[Reject]:
         """The product's door has the last word on types, ranges and what is required."""
@@ -214,32 +250,37 @@ class _Source(Iterator[_Prepared]):
         bucket = bucket_of_person(person_id)
         at = datetime.combine(row.as_of, time(), UTC)
         seed = f"{self._tape.book}\x00{row.natural_key}\x00".encode()
+        case_id = derive_id(bucket, at, seed + b"case")
         return Entry(
             person_id=person_id,
             book=self._tape.book,
             product=self._tape.product.name,
             product_hash=self._product_hash,
             as_of=row.as_of,
-            case_id=derive_id(bucket, at, seed + b"case"),
+            case_id=case_id,
             case=encode_canonical(case),
             natural_key=row.natural_key,
             decision_id=None if decision is None else derive_id(bucket, at, seed + b"decision"),
             decision=None if decision is None else encode_canonical(decision),
             release_hash=None if decision is None else decision.release_hash,
             outcome=None if decision is None else decision.outcome.value,
-            events=tuple(_write_event(event, bucket, at, seed) for event in row.events),
+            events=_write_events(case_id, row.events),
             recorded_at=self._now,
         )
 
 
-def _write_event(event: RepaymentEvent, bucket: int, at: datetime, seed: bytes) -> EventRow:
-    """The event's id is its content, so that a Case holds each event once."""
-    return EventRow(
-        event_id=derive_id(bucket, at, seed + encode_canonical(event)),
-        kind=event.kind.value,
-        amount_cents=event.amount_cents,
-        event_on=event.event_on,
-        known_on=event.known_on,
+def _write_events(case_id: UUID, events: Sequence[RepaymentEvent]) -> tuple[EventRow, ...]:
+    """An event's id is its Case and its content, so that a Case holds each event once, whichever tape told it."""
+    bucket, at = bucket_of(case_id), time_of(case_id)
+    return tuple(
+        EventRow(
+            event_id=derive_id(bucket, at, case_id.bytes + encode_canonical(event)),
+            kind=event.kind.value,
+            amount_cents=event.amount_cents,
+            event_on=event.event_on,
+            known_on=event.known_on,
+        )
+        for event in events
     )
 
 
