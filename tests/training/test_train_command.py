@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from instant_credit.application.document import hash_product, load_product
 from instant_credit.commands import cli
 from instant_credit.errors import Refused
+from instant_credit.record.shipped import read_starter
 from tests.training.test_importing import row, write_tape
 
 MARK = "MARKED"
@@ -47,6 +49,24 @@ def test_a_book_becomes_a_recorded_bundle_and_a_report(environ, book, tmp_path):
     assert HASH.search(made.stdout)[1] == bundle_hash
     home = Path(environ["INSTANT_CREDIT_HOME"]) / "reports" / book
     assert (home / "report.json").read_bytes() == (folder / "report.json").read_bytes()
+
+
+def test_by_default_the_product_is_the_newest_that_the_book_was_recorded_under(environ, tmp_path):
+    tape = write_tape(tmp_path / "tape.csv", invent_rows())
+    shipped = read_starter("products", "personal_loan")
+    hashes = []
+    for title, rows in (("Other", "500"), ("Another", "600")):
+        product = tmp_path / f"{title}.toml"
+        product.write_text(shipped.replace('title = "Personal loan"', f'title = "{title}"'))
+        hashes.append(hash_product(load_product(product.read_text())))
+        told = ("--mapping", "lending_club_2016q1", "--book", "mine", "--product", str(product), "--rows", rows)
+        done = run(environ, "tape", "import", *told, str(tape))
+        assert done.exit_code == 0, done.output
+    for options, expected in (((), hashes[1]), (("--product", str(tmp_path / "Other.toml")), hashes[0])):
+        done = run(environ, "train", "--book", "mine", "--folds", "2", "--report", str(tmp_path), *options)
+        assert done.exit_code == 0, done.output
+        told = json.loads((tmp_path / "report.json").read_text())
+        assert (told["product_hash"], told["model"]["loans"]) == (expected, 600)
 
 
 def test_texts_that_are_no_facts_are_never_printed(environ, tmp_path):

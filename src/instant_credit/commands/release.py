@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from pathlib import Path
 from typing import Final
 
 import click
@@ -12,12 +11,12 @@ from rich.table import Table
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.application.document import load_product
 from instant_credit.application.product import Product
+from instant_credit.commands.documents import read_document
 from instant_credit.commands.tables import print_table
 from instant_credit.errors import NotFound
 from instant_credit.policy.document import Policy, read_policy
 from instant_credit.record.documents import list_documents
 from instant_credit.record.pool import Record, open_record
-from instant_credit.record.shipped import read_starter
 from instant_credit.settings import read_settings
 from instant_credit.underwriting.releases import (
     MODEL_KIND,
@@ -44,16 +43,14 @@ def release() -> None:
     "policy_name",
     default="personal_loan",
     show_default=True,
-    help="Policy document: a file, or the name of a shipped one.",
+    help="Policy: a shipped name or a TOML file.",
 )
-@click.option(
-    "--product", "product_name", help="Product document, likewise; default: the one that the model was trained on."
-)
+@click.option("--product", "product_name", help="Product, likewise; default: the one that the model was trained on.")
 @click.option("--activate", "is_activated", is_flag=True, help="Make it live at once.")
 def make(book: str, model_hash: str, policy_name: str, product_name: str | None, is_activated: bool) -> None:
     """Put product, model, policy and reference population together, prove that they fit, and print the release's hash."""
-    policy = read_policy(_read_document("policies", policy_name))
-    product = None if product_name is None else load_product(_read_document("products", product_name))
+    policy = read_policy(read_document("policies", policy_name))
+    product = None if product_name is None else load_product(read_document("products", product_name))
     click.echo(asyncio.run(_make(book, model_hash, policy, product, is_activated)))
 
 
@@ -123,9 +120,3 @@ async def _newest_model(record: Record) -> str:
     if not models:
         raise NotFound("document of kind", MODEL_KIND)
     return models[-1].content_hash
-
-
-def _read_document(kind: str, name: str) -> str:
-    """Text of a file, or of the shipped document of that name."""
-    path = Path(name)
-    return path.read_text(encoding="utf-8") if path.is_file() else read_starter(kind, name)

@@ -14,12 +14,13 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from instant_credit.access.actors import Actor, ActorKind
-from instant_credit.application.document import load_product
+from instant_credit.application.document import decode_product, load_product
 from instant_credit.application.product import Product
+from instant_credit.commands.documents import read_document
 from instant_credit.errors import Refused
+from instant_credit.record.documents import get_document
 from instant_credit.record.pool import Record, open_record
-from instant_credit.record.reads import list_books
-from instant_credit.record.shipped import list_starters, read_starter
+from instant_credit.record.reads import list_book_products
 from instant_credit.settings import Settings, read_settings
 from instant_credit.training.intervals import Measured
 from instant_credit.training.report import ReportPaths, write_report
@@ -56,7 +57,7 @@ class _Request(Struct, frozen=True, kw_only=True):
     "--known-on", type=click.DateTime(["%Y-%m-%d"]), help="Take labels as they were known on this day; default: today."
 )
 @click.option(
-    "--product", help="Product: a shipped name or a TOML file; default: the shipped one of the book's product."
+    "--product", help="Product: a shipped name or a TOML file; default: the newest that the book was recorded under."
 )
 @click.option(
     "--report", type=click.Path(path_type=Path, file_okay=False), help="Folder; default: below INSTANT_CREDIT_HOME."
@@ -106,24 +107,15 @@ async def _train(settings: Settings, request: _Request) -> tuple[Training, Repor
 
 
 async def _find_product(record: Record, request: _Request) -> Product:
-    """The product named on the command line, or the shipped one that the book's Cases are for."""
-    name = request.product
-    if name is None:
-        names = {count.product for count in await list_books(record) if count.book == request.book}
-        if not names:
-            raise Refused(
-                f"book {request.book} holds no Case: import a tape into it first (instant-credit tape import)"
-            )
-        if len(names) > 1:
-            raise Refused(f"book {request.book} holds Cases of several products: name one with --product")
-        name = names.pop()
-    if name in list_starters("products"):
-        return load_product(read_starter("products", name))
-    try:
-        return load_product(Path(name).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        shipped = ", ".join(list_starters("products"))
-        raise Refused(f"{name}: neither a readable file nor one of the shipped products: {shipped}") from error
+    """The product named on the command line, or the document that the book was recorded under, its newest version."""
+    if request.product is not None:
+        return load_product(read_document("products", request.product))
+    recorded = await list_book_products(record, request.book)
+    if not recorded:
+        raise Refused(f"book {request.book} holds no Case: import a tape into it first (instant-credit tape import)")
+    if len({one.product for one in recorded}) > 1:
+        raise Refused(f"book {request.book} holds Cases of several products: name one with --product")
+    return decode_product(await get_document(record, recorded[0].product_hash))
 
 
 def _summarise(training: Training, paths: ReportPaths) -> str:

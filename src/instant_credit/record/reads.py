@@ -15,7 +15,7 @@ from instant_credit.record.commit import (
 )
 from instant_credit.record.ids import bucket_of
 from instant_credit.record.pool import Record
-from instant_credit.record.rows import BookCount, EventRow, StoredCase, StoredDecision
+from instant_credit.record.rows import BookCount, BookProduct, EventRow, StoredCase, StoredDecision
 from instant_credit.record.sealing import unseal
 from instant_credit.record.shipped import read_sql
 
@@ -97,6 +97,13 @@ async def list_books(record: Record) -> tuple[BookCount, ...]:
     async with record.connection() as connection:
         rows = await connection.fetch(read_sql("list_books"))
     return tuple(BookCount(**dict(row)) for row in rows)
+
+
+async def list_book_products(record: Record, book: str) -> tuple[BookProduct, ...]:
+    """The product documents that the book's Cases were recorded under, the one recorded last first; empty for no such book."""
+    async with record.connection() as connection:
+        rows = await connection.fetch(read_sql("list_book_products"), book)
+    return tuple(BookProduct(**dict(row)) for row in rows)
 
 
 async def _read_sealed(record: Record, case_id: UUID, statement: str, place: str) -> bytes | None:

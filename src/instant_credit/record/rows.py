@@ -120,3 +120,10 @@ class BookCount(Struct, frozen=True, kw_only=True):
     decisions: int
     first_as_of: date
     last_as_of: date
+
+
+class BookProduct(Struct, frozen=True, kw_only=True):
+    """A version of a product under which Cases of a book were recorded."""
+
+    product: str
+    product_hash: str

@@ -1,0 +1,26 @@
+import pytest
+
+from instant_credit.commands.documents import read_document
+from instant_credit.errors import Refused
+from instant_credit.record.shipped import read_starter
+
+
+def test_a_shipped_name_comes_before_a_file_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "personal_loan").write_text("mine")
+    assert read_document("policies", "personal_loan") == read_starter("policies", "personal_loan")
+    assert read_document("policies", "./personal_loan") == "mine"
+
+
+@pytest.mark.parametrize("kind", ["absent", "folder", "not text"])
+def test_what_is_no_text_is_refused_with_the_shipped_names(tmp_path, kind):
+    path = tmp_path / "document.toml"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "not text":
+        path.write_bytes(b"name = \xff")
+    with pytest.raises(
+        Refused, match=r"neither a readable file nor one of the shipped policies: personal_loan"
+    ) as told:
+        read_document("policies", str(path))
+    assert str(path) in str(told.value)
