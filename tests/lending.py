@@ -7,22 +7,22 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import httpx
 import numpy as np
-from catboost import CatBoostClassifier, Pool
 
 from instant_credit.access.actors import Actor, ActorKind, Scope
 from instant_credit.application.document import encode_product, load_product
 from instant_credit.application.door import Door
-from instant_credit.application.product import AttributeType, Direction, Product
+from instant_credit.application.product import AttributeType, Product
 from instant_credit.canonical import hash_content
 from instant_credit.decision.release import Manifest, encode_manifest, encode_reference, make_reference
 from instant_credit.features.build import build_features
@@ -37,11 +37,13 @@ from instant_credit.score.bundle import ENGINE_VERSION, Bundle, encode_bundle
 from instant_credit.score.calibration import Calibration
 from instant_credit.score.model import compile_model, leaf_counts, score_rows
 from instant_credit.settings import Settings, read_settings
-from instant_credit.training.compile import compile_catboost
+from instant_credit.training.dataset import list_columns
+from instant_credit.training.fit import SIGNS, FitParameters, fit_model
 from instant_credit.units import days_from_date
 
 AS_OF = date(2026, 6, 15)
 ROWS = 1500
+PARAMETERS = FitParameters(iterations=40, learning_rate=0.1, variables_share=1.0, l2_leaf_reg=3.0, seed=1, threads=1)
 SERVER = Path(__file__).parent / "serving.py"
 
 # Where the plain ranges of the product would be absurd together.
@@ -92,7 +94,7 @@ def invent_values(product: Product, chance: Random, as_of: date = AS_OF) -> dict
 
 def invent_body(product: Product, chance: Random, **facts: Any) -> dict[str, Any]:
     """The body of one application, ready for JSON; `facts` replace invented ones, None leaves one out."""
-    values = {**invent_values(product, chance, date.today()), **facts}  # noqa: DTZ011
+    values = {**invent_values(product, chance, datetime.now(UTC).date()), **facts}
     told = {name: v.isoformat() if isinstance(v, date) else v for name, v in values.items() if v is not None}
     number = f"{chance.randrange(10**9):09d}"
     applicant = {"name": "Ada Example", "identity_number": number, "address": "1 Example Street"}
@@ -126,8 +128,7 @@ def make_documents() -> Documents:
     program = compile_features(product)
     days = np.full(ROWS, days_from_date(AS_OF), dtype=np.int32)
     matrix = build_features(program, pack_facts(program, facts, days)).model
-    names = [v.name for v in product.model_variables]
-    bundle = _train(product, names, matrix)
+    bundle = _train(product, matrix)
     model_raw = encode_bundle(bundle)
     model = compile_model(bundle.tables)
     safest = matrix[np.argsort(score_rows(model, matrix))[: ROWS // 2]]
@@ -145,45 +146,22 @@ def make_documents() -> Documents:
     return Documents(product=product, parts=(*parts, ("release", encode_manifest(manifest))))
 
 
-def _train(product: Product, names: list[str], matrix: Any) -> Bundle:
-    """A CatBoost model of loans whose risk falls with income and rises with what was asked for, in the catalogue's directions."""
-    signs = {Direction.INCREASING: 1, Direction.DECREASING: -1, Direction.FREE: 0}
-    variables = product.model_variables
-    counts = [len(_categories(product, v.of[0])) if v.op == "category" else 0 for v in variables]
-    columns = [j for j, count in enumerate(counts) if count]
+def _train(product: Product, matrix: Any) -> Bundle:
+    """A model of loans whose risk follows the catalogue's directions, fitted as the workshop fits and not calibrated."""
+    columns = list_columns(product)
     rng = np.random.default_rng(7)
-    direction = np.array([signs[v.direction] for v in variables], dtype=float)
+    direction = np.array([SIGNS[one] for one in columns.directions], dtype=float)
     ranks = np.argsort(np.argsort(np.nan_to_num(matrix), axis=0), axis=0) / len(matrix) - 0.5
     margin = ranks @ (direction * 1.2) + rng.normal(0, 1, len(matrix)) - 2.0
-    labels = (rng.random(len(matrix)) < 1 / (1 + np.exp(-margin))).astype(int)
-    rows = [
-        [str(int(value)) if j in columns else float(value) for j, value in enumerate(row)] for row in matrix.tolist()
-    ]
-    model = CatBoostClassifier(
-        iterations=40,
-        depth=4,
-        learning_rate=0.1,
-        random_seed=1,
-        thread_count=1,
-        verbose=False,
-        allow_writing_files=False,
-        one_hot_max_size=255,
-        monotone_constraints={names[j]: signs[v.direction] for j, v in enumerate(variables) if signs[v.direction]},
-        feature_border_type="UniformAndQuantiles",
-    )
-    model.fit(Pool(rows, labels, cat_features=columns, feature_names=names))
+    labels = (rng.random(len(matrix)) < 1 / (1 + np.exp(-margin))).astype(np.int8)
     return Bundle(
         product_hash=hash_content(encode_product(product)),
-        variables=tuple(names),
-        categories=tuple(_categories(product, v.of[0]) if v.op == "category" else () for v in variables),
-        directions=tuple(v.direction for v in variables),
-        tables=compile_catboost(model, names, counts),
+        variables=columns.names,
+        categories=columns.categories,
+        directions=columns.directions,
+        tables=fit_model(matrix, labels, columns, PARAMETERS).tables,
         calibration=Calibration(),
     )
-
-
-def _categories(product: Product, name: str) -> tuple[str, ...]:
-    return next(a.categories for a in product.attributes if a.name == name)
 
 
 @dataclass
@@ -229,6 +207,13 @@ def start_server(environ: Mapping[str, str], folder: Path) -> Served:
     raise AssertionError(f"the server ended before it served: {log.read_text()}")
 
 
+def wait_until(is_so: Callable[[], bool], seconds: float = 60) -> None:
+    """Ask until it is so; fail when it is not after `seconds`."""
+    until = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < until, f"not so after {seconds} s"
+
+
 @contextmanager
 def serving(environ: Mapping[str, str], folder: Path) -> Iterator[Served]:
     """A server that ends with the block, whatever happens in it."""
@@ -259,7 +244,7 @@ class House:
         return f"/v1/products/{self.documents.product.name}/applications"
 
     def client(self, key: str = "all", **kwargs: Any) -> httpx.Client:
-        """An HTTP client with one of the keys: all, apply, read."""
+        """An HTTP client with one of the keys, each of a client of its own: all, apply, read, audit."""
         headers = {"Authorization": f"Bearer {self.keys[key]}"}
         return httpx.Client(base_url=self.server.address, headers=headers, timeout=30, **kwargs)
 
@@ -278,7 +263,12 @@ def found_house(folder: Path, environ: dict[str, str], documents: Documents, sup
 
 async def furnish(settings: Settings, documents: Documents) -> dict[str, str]:
     actor = Actor(kind=ActorKind.JOB, id="tests")
-    scopes = {"all": frozenset(Scope), "apply": {Scope.APPLY}, "read": {Scope.DECISIONS_READ}}
+    scopes = {
+        "all": frozenset(Scope),
+        "apply": {Scope.APPLY},
+        "read": {Scope.DECISIONS_READ},
+        "audit": {Scope.DECISIONS_READ_ALL},
+    }
     async with open_record(settings) as record:
         await install_release(record, documents)
         return {

@@ -51,8 +51,27 @@ def test_a_key_without_the_scope_is_forbidden(house: House) -> None:
         assert applied.status_code == 201
         refused = applicant.get(applied.headers["location"])
         assert refused.status_code == 403
-        assert "decisions:read" in refused.json()["detail"]
-        assert reader.get(applied.headers["location"]).status_code == 200
+        assert "decisions:read or decisions:read_all" in refused.json()["detail"]
+
+
+def test_a_key_reads_its_own_clients_decisions_only(house: House) -> None:
+    body = invent_body(house.documents.product, Random(1))
+    with house.client("apply") as applicant, house.client("read") as reader, house.client("audit") as auditor:
+        location = applicant.post(house.apply_url, json=body).headers["location"]
+        foreign = reader.get(location)
+        unknown = reader.get("/v1/decisions/00000000-0000-7000-8000-000000000000")
+        assert (foreign.status_code, foreign.content) == (404, unknown.content)
+        assert auditor.get(location).status_code == 200
+        assert auditor.post(house.apply_url, json=body).status_code == 403
+    own = asyncio.run(_make_key(house, "client-apply", Scope.DECISIONS_READ))
+    read = httpx.get(house.server.address + location, headers={"Authorization": f"Bearer {own}"})
+    assert read.status_code == 200
+
+
+async def _make_key(house: House, client_id: str, scope: Scope) -> str:
+    actor = Actor(kind=ActorKind.JOB, id="tests")
+    async with open_record(house.settings) as record:
+        return await create_key(record, client_id=client_id, scopes=frozenset({scope}), expires_at=None, actor=actor)
 
 
 def test_expired_and_revoked_keys_are_no_keys(house: House) -> None:

@@ -31,7 +31,7 @@ def test_a_created_key_works_until_it_is_revoked(settings: Settings, environ: di
     text = created.stdout.strip()
     grant = verify(settings, text)
     assert grant is not None
-    assert (grant.client_id, grant.scopes) == ("shop", frozenset(Scope))
+    assert (grant.client_id, grant.scopes) == ("shop", {Scope.APPLY, Scope.DECISIONS_READ})
     listed = run(environ, "key", "list")
     assert grant.key_id in listed.output
     assert text not in listed.output

@@ -5,11 +5,14 @@ import json
 from collections.abc import Mapping
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import asyncpg
+import msgspec
 import pytest
 
 from instant_credit.access.actors import Actor, ActorKind
+from instant_credit.application.facts import RecordedIdentity
 from instant_credit.canonical import encode_canonical
 from instant_credit.decision.case import Case
 from instant_credit.decision.decide import decide
@@ -34,6 +37,9 @@ class FixedReleases:
 
     def live(self) -> Mapping[str, Release]:
         return self.releases
+
+    def not_loaded(self) -> Mapping[str, str]:
+        return {}
 
 
 class Room:
@@ -88,8 +94,6 @@ async def test_the_recorded_decision_is_what_decide_says_of_the_recorded_case(ro
 
 
 def desk_case(raw: bytes) -> Case:
-    import msgspec
-
     return msgspec.json.decode(raw, type=Case)
 
 
@@ -108,8 +112,34 @@ async def test_identity_and_monitoring_are_kept_apart_from_the_case(room: Room) 
     assert json.loads(identity)["name"] == "Ada Example"
     assert monitoring is not None
     assert json.loads(monitoring)["codes"][0] == 0
+    assert {json.loads(raw)["schema_version"] for raw in (identity, monitoring, stored.case)} == {1}
     assert b"Ada" not in stored.case
     assert b"monitoring" not in stored.case
+
+
+async def test_a_sealed_identity_of_a_later_version_can_be_read(room: Room) -> None:
+    answered = await room.apply(room.submission())
+    raw = await read_identity(room.record, UUID(json.loads(answered.body)["application_id"]))
+    assert raw is not None
+    later = json.dumps({**json.loads(raw), "schema_version": 2, "name": "", "born_on": "2001-02-03"})
+    found = msgspec.json.decode(later, type=RecordedIdentity)
+    assert (found.schema_version, found.name, found.address) == (2, "", "1 Example Street")
+
+
+@pytest.mark.parametrize("key", [None, "k"])
+async def test_every_decision_belongs_to_the_client_that_asked(room: Room, key: str | None) -> None:
+    answered = await room.apply(room.submission(key=key))
+    stored = await read_decision(room.record, answered.decision_id)
+    assert stored is not None
+    assert stored.client_id == "client"
+
+
+async def test_a_client_reads_its_own_decisions_and_only_it_and_whoever_may_read_all(room: Room) -> None:
+    answered = await room.apply(room.submission())
+    own = await room.desk.read_decision(answered.decision_id, "client")
+    assert await room.desk.read_decision(answered.decision_id, None) == own
+    with pytest.raises(NotFound):
+        await room.desk.read_decision(answered.decision_id, "another")
 
 
 async def test_what_was_not_told_for_monitoring_is_not_kept(room: Room) -> None:
@@ -228,14 +258,15 @@ async def test_a_full_desk_says_so(room: Room, monkeypatch: pytest.MonkeyPatch) 
 
 async def test_an_erased_persons_decision_and_answer_are_gone(room: Room, superuser_url: str) -> None:
     answered = await room.apply(room.submission(key="k"))
-    assert isinstance(await room.desk.read_decision(answered.decision_id), RecordedDecision)
+    assert isinstance(await room.desk.read_decision(answered.decision_id, "client"), RecordedDecision)
     connection = await asyncpg.connect(superuser_url)
     await connection.execute("DELETE FROM sealed_keys.person_keys")
     await connection.close()
     for _ in range(2):
         with pytest.raises(NotFound, match="erased"):
-            await room.desk.read_decision(answered.decision_id)
+            await room.desk.read_decision(answered.decision_id, "client")
         with pytest.raises(NotFound, match="erased"):
             await room.desk.apply(room.submission(key="k"))
+        assert (room.lines[-1].ending, room.lines[-1].problems) == (Ending.REFUSED, ("PERSON_ERASED",))
         again = await room.apply(room.submission(key="another"))
-        assert isinstance(await room.desk.read_decision(again.decision_id), RecordedDecision)
+        assert isinstance(await room.desk.read_decision(again.decision_id, "client"), RecordedDecision)

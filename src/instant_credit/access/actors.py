@@ -15,10 +15,11 @@ class ActorKind(StrEnum):
 
 
 class Scope(StrEnum):
-    """What an API key may do."""
+    """What an API key may do: apply, read the decisions of its own client, read those of every client and of every tape."""
 
     APPLY = "apply"
     DECISIONS_READ = "decisions:read"
+    DECISIONS_READ_ALL = "decisions:read_all"
 
 
 class Actor(Struct, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ _NS_PER_MS: Final = 1e6
 def apply_route(desk: Desk, guard: Guard) -> HTTPRouteHandler:
     """The handler; `guard` admits keys with the scope `apply`."""
 
-    @post("/v1/products/{product:str}/applications", guards=[guard], opt={"scope": Scope.APPLY})
+    @post("/v1/products/{product:str}/applications", guards=[guard], opt={"scopes": (Scope.APPLY,)})
     async def apply(request: Request[Any, Any, Any], product: FromPath[str]) -> Response[bytes]:
         require_json(request.scope)
         key = read_idempotency_key(request.scope)

@@ -1,24 +1,29 @@
 """`GET /v1/decisions/{id}`: what was decided, by which release, by which rules and by how much each variable counted."""
 
+from typing import Any, Final
 from uuid import UUID
 
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from instant_credit.access.actors import Scope
-from instant_credit.api.security import Guard
+from instant_credit.api.security import Guard, grant_of
 from instant_credit.errors import NotFound
 from instant_credit.underwriting.answers import encode_answer
 from instant_credit.underwriting.desk import Desk
 
+READ_SCOPES: Final = (Scope.DECISIONS_READ, Scope.DECISIONS_READ_ALL)
+
 
 def decision_route(desk: Desk, guard: Guard) -> HTTPRouteHandler:
-    """The handler; `guard` admits keys with the scope `decisions:read`."""
+    """The handler; `guard` admits keys with one of `READ_SCOPES`. A key reads its own client's decisions, unless it may read all."""
 
-    @get("/v1/decisions/{decision_id:str}", guards=[guard], opt={"scope": Scope.DECISIONS_READ})
-    async def read_decision(decision_id: FromPath[str]) -> Response[bytes]:
-        recorded = await desk.read_decision(parse_id(decision_id))
+    @get("/v1/decisions/{decision_id:str}", guards=[guard], opt={"scopes": READ_SCOPES})
+    async def read_decision(request: Request[Any, Any, Any], decision_id: FromPath[str]) -> Response[bytes]:
+        grant = grant_of(request)
+        own = None if Scope.DECISIONS_READ_ALL in grant.scopes else grant.client_id
+        recorded = await desk.read_decision(parse_id(decision_id), own)
         return Response(
             content=encode_answer(recorded), media_type="application/json", headers={"Cache-Control": "no-store"}
         )

@@ -24,10 +24,15 @@ _SERVER_TIMING: Final = {
 
 
 class Ready(Struct, frozen=True, kw_only=True):
-    """The server can decide: its record answers and the named releases are live."""
+    """The server can decide: its record answers and the named releases are live.
+
+    `not_loaded` names the releases that were activated and could not be loaded: their products are decided by the former release,
+    where `releases` names one, and not at all otherwise.
+    """
 
     status: str
     releases: dict[str, str]
+    not_loaded: dict[str, str]
 
 
 class Live(Struct, frozen=True, kw_only=True):
@@ -172,9 +177,9 @@ def _read_decision() -> dict[str, Any]:
     return {
         "operationId": "read_decision",
         "summary": "A recorded decision with its trace and contributions",
-        "description": "Scope: `decisions:read`.",
+        "description": "Scope: `decisions:read` for the decisions of the key's own client, `decisions:read_all` for all.",
         "tags": ["decisions"],
-        "security": [{"api_key": [Scope.DECISIONS_READ.value]}],
+        "security": [{"api_key": [Scope.DECISIONS_READ.value]}, {"api_key": [Scope.DECISIONS_READ_ALL.value]}],
         "parameters": [
             {
                 "name": "decision_id",

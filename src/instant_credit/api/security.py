@@ -1,4 +1,4 @@
-"""Who is calling: a bearer key, checked against the record, and the scope that a route asks for."""
+"""Who is calling: a bearer key, checked against the record, and the scopes that a route asks for."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -45,15 +45,15 @@ FindKey = Callable[[str], Awaitable[Grant | None]]
 
 
 def require_scope(find_key: FindKey) -> Guard:
-    """A guard that admits a valid key with the scope in the route's `opt`."""
+    """A guard that admits a valid key with one of the scopes in the route's `opt`."""
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-        scope: actors.Scope = handler.opt["scope"]
+        scopes: tuple[actors.Scope, ...] = handler.opt["scopes"]
         grant = await find_key(read_key(connection.scope))
         if grant is None:
             raise unauthenticated()
-        if scope not in grant.scopes:
-            raise Failure(FORBIDDEN, f"The key needs the scope {scope.value}.")
+        if grant.scopes.isdisjoint(scopes):
+            raise Failure(FORBIDDEN, f"The key needs the scope {' or '.join(scope.value for scope in scopes)}.")
         connection.scope["auth"] = grant
 
     return guard

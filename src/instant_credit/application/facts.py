@@ -26,6 +26,7 @@ class Facts(Struct, frozen=True, kw_only=True):
 class Monitoring(Struct, frozen=True, kw_only=True):
     """Prohibited attributes in product order: position in the categories, -1 = not told. Sealed apart; never in a Case."""
 
+    schema_version: int = 1
     codes: tuple[int, ...] = ()
 
 
@@ -43,3 +44,17 @@ class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ]
     address: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S", description="not blank")]
+
+
+class RecordedIdentity(Struct, frozen=True, kw_only=True):
+    """An identity as it is sealed. What the door would refuse today can still be read: it checks nothing and passes over new fields."""
+
+    schema_version: int = 1
+    name: str
+    identity_number: str
+    address: str
+
+
+def record_identity(identity: Identity) -> RecordedIdentity:
+    """The identity as it is sealed."""
+    return RecordedIdentity(name=identity.name, identity_number=identity.identity_number, address=identity.address)

@@ -42,7 +42,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     schema_version: int = 1
     application_id: UUID
     decision_id: UUID
-    recorded_at: datetime
+    recorded_at: Annotated[datetime, Meta(tz=True)]
     product: ProductName
     release: Hash
     outcome: Outcome
@@ -69,7 +69,7 @@ class RecordedDecision(Struct, frozen=True, kw_only=True):
     schema_version: int = 1
     application_id: UUID
     decision_id: UUID
-    recorded_at: datetime
+    recorded_at: Annotated[datetime, Meta(tz=True)]
     product: ProductName
     release: Hash
     decision: Decision

@@ -18,6 +18,7 @@ from msgspec import Struct
 from instant_credit.access.actors import Actor
 from instant_credit.application.document import decode_product
 from instant_credit.application.door import Door, Told
+from instant_credit.application.facts import record_identity
 from instant_credit.application.product import Product
 from instant_credit.canonical import encode_canonical
 from instant_credit.decision.case import Case
@@ -54,6 +55,10 @@ class Releases(Protocol):
 
     def live(self) -> Mapping[str, Release]:
         """Release by product name."""
+        ...
+
+    def not_loaded(self) -> Mapping[str, str]:
+        """Hash by product name of the releases that should be live and could not be loaded."""
         ...
 
 
@@ -150,6 +155,10 @@ class Desk:
         """The live release of every product that can be applied for."""
         return self._releases.live()
 
+    def not_loaded(self) -> Mapping[str, str]:
+        """Hash by product name of the releases that should decide and do not."""
+        return self._releases.not_loaded()
+
     def door_of(self, release: Release) -> Door:
         """The door of the release's product, made once."""
         door = self._doors.get(release.manifest.product_hash)
@@ -170,7 +179,7 @@ class Desk:
 
         Raises
         ------
-        NotFound : the product has no live release.
+        NotFound : the product has no live release, or the first answer was erased with its person.
         Conflict : the idempotency key was used for another body.
         Unavailable : the record did not take the decision; the same submission may be sent again.
         """
@@ -192,7 +201,6 @@ class Desk:
             raise
         except NotFound:
             ending = Ending.REFUSED
-            course.facts["problems"] = ("PRODUCT_NOT_OFFERED",)
             raise
         except BaseException as error:
             course.facts["error"] = type(error).__name__
@@ -230,6 +238,7 @@ class Desk:
         if release is None:
             if (first := await self._find_first(submission, course)) is not None:
                 return first
+            course.facts["problems"] = ("PRODUCT_NOT_OFFERED",)
             raise NotFound("product", "of this name")
         now = self._clock.now()
         told = self.door_of(release).read_application(submission.body, now.date())
@@ -295,10 +304,10 @@ class Desk:
             timings_ns=Timings(read=stages.read_ns, decide=stages.decide_ns),
         )
         monitoring = told.monitoring
-        is_keyed = submission.idempotency_key is not None
+        key = self._fold_key(submission)
         return Entry(
             person_id=person_id,
-            identity=encode_canonical(told.identity),
+            identity=encode_canonical(record_identity(told.identity)),
             book=BOOK,
             product=submission.product,
             product_hash=release.manifest.product_hash,
@@ -311,9 +320,9 @@ class Desk:
             release_hash=release.hash,
             outcome=decision.outcome.value,
             answer=encode_answer(answer),
-            client_id=submission.client_id if is_keyed else None,
-            idempotency_key=self._fold_key(submission),
-            body_mac=self._mac(submission) if is_keyed else None,
+            client_id=submission.client_id,
+            idempotency_key=key,
+            body_mac=None if key is None else self._mac(submission),
             recorded_at=now,
             stage_ns=(stages.wait_ns, stages.read_ns, stages.decide_ns),
         )
@@ -346,20 +355,26 @@ class Desk:
         if body_mac != self._mac(submission):
             raise Conflict("the idempotency key was used for another application")
         if answer is None:
+            course.facts["problems"] = ("PERSON_ERASED",)
             raise NotFound("answer", "of a person who was erased")
         ids = _IDS.decode(answer)
         course.facts.update(application_id=str(ids.application_id), decision_id=str(ids.decision_id))
         return Answered(body=answer, decision_id=ids.decision_id, is_repeated=True, stages=course.stages())
 
-    async def read_decision(self, decision_id: UUID) -> RecordedDecision:
+    async def read_decision(self, decision_id: UUID, client_id: str | None) -> RecordedDecision:
         """A recorded decision by its id.
+
+        Parameters
+        ----------
+        client_id : whose decisions may be read; None = those of every client, and of imported tapes.
 
         Raises
         ------
-        NotFound : there is none, or the person was erased since.
+        NotFound : there is none, it is another client's, or the person was erased since.
         """
         stored = await read_decision(self._record, decision_id)
-        if stored is None or stored.decision is None:
+        is_foreign = stored is not None and client_id is not None and stored.client_id != client_id
+        if stored is None or is_foreign or stored.decision is None:
             raise NotFound("decision", "of this id, or its person was erased")
         decision = decode_decision(stored.decision)
         product = await self._read_product(decision.product_hash)
