@@ -43,9 +43,13 @@ class FailingDesk:
 
     def __init__(self, error: Exception) -> None:
         self.error = error
+        self.missed: dict[str, str] = {}
 
     def offered(self) -> dict[str, Any]:
         return {}
+
+    def not_loaded(self) -> dict[str, str]:
+        return self.missed
 
     async def check_record(self) -> None:
         raise self.error
@@ -109,6 +113,18 @@ async def test_a_probe_of_a_server_that_is_not_ready_says_why_and_is_not_logged(
         assert detail in response.json()["detail"]
     assert log.getvalue() == ""
     assert SECRET not in unreachable.text
+
+
+@pytest.mark.parametrize("count", [1, 100])
+async def test_a_probe_is_told_which_release_could_not_be_loaded(log: io.StringIO, count: int) -> None:
+    desk = FailingDesk(Unavailable(SECRET))
+    desk.check_record = AsyncMock()  # type: ignore[method-assign]
+    desk.missed = {f"{'a' * 60}{number:03d}": f"{number:064d}" for number in range(count)}
+    response = await probe(desk)
+    assert response.status_code == 503
+    detail = response.json()["detail"]
+    assert f"{'0' * 64} of {'a' * 60}000" in detail
+    assert len(detail) <= 400
 
 
 async def test_a_bug_behind_a_probe_is_logged(log: io.StringIO) -> None:

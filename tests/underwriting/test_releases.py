@@ -12,12 +12,14 @@ from instant_credit.canonical import encode_canonical, hash_content
 from instant_credit.decision.case import Case
 from instant_credit.decision.decide import decide_many
 from instant_credit.decision.release import compose_release, decode_manifest, decode_reference, encode_manifest
-from instant_credit.errors import NotFound, Refused
+from instant_credit.errors import NotFound, Refused, Unavailable
 from instant_credit.policy.document import read_policy
 from instant_credit.record.commit import commit_entries
 from instant_credit.record.documents import activate_release, get_document, put_document
 from instant_credit.record.shipped import read_starter
+from instant_credit.underwriting import releases as releases_module
 from instant_credit.underwriting.releases import (
+    RETRY_NS,
     LiveReleases,
     list_releases,
     load_live_release,
@@ -207,9 +209,56 @@ async def test_a_release_that_cannot_be_loaded_leaves_the_former_one_live(stocke
     await put_document(stocked, "release", broken, actor)
     for product in ("personal_loan", "another_loan"):
         await activate_release(stocked, product, hash_content(broken), actor)
-    with pytest.raises(NotFound):
-        await releases.refresh()
+    await releases.refresh()
     assert {name: release.hash for name, release in releases.live().items()} == {"personal_loan": made.hash}
+    assert releases.not_loaded() == dict.fromkeys(("personal_loan", "another_loan"), hash_content(broken))
+    await make_live(stocked, made.hash, actor)
+    await releases.refresh()
+    assert releases.not_loaded() == {"another_loan": hash_content(broken)}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("raw", [b"", b"{}", b"\xff not a manifest"])
+async def test_a_release_of_any_garbage_stops_no_other_product(stocked, made, actor, raw):
+    await make_live(stocked, made.hash, actor)
+    await put_document(stocked, "release", raw, actor)
+    await activate_release(stocked, "a_loan", hash_content(raw), actor)
+    reported = []
+    releases = LiveReleases(stocked, reported.append)
+    await releases.refresh()
+    assert list(releases.live()) == ["personal_loan"]
+    assert releases.not_loaded() == {"a_loan": hash_content(raw)}
+    assert [(missed.product, missed.release_hash) for missed in reported] == [("a_loan", hash_content(raw))]
+
+
+@pytest.mark.anyio
+async def test_a_release_that_cannot_be_loaded_is_tried_again_after_a_while(stocked, made, actor, clock):
+    await put_document(stocked, "release", b"{}", actor)
+    await activate_release(stocked, "personal_loan", hash_content(b"{}"), actor)
+    reported = []
+    releases = LiveReleases(stocked, reported.append)
+    for _ in range(3):
+        await releases.refresh()
+    assert len(reported) == 1
+    clock.advance_monotonic(RETRY_NS)
+    await releases.refresh()
+    assert len(reported) == 2
+
+
+@pytest.mark.anyio
+async def test_a_release_that_the_record_did_not_give_is_tried_again_at_once(stocked, made, actor, monkeypatch):
+    async def fail(*_):
+        raise Unavailable("down")
+
+    await make_live(stocked, made.hash, actor)
+    releases = LiveReleases(stocked)
+    with monkeypatch.context() as patch:
+        patch.setattr(releases_module, "load_release", fail)
+        await releases.refresh()
+    assert releases.not_loaded() == {"personal_loan": made.hash}
+    await releases.refresh()
+    assert releases.not_loaded() == {}
+    assert releases.live()["personal_loan"].hash == made.hash
 
 
 @pytest.mark.anyio

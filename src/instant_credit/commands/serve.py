@@ -18,12 +18,11 @@ from instant_credit.api.app import create_app, line_writer
 from instant_credit.api.logs import configure_logs
 from instant_credit.api.metrics import Metrics
 from instant_credit.api.wire import BoundedProtocol
-from instant_credit.errors import InstantCreditError
 from instant_credit.record.api_keys import KeyDesk
 from instant_credit.record.pool import open_record
 from instant_credit.settings import Settings, read_settings
 from instant_credit.underwriting.desk import Desk
-from instant_credit.underwriting.releases import LiveReleases
+from instant_credit.underwriting.releases import LiveReleases, NotLoaded
 
 GRACE_SECONDS: Final = 20
 REFRESH_SECONDS: Final = 1.0
@@ -66,9 +65,9 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
     async with open_record(settings) as record:
         for warning in record.warnings:
             structlog.get_logger("instant_credit.record").warning("record_not_durable", detail=warning)
-        releases = LiveReleases(record)
+        releases = LiveReleases(record, _log_not_loaded)
         await releases.refresh()
-        if not releases.live():
+        if not releases.live() and not releases.not_loaded():
             click.echo(
                 "No release is live yet: applications are answered 404 until one is activated (instant-credit release)."
             )
@@ -94,13 +93,19 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.handle_exit, number, None)
-        async with _kept_fresh(releases):
+        async with kept_fresh(releases):
             await server.serve()
 
 
+def _log_not_loaded(missed: NotLoaded) -> None:
+    structlog.get_logger("instant_credit.releases").error(
+        "release_not_loaded", product=missed.product, release_hash=missed.release_hash, exc_info=missed.error
+    )
+
+
 @contextlib.asynccontextmanager
-async def _kept_fresh(releases: LiveReleases) -> AsyncIterator[None]:
-    """Look for newly activated releases while the server serves."""
+async def kept_fresh(releases: LiveReleases) -> AsyncIterator[None]:
+    """Look for newly activated releases while the server serves; whatever goes wrong is logged, and it looks again."""
 
     async def refresh() -> None:
         log = structlog.get_logger("instant_credit.releases")
@@ -108,7 +113,7 @@ async def _kept_fresh(releases: LiveReleases) -> AsyncIterator[None]:
             await asyncio.sleep(REFRESH_SECONDS)
             try:
                 await releases.refresh()
-            except InstantCreditError:
+            except Exception:
                 log.exception("releases_not_refreshed")
 
     task = asyncio.create_task(refresh())

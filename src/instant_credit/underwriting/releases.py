@@ -29,7 +29,7 @@ from instant_credit.decision.release import (
     encode_reference,
     make_reference,
 )
-from instant_credit.errors import InstantCreditError, NotFound, Refused
+from instant_credit.errors import NotFound, Refused, Unavailable
 from instant_credit.features.build import build_features
 from instant_credit.features.pack import pack_facts
 from instant_credit.features.program import compile_features
@@ -50,6 +50,7 @@ REFERENCE_KIND: Final = "reference"
 RELEASE_KIND: Final = "release"
 
 CHUNK_CASES: Final = 2_000
+RETRY_NS: Final = 30_000_000_000
 # The reference is the quarter of the applicants approvable by score who lie nearest to the cut-off: their score is "at or slightly
 # above the minimum passing score" (12 CFR 1002 Supplement I, 9(b)(2)-5).
 REFERENCE_SHARE: Final = 0.25
@@ -175,41 +176,79 @@ async def list_releases(record: Record) -> tuple[ReleaseSummary, ...]:
     return tuple(summaries)
 
 
-class LiveReleases:
-    """The live releases of a running server: one by product in memory, never more."""
+class NotLoaded(Struct, frozen=True, kw_only=True, eq=False):
+    """A release that is live in the record and could not be loaded; its product's former one decides on, if there was one."""
 
-    def __init__(self, record: Record) -> None:
+    product: str
+    release_hash: str
+    error: Exception
+    tried_at_ns: int
+
+
+class LiveReleases:
+    """The live releases of a running server: one by product in memory, never more.
+
+    Parameters
+    ----------
+    report : called with every release that could not be loaded, each time that it was tried.
+    """
+
+    def __init__(self, record: Record, report: Callable[[NotLoaded], None] = lambda _: None) -> None:
         self._record = record
+        self._report = report
         self._live: dict[str, Release] = {}
+        self._not_loaded: dict[str, NotLoaded] = {}
 
     def live(self) -> Mapping[str, Release]:
         """Release by product name, as of the last refresh."""
         return self._live
 
+    def not_loaded(self) -> Mapping[str, str]:
+        """Hash by product name of every release that should decide and does not, as of the last refresh."""
+        return {product: missed.release_hash for product, missed in self._not_loaded.items()}
+
     async def refresh(self) -> None:
-        """Load what was activated since. A release that cannot be loaded leaves its product's former one live.
+        """Load what was activated since. A release that cannot be loaded is reported, leaves its product's former one live, and is
+        tried again: at once when the record did not answer, otherwise after `RETRY_NS`.
 
         Raises
         ------
-        InstantCreditError : the first of such failures, after every other product was refreshed.
+        Unavailable : the record did not say what is live; everything stays as it was.
         """
         wanted = await live_releases(self._record)
-        failure: InstantCreditError | None = None
         refreshed: dict[str, Release] = {}
+        not_loaded: dict[str, NotLoaded] = {}
         for product, release_hash in wanted.items():
             former = self._live.get(product)
             if former is not None and former.hash == release_hash:
                 refreshed[product] = former
                 continue
-            try:
-                refreshed[product] = await load_release(self._record, release_hash)
-            except InstantCreditError as error:
-                failure = failure or error
-                if former is not None:
-                    refreshed[product] = former
-        self._live = refreshed
-        if failure is not None:
-            raise failure
+            loaded = await self._load(product, release_hash)
+            if isinstance(loaded, Release):
+                refreshed[product] = loaded
+                continue
+            not_loaded[product] = loaded
+            if former is not None:
+                refreshed[product] = former
+        self._live, self._not_loaded = refreshed, not_loaded
+
+    async def _load(self, product: str, release_hash: str) -> Release | NotLoaded:
+        """The release, or why not; a failure that can't have passed yet is not tried again."""
+        missed = self._not_loaded.get(product)
+        now_ns = self._record.clock.monotonic_ns()
+        if (
+            missed is not None
+            and missed.release_hash == release_hash
+            and not isinstance(missed.error, Unavailable)
+            and now_ns - missed.tried_at_ns < RETRY_NS
+        ):
+            return missed
+        try:
+            return await load_release(self._record, release_hash)
+        except Exception as error:  # One bad document, whatever is wrong with it, stops no other product.
+            missed = NotLoaded(product=product, release_hash=release_hash, error=error, tried_at_ns=now_ns)
+            self._report(missed)
+            return missed
 
 
 def _count_reference(
