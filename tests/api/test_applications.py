@@ -10,11 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from instant_credit.record.ids import bucket_of
 from instant_credit.units import instalment_ceil
+from tests.budget import examples
 from tests.lending import House, invent_body
 
 OUTCOMES = {"approve", "counter_offer", "refer", "decline"}
@@ -146,7 +147,7 @@ async def _post_together(house: House, bodies: list[bytes], headers: dict[str, s
         return await asyncio.gather(*(client.post(house.apply_url, content=b, headers=headers) for b in bodies))
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.lists(st.integers(0, 2), min_size=2, max_size=10))
 def test_of_concurrent_bodies_one_wins_and_the_others_conflict(house: House, order: list[int]) -> None:
     bodies = [json.dumps(body_of(house, 100 + which)).encode() for which in order]

@@ -1,7 +1,9 @@
 """The document, and the server held to it by schemathesis."""
 
 from collections import Counter
+from random import Random
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import jsonschema_rs
@@ -16,9 +18,11 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from instant_credit.api.openapi import OfferedProduct, build_openapi
-from tests.lending import House
+from tests.budget import TIMES
+from tests.lending import House, invent_body
 
-# Examples by operation and kind of data; together at least `CASES_MIN` requests are made.
+# Examples by operation and kind of data; together at least `CASES_MIN` requests are made, and under `make prove` many
+# times that.
 EXAMPLES = {
     "apply_personal_loan": (220, 200),
     "read_decision": (60, 60),
@@ -38,6 +42,7 @@ def document(house: House) -> OpenApiSchema:
     return schemathesis.openapi.from_url(f"{house.server.address}/openapi.json")
 
 
+@pytest.mark.prove
 def test_the_server_keeps_to_its_document(house: House, document: OpenApiSchema) -> None:
     key = house.keys["all"]
     statuses: Counter[tuple[str, int]] = Counter()
@@ -66,7 +71,7 @@ def _try_out(
     is_apply = name.startswith("apply_")
 
     @settings(
-        max_examples=examples,
+        max_examples=examples * TIMES,
         deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
@@ -96,12 +101,86 @@ def test_the_document_names_a_path_for_every_offered_product(house: House) -> No
     assert body["properties"]["facts"]["additionalProperties"] is False
 
 
-def test_every_answer_fits_the_document(house: House) -> None:
-    document = httpx.get(f"{house.server.address}/openapi.json").json()
-    schemas = document["components"]["schemas"]
-    for name in ("Answer", "RecordedDecision", "ProblemDocument", "Ready", "Live"):
-        schema = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": schemas}}
-        jsonschema_rs.validator_for(schema)
+class Held:
+    """The server's document, to which answers are held by the validator that knows nothing of the Structs behind it."""
+
+    def __init__(self, house: House) -> None:
+        self.document = httpx.get(f"{house.server.address}/openapi.json").json()
+
+    def check(self, path: str, method: str, response: httpx.Response) -> None:
+        """Fail unless the operation knows the response's status, media type and form."""
+        known = self.document["paths"][path][method]["responses"][str(response.status_code)]
+        media_type = response.headers["content-type"].split(";")[0]
+        errors = self.find_errors(known["content"][media_type]["schema"], response.json())
+        assert errors == [], (path, response.status_code)
+        assert all(name in response.headers for name, said in known.get("headers", {}).items() if said.get("required"))
+
+    def find_errors(self, schema: dict[str, Any], found: Any) -> list[str]:
+        whole = {**schema, "components": self.document["components"]}
+        validator = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+        return [error.message for error in validator.iter_errors(found)]
+
+
+def test_real_answers_and_decisions_fit_the_document(house: House) -> None:
+    held = Held(house)
+    apply, read = f"/v1/products/{house.documents.product.name}/applications", "/v1/decisions/{decision_id}"
+    outcomes = set()
+    with house.client() as client:
+        for seed in range(40):
+            answer = client.post(apply, json=invent_body(house.documents.product, Random(seed)))
+            held.check(apply, "post", answer)
+            held.check(read, "get", client.get(answer.headers["location"]))
+            outcomes.add(answer.json()["outcome"])
+    assert {"approve", "decline"} <= outcomes
+
+
+def test_real_failures_fit_the_document(house: House) -> None:
+    held = Held(house)
+    apply, read = f"/v1/products/{house.documents.product.name}/applications", "/v1/decisions/{decision_id}"
+    body = invent_body(house.documents.product, Random(1))
+    plain = {"Content-Type": "application/json"}
+    keyed = {"Idempotency-Key": uuid4().hex}
+    with house.client() as client, house.client("read") as reader, house.client("apply") as applicant:
+        assert client.post(apply, json=body, headers=keyed).status_code == 201
+        posts = [
+            client.post(apply, content=b"{", headers=plain),
+            httpx.post(house.server.address + apply, json=body),
+            reader.post(apply, json=body),
+            client.post(apply, json={**body, "more": 1}, headers=keyed),
+            client.post(apply, content=b" " * 70_000, headers=plain),
+            client.post(apply, content=b"{}", headers={"Content-Type": "text/plain"}),
+            client.post(apply, json={"facts": {"term_months": "soon"}}),
+            client.post(apply, json=body, headers={"X-Long": "a" * 17_000}),
+        ]
+        reads = [
+            httpx.get(house.server.address + read),
+            applicant.get("/v1/decisions/x"),
+            client.get("/v1/decisions/x"),
+        ]
+    assert [response.status_code for response in posts] == [400, 401, 403, 409, 413, 415, 422, 431]
+    assert [response.status_code for response in reads] == [401, 403, 404]
+    for response in posts:
+        held.check(apply, "post", response)
+    for response in reads:
+        held.check(read, "get", response)
+
+
+def test_real_answers_about_the_server_fit_the_document(house: House) -> None:
+    held = Held(house)
+    for path in ("/health/live", "/health/ready", "/openapi.json"):
+        held.check(path, "get", httpx.get(house.server.address + path))
+
+
+def test_an_answer_that_lacks_or_bends_a_field_does_not_fit_the_document(house: House) -> None:
+    held = Held(house)
+    with house.client() as client:
+        answer = client.post(house.apply_url, json=invent_body(house.documents.product, Random(1))).json()
+    schema = {"$ref": "#/components/schemas/Answer"}
+    assert held.find_errors(schema, answer) == []
+    for name in ("decision_id", "outcome", "offer", "reasons", "pd_ppm"):
+        assert held.find_errors(schema, {key: value for key, value in answer.items() if key != name}), name
+    for name, value in {"decision_id": "x", "outcome": "maybe", "recorded_at": "today", "release": "0"}.items():
+        assert held.find_errors(schema, {**answer, name: value}), name
 
 
 def test_two_products_have_two_paths() -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from instant_credit.api.bodies import BODY_BYTES_MAX, DISCARD_BYTES_MAX
+from tests.budget import examples
 from tests.lending import House, invent_body
 
 JSON = {"Content-Type": "application/json"}
@@ -213,14 +214,14 @@ def test_other_methods_are_told_which_are_allowed(client: httpx.Client, method: 
     assert allowed in response.headers["allow"]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(raw=st.binary(max_size=300))
 def test_any_bytes_get_a_problem(house: House, client: httpx.Client, raw: bytes) -> None:
     response = client.post(house.apply_url, content=raw, headers=JSON)
     assert response.status_code in {400, 422}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_value_in_any_field_is_answered_without_a_failure(
     house: House, client: httpx.Client, body: dict[str, Any], data: st.DataObject
