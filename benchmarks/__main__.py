@@ -1,5 +1,9 @@
-"""`python -m benchmarks SUITE --json OUT`, `python -m benchmarks readme README.md`."""
+"""`python -m benchmarks SUITE --json OUT`, `python -m benchmarks readme README.md`.
 
+A suite ends with status 1 when one of its checks fails; its results are written all the same.
+"""
+
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -28,7 +32,10 @@ def suite_command(suite: str) -> click.Command:
     @click.option("--quick", is_flag=True, help="End within a minute.")
     @click.option("--seed", default=1, show_default=True, help="Which applicants are drawn.")
     def run(out: Path | None, quick: bool, seed: int) -> None:
-        import_module(f"benchmarks.{suite}").run(out=out, quick=quick, seed=seed)
+        failed = import_module(f"benchmarks.{suite}").run(out=out, quick=quick, seed=seed)
+        if failed:
+            click.echo("over budget: " + "; ".join(failed), err=True)
+            sys.exit(1)
 
     return run
 

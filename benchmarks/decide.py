@@ -3,20 +3,24 @@
 Measured: reading a body at the door, facts to features, score with exact attributions, `decide` as a whole, canonical bytes, and one
 application over HTTP from one client, from the first byte sent to the last byte received, committed with fsync before it is answered.
 Inputs are Cases of the demo's book in rotation, so that branches and caches see different rows. Left out: network between machines, TLS,
-more than one client. The release is the live one of INSTANT_CREDIT_HOME; where there is none, the demo makes it.
+more than one client. The release is the live one of INSTANT_CREDIT_HOME (or DATABASE_URL), where nothing is written: release and
+applications are recorded in a home and an embedded database of their own below var/, deleted at the end. Where no release is live, the
+demo makes one in there.
 """
 
 import asyncio
 import http.client
 import json
 import os
-import re
-import signal
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from tempfile import mkdtemp
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -29,69 +33,132 @@ from instant_credit.access.actors import Actor, ActorKind, Scope
 from instant_credit.application.door import Door
 from instant_credit.application.telling import tell_facts
 from instant_credit.canonical import encode_canonical
+from instant_credit.commands.serving import served
 from instant_credit.decision.case import Case
 from instant_credit.decision.decide import decide
 from instant_credit.decision.release import Release
-from instant_credit.errors import NotFound
 from instant_credit.features.build import build_features
 from instant_credit.features.pack import pack_facts
 from instant_credit.record.api_keys import create_key
 from instant_credit.record.clock import SystemClock
-from instant_credit.record.pool import open_record
+from instant_credit.record.documents import activate_release, get_document, live_releases, put_document
+from instant_credit.record.embedded import destroy_cluster
+from instant_credit.record.pool import Record, open_record
 from instant_credit.record.reads import iterate_cases, list_books
 from instant_credit.score.model import explain_rows, score_rows
-from instant_credit.settings import Settings, read_settings
-from instant_credit.underwriting.releases import load_live_release
+from instant_credit.settings import DATABASE_OWNER_URL, DATABASE_URL, HOME, KEY_RING, Settings, read_settings
+from instant_credit.underwriting.desk import BOOK
+from instant_credit.underwriting.releases import (
+    MODEL_KIND,
+    POLICY_KIND,
+    PRODUCT_KIND,
+    REFERENCE_KIND,
+    RELEASE_KIND,
+    load_live_release,
+)
 from instant_credit.units import days_from_date
 
 PRODUCT = "personal_loan"
 APPLICANTS = 512
 DECIDE_P50_US_MAX = 150.0
 HTTP_P50_US_MAX = 4_000.0
+VAR = Path(__file__).resolve().parents[1] / "var"
 _CASES = msgspec.json.Decoder(Case)
 
 
-def run(*, out: Path | None, quick: bool, seed: int) -> None:
-    """Run the suite; see the module's docstring."""
-    settings = read_settings(os.environ)
-    if not asyncio.run(_is_ready(settings)):
-        subprocess.run([sys.executable, "-m", "instant_credit.commands", "demo"], check=True)
-    asyncio.run(_run(settings, out, quick=quick, seed=seed))
+@dataclass(frozen=True)
+class Stock:
+    """A live release, its documents as kind and body, and recorded Cases of its product."""
+
+    release: Release
+    documents: list[tuple[str, bytes]]
+    cases: list[Case]
 
 
-async def _is_ready(settings: Settings) -> bool:
+def run(*, out: Path | None, quick: bool, seed: int) -> list[str]:
+    """Run the suite; see the module's docstring. Returns the checks that failed."""
+    with _own_home() as own:
+        stocked = read_settings(os.environ)
+        if not asyncio.run(_is_stocked(stocked)):
+            subprocess.run([sys.executable, "-m", "instant_credit.commands", "demo"], check=True, env=_environ(own))
+            stocked = own
+        found = asyncio.run(_read_stock(stocked))
+        timed = asyncio.run(_run(own, found, quick=quick, seed=seed))
+    return publish("decide", timed, seed, out)
+
+
+@contextmanager
+def _own_home() -> Iterator[Settings]:
+    """A home with an embedded database of its own, deleted with all that was recorded in it."""
+    VAR.mkdir(exist_ok=True)
+    folder = Path(mkdtemp(prefix="bench-", dir=VAR))
+    home = folder / "home"
+    try:
+        yield Settings(home=home, key_ring=home / "keys" / "ring.json")
+    finally:
+        destroy_cluster(home)
+        shutil.rmtree(folder)
+
+
+def _environ(settings: Settings) -> dict[str, str]:
+    """The environment that makes a process of ours use `settings`, whatever this one was told."""
+    unset = dict.fromkeys((DATABASE_URL, DATABASE_OWNER_URL, KEY_RING), "")
+    return {**os.environ, **unset, HOME: str(settings.home)}
+
+
+async def _is_stocked(settings: Settings) -> bool:
+    """Whether there is a live release and a book; a home that is not there yet is not made."""
+    if settings.database_url is None and not (settings.home / "postgres").is_dir():
+        return False
     async with open_record(settings) as record:
-        try:
-            await load_live_release(record, PRODUCT)
-        except NotFound:
-            return False
-    return True
+        return PRODUCT in await live_releases(record) and bool(await _list_tapes(record))
 
 
-async def _run(settings: Settings, out: Path | None, *, quick: bool, seed: int) -> None:
+async def _list_tapes(record: Record) -> list[str]:
+    return [one.book for one in await list_books(record) if one.book != BOOK and one.product == PRODUCT]
+
+
+async def _read_stock(settings: Settings) -> Stock:
+    """What the benchmark takes along from a record that it does not write to."""
     async with open_record(settings) as record:
         release = await load_live_release(record, PRODUCT)
-        product_hash = release.manifest.product_hash
-        books = [b.book for b in await list_books(record) if b.book != "applications"]
-        stored = [one async for one in iterate_cases(record, books[0], with_events=False)]
-        fitting = [one.case for one in stored if one.case is not None and one.product_hash == product_hash]
-        chosen = np.random.default_rng(seed).choice(len(fitting), APPLICANTS, replace=False)
-        cases = [_CASES.decode(fitting[i]) for i in chosen.tolist()]
+        manifest = release.manifest
+        hashes = (manifest.product_hash, manifest.model_hash, manifest.policy_hash, manifest.reference_hash)
+        kinds = (PRODUCT_KIND, MODEL_KIND, POLICY_KIND, REFERENCE_KIND)
+        documents = [(kind, await get_document(record, one)) for kind, one in zip(kinds, hashes, strict=True)]
+        documents.append((RELEASE_KIND, await get_document(record, release.hash)))
+        cases = [
+            _CASES.decode(stored.case)
+            for book in await _list_tapes(record)
+            async for stored in iterate_cases(record, book, with_events=False)
+            if stored.case is not None and stored.product_hash == manifest.product_hash
+        ]
+    return Stock(release, documents, cases)
+
+
+async def _run(own: Settings, stock: Stock, *, quick: bool, seed: int) -> list[Timed]:
+    chosen = np.random.default_rng(seed).choice(len(stock.cases), APPLICANTS, replace=len(stock.cases) < APPLICANTS)
+    cases = [stock.cases[i] for i in chosen.tolist()]
+    release = stock.release
+    async with open_record(own) as record:
+        actor = Actor(kind=ActorKind.JOB, id="bench")
+        for kind, body in stock.documents:
+            await put_document(record, kind, body, actor)
+        await activate_release(record, PRODUCT, release.hash, actor)
+        now = record.clock.now()
         key = await create_key(
             record,
             client_id="bench",
             scopes=frozenset({Scope.APPLY}),
-            expires_at=None,
-            actor=Actor(kind=ActorKind.JOB, id="bench"),
+            expires_at=now + timedelta(days=1),
+            actor=actor,
         )
-        rounds = 5 if quick else 20
-        timed = _time_stages(cases, release, rounds)
-        today = SystemClock().now().date()
-        bodies = [_body(release, msgspec.structs.replace(case, as_of=today), i) for i, case in enumerate(cases)]
-        samples = await asyncio.to_thread(_time_http, bodies, key, 1_000 if quick else 5_000)
-        over_http = Timed("apply over HTTP, durable, one client", samples)
-        over_http.checks["p50 below 4 ms"] = float(np.median(samples)) / 1000 < HTTP_P50_US_MAX
-    publish("decide", [*timed, over_http], seed, out)
+        timed = _time_stages(cases, release, 5 if quick else 20)
+        bodies = [_body(release, msgspec.structs.replace(case, as_of=now.date()), i) for i, case in enumerate(cases)]
+        samples = await asyncio.to_thread(_time_http, _environ(own), bodies, key, 1_000 if quick else 5_000)
+    over_http = Timed("apply over HTTP, durable, one client", samples)
+    over_http.checks["p50 below 4 ms"] = float(np.median(samples)) / 1000 < HTTP_P50_US_MAX
+    return [*timed, over_http]
 
 
 def _time_stages(cases: list[Case], release: Release, rounds: int) -> list[Timed]:
@@ -128,11 +195,11 @@ def _body(release: Release, case: Case, number: int) -> bytes:
     return json.dumps({"applicant": applicant, "facts": tell_facts(release.product, case.facts)}).encode()
 
 
-def _time_http(bodies: list[bytes], key: str, count: int) -> list[int]:
+def _time_http(environ: dict[str, str], bodies: list[bytes], key: str, count: int) -> list[int]:
     """Closed loop, one kept connection; nanoseconds by application."""
     clock = SystemClock()
     samples = []
-    with _served() as address:
+    with served(environ) as address:
         parts = urlsplit(address)
         connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=30)
         for i in range(-200, count):
@@ -151,22 +218,3 @@ def _time_http(bodies: list[bytes], key: str, count: int) -> list[int]:
                 raise SystemExit(f"the server answered {answer.status}: {raw[:500]!r}")
         connection.close()
     return samples
-
-
-@contextmanager
-def _served() -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "instant_credit.commands", "serve", "--port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            if found := re.search(r"(http://\S+)", line):
-                yield found[1]
-                break
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)

