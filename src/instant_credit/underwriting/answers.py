@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Struct
 
+from instant_credit.application.product import Product
 from instant_credit.decision.decision import REASONS_MAX, Decision, Outcome, Reason
 from instant_credit.units import Cents, Ppm
 
@@ -76,9 +77,36 @@ class RecordedDecision(Struct, frozen=True, kw_only=True):
     contributions: Annotated[tuple[Contribution, ...], Meta(max_length=VARIABLES_MAX)]
 
 
+class AnswerIds(Struct, frozen=True, kw_only=True):
+    """What every answer ever written can be found by."""
+
+    application_id: UUID
+    decision_id: UUID
+
+
 _ENCODER = msgspec.json.Encoder()
+_IDS = msgspec.json.Decoder(AnswerIds)
 
 
 def encode_answer(answer: Answer | RecordedDecision) -> bytes:
     """The answer as JSON in declared order."""
     return _ENCODER.encode(answer)
+
+
+def read_ids(answer: bytes) -> AnswerIds:
+    """The ids in the bytes of an `Answer` of any version."""
+    return _IDS.decode(answer)
+
+
+def make_offer(decision: Decision, product: Product) -> Offer | None:
+    """The decision's terms as they are offered; None when nothing is."""
+    terms = decision.terms
+    if terms is None:
+        return None
+    return Offer(
+        currency=product.currency,
+        amount_cents=terms.amount_cents,
+        term_months=terms.term_months,
+        apr_ppm=terms.apr_ppm,
+        instalment_cents=terms.instalment_cents,
+    )

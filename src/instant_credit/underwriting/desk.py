@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct
 
 from instant_credit.access.actors import Actor
@@ -37,10 +36,11 @@ from instant_credit.record.sealing import bucket_of_person
 from instant_credit.underwriting.answers import (
     Answer,
     Contribution,
-    Offer,
     RecordedDecision,
     Timings,
     encode_answer,
+    make_offer,
+    read_ids,
 )
 from instant_credit.underwriting.lines import ApplicationLine, Ending, Stages
 
@@ -79,14 +79,6 @@ class Answered(Struct, frozen=True, kw_only=True):
     decision_id: UUID
     is_repeated: bool
     stages: Stages
-
-
-class _AnswerIds(Struct, frozen=True):
-    decision_id: UUID
-    application_id: UUID
-
-
-_IDS = msgspec.json.Decoder(_AnswerIds)
 
 
 class _Course:
@@ -297,7 +289,7 @@ class Desk:
             product=submission.product,
             release=release.hash,
             outcome=decision.outcome,
-            offer=_offer(decision, release.product),
+            offer=make_offer(decision, release.product),
             reasons=decision.reasons,
             pd_ppm=decision.pd_ppm,
             points=decision.points,
@@ -357,7 +349,7 @@ class Desk:
         if answer is None:
             course.facts["problems"] = ("PERSON_ERASED",)
             raise NotFound("answer", "of a person who was erased")
-        ids = _IDS.decode(answer)
+        ids = read_ids(answer)
         course.facts.update(application_id=str(ids.application_id), decision_id=str(ids.decision_id))
         return Answered(body=answer, decision_id=ids.decision_id, is_repeated=True, stages=course.stages())
 
@@ -399,16 +391,3 @@ class Desk:
         if product is None:
             product = self._products[product_hash] = decode_product(await get_document(self._record, product_hash))
         return product
-
-
-def _offer(decision: Decision, product: Product) -> Offer | None:
-    terms = decision.terms
-    if terms is None:
-        return None
-    return Offer(
-        currency=product.currency,
-        amount_cents=terms.amount_cents,
-        term_months=terms.term_months,
-        apr_ppm=terms.apr_ppm,
-        instalment_cents=terms.instalment_cents,
-    )
