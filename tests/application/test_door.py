@@ -15,7 +15,8 @@ from instant_credit.application.complaints import BODY_BYTES_MAX, PROBLEMS_MAX, 
 from instant_credit.application.door import Door, Told
 from instant_credit.application.facts import Facts, Monitoring
 from instant_credit.application.fields import years_before
-from instant_credit.application.product import Attribute, AttributeType, Legal, MissingRule, Product
+from instant_credit.application.product import Attribute, AttributeType, Legal, MissingRule, Product, Source
+from instant_credit.application.telling import tell_facts
 from instant_credit.errors import Problem
 from tests.application.loans import (
     APPLICANT,
@@ -457,3 +458,42 @@ def test_a_real_that_is_missing_as_zero_is_zero() -> None:
     assert isinstance(told, Told)
     assert 0.0 in told.facts.reals
     assert told.facts == door.check_facts({**FACTS, "all_utilisation": None}, AS_OF)
+
+
+TAPE_NAMES = [a.name for a in personal_loan().case_attributes if not a.is_required]
+
+
+def door_with_tape_facts(told_by_tapes: set[str]) -> Door:
+    attributes = tuple(
+        replace(a, source=Source.TAPE) if a.name in told_by_tapes else a for a in personal_loan().attributes
+    )
+    return Door(replace(personal_loan(), attributes=attributes))
+
+
+@given(valid_facts(), st.sets(st.sampled_from(TAPE_NAMES)))
+def test_an_application_without_the_tapes_facts_is_one_in_which_they_are_missing(
+    facts: dict[str, Any], told_by_tapes: set[str]
+) -> None:
+    door = door_with_tape_facts(told_by_tapes)
+    rest = {name: told for name, told in facts.items() if name not in told_by_tapes}
+    told = door.read_application(raw_of({"applicant": APPLICANT, "facts": as_told(rest)}), AS_OF)
+    assert isinstance(told, Told)
+    assert told.facts == door.check_facts(rest, AS_OF)
+    again = door.read_application(
+        raw_of({"applicant": APPLICANT, "facts": tell_facts(door.product, told.facts)}), AS_OF
+    )
+    assert isinstance(again, Told)
+    assert again.facts == told.facts
+
+
+@given(st.sampled_from(TAPE_NAMES))
+def test_a_fact_that_only_tapes_tell_is_taken_from_a_tape_and_refused_from_an_applicant(name: str) -> None:
+    door = door_with_tape_facts({name})
+    facts = door.check_facts(FACTS, AS_OF)
+    assert isinstance(facts, Facts)
+    assert facts == personal_door().check_facts(FACTS, AS_OF)
+    problems = door.read_application(raw_of(BODY), AS_OF)
+    assert isinstance(problems, tuple)
+    assert [(problem.pointer, problem.code) for problem in problems] == [(f"/facts/{name}", "FIELD_UNKNOWN")]
+    assert name not in door.json_schema()["properties"]["facts"]["properties"]
+    assert name not in tell_facts(door.product, facts)

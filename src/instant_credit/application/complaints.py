@@ -61,7 +61,8 @@ class Complaints:
 
     def __init__(self, product: Product) -> None:
         self._applicant = _identity_fields()
-        self._facts = [_told_field(a, "facts") for a in product.case_attributes]
+        self._facts = [_told_field(a, "facts") for a in product.told_attributes]
+        self._columns = frozenset(a.name for a in product.case_attributes)
         self._monitoring = [_told_field(a, "monitoring") for a in product.monitoring_attributes]
         self._places = {f"/facts/{a.name}": place for place, a in enumerate(product.case_attributes)}
         self._prohibited = frozenset(a.name for a in product.monitoring_attributes)
@@ -90,11 +91,11 @@ class Complaints:
     def sort_fact_problems(self, problems: Iterable[Problem], values: Mapping[str, object]) -> tuple[Problem, ...]:
         """`problems` of facts in the product's order, then a problem for each name in `values` that is no fact of a Case."""
         ordered = sorted(problems, key=lambda problem: self._places[problem.pointer])
-        ordered.extend(self._unknown_facts(values))
+        ordered.extend(self._unknown_facts(values, self._columns))
         return _bounded(ordered)
 
-    def _unknown_facts(self, values: Mapping[str, object]) -> Iterable[Problem]:
-        for problem in _unknown("/facts", values, [name for name, _ in self._facts]):
+    def _unknown_facts(self, values: Mapping[str, object], known: Iterable[str]) -> Iterable[Problem]:
+        for problem in _unknown("/facts", values, known):
             if problem.pointer.removeprefix("/facts/") in self._prohibited:
                 message = "belongs under /monitoring, apart from the facts"
                 yield Problem(pointer=problem.pointer, code=FIELD_UNKNOWN, message=message)
@@ -120,7 +121,7 @@ class Complaints:
             if isinstance(problem, Problem):
                 yield problem
         if name == "facts":
-            yield from self._unknown_facts(section)
+            yield from self._unknown_facts(section, [field for field, _ in fields])
         else:
             yield from _unknown(pointer, section, [field for field, _ in fields])
 

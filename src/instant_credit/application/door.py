@@ -20,7 +20,7 @@ from msgspec import Meta, Struct
 from instant_credit.application.complaints import BODY_BYTES_MAX, Complaints, Repeated, read_body
 from instant_credit.application.facts import Facts, Identity, Monitoring
 from instant_credit.application.fields import CODE_MISSING, Check, bounds, make_check, value_when_missing
-from instant_credit.application.product import TYPES_IN_ORDER, Attribute, AttributeType, MissingRule, Product
+from instant_credit.application.product import TYPES_IN_ORDER, Attribute, AttributeType, MissingRule, Product, Source
 from instant_credit.application.schema import body_schema
 from instant_credit.errors import Problem
 
@@ -50,7 +50,10 @@ class Door:
         ]
         self._places = {a.name: place for place, a in enumerate(product.case_attributes)}
         self._complaints = Complaints(product)
-        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_body_type(product, flat))
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+            _body_type(product, [a for a in flat if a.source is not Source.TAPE])
+        )
+        self._untold_places = [place for place, a in enumerate(flat) if a.source is Source.TAPE]
         self._zeros = [
             (position, value_when_missing(a)) for position, a in enumerate(flat) if a.missing is MissingRule.ZERO
         ]
@@ -77,7 +80,7 @@ class Door:
         return self._complaints.find_problems(raw, as_of) if told is None else told
 
     def check_facts(self, values: Mapping[str, object], as_of: date) -> Facts | tuple[Problem, ...]:
-        """Check natural values by attribute name, for instance a row of a tape.
+        """Check natural values by attribute name, for instance a row of a tape; here facts of source `tape` are told too.
 
         Parameters
         ----------
@@ -116,6 +119,8 @@ class Door:
         if type(names) is Repeated or Repeated in map(type, names.values()):
             return None
         columns = list(msgspec.structs.astuple(body.facts))
+        for place in self._untold_places:
+            columns.insert(place, None)
         for position, zero in self._zeros:
             if columns[position] is None:
                 columns[position] = zero

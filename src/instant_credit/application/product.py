@@ -171,6 +171,11 @@ class Product(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return tuple(a for a in self.attributes if a.legal is not Legal.PROHIBITED)
 
     @property
+    def told_attributes(self) -> tuple[Attribute, ...]:
+        """Case attributes that an application may tell: all but those that only tapes carry."""
+        return tuple(a for a in self.case_attributes if a.source is not Source.TAPE)
+
+    @property
     def monitoring_attributes(self) -> tuple[Attribute, ...]:
         """Prohibited attributes, carried apart for fairness measurement."""
         return tuple(a for a in self.attributes if a.legal is Legal.PROHIBITED)

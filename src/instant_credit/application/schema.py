@@ -27,7 +27,7 @@ def body_schema(product: Product) -> dict[str, Any]:
         "required": ["applicant", "facts"],
         "properties": {
             "applicant": _applicant_schema(),
-            "facts": _section_schema(product.case_attributes, "What is told about the applicant and the loan."),
+            "facts": _section_schema(product.told_attributes, "What is told about the applicant and the loan."),
             "monitoring": _nullable(
                 _section_schema(
                     product.monitoring_attributes,

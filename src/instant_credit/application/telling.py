@@ -1,9 +1,11 @@
-"""The way back: Facts as the body of an application tells them. What the door read from it is what it was made of."""
+"""The way back: Facts as the body of an application tells them. What the door read from it is what it was made of, but for facts
+that only tapes tell.
+"""
 
 from collections.abc import Mapping
 
 from instant_credit.application.facts import Facts
-from instant_credit.application.product import AttributeType, Product
+from instant_credit.application.product import AttributeType, Product, Source
 from instant_credit.units import date_from_days
 
 
@@ -22,7 +24,7 @@ def tell_facts(product: Product, facts: Facts) -> Mapping[str, int | float | str
     told: dict[str, int | float | str] = {}
     for attribute in product.case_attributes:
         value = next(columns[attribute.type])
-        if value is None or (attribute.type is AttributeType.CATEGORY and value < 0):
+        if attribute.source is Source.TAPE or value is None or (attribute.type is AttributeType.CATEGORY and value < 0):
             continue
         if attribute.type is AttributeType.CATEGORY:
             told[attribute.name] = attribute.categories[int(value)]
