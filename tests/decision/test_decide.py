@@ -42,7 +42,7 @@ def test_a_case_without_any_fact_is_referred() -> None:
     assert decision.points is None
     assert decision.contributions == ()
     codes = [reason.code for reason in decision.reasons]
-    assert codes == ["INCOME_BELOW_MINIMUM", "EVIDENCE_INCOMPLETE"]
+    assert codes == ["ACCOUNT_PAST_DUE", "INQUIRIES_EXCESSIVE", "INCOME_BELOW_MINIMUM", "UTILISATION_BEYOND_LIMIT"]
 
 
 @given(st.lists(invented_cases(), min_size=1, max_size=20))

@@ -279,6 +279,7 @@ def test_a_debt_that_is_not_better_when_lower_is_refused() -> None:
 def test_a_rule_on_a_category_has_no_better_side() -> None:
     def change(document: Document) -> None:
         document["rules"][0].update(when={"attribute": "purpose", "compare": "in", "value": ["car", "house"]})
+        document["rules"][0]["unknown"] = "pass"
         document["examples"] = document["examples"][:1]
 
     assert not find_problems(changed(change), product())

@@ -11,6 +11,8 @@ from instant_credit.policy.evaluate import evaluate
 from instant_credit.policy.pricing import largest_affordable
 from instant_credit.policy.program import EXITS, compile_policy
 from instant_credit.policy.verdict import Outcome, RuleResult, Verdict
+from instant_credit.record.shipped import list_starters, read_starter
+from instant_credit.training.mapping import load_mapping
 from instant_credit.units import Cents, Ppm, instalment_ceil
 from tests.budget import examples
 from tests.naive.policy import judge
@@ -174,13 +176,25 @@ def test_an_unknown_rule_passes_or_refers_as_the_policy_says(unknown: str, outco
         assert [(r.code, r.text) for r in verdict.reasons] == [("TAX_LIEN_ON_RECORD", "Tax liens are not known.")]
 
 
+NEEDED = {
+    "requested_amount_cents": 500_000,
+    "term_months": 36,
+    "income_annual_cents": 9_000_000,
+    "accounts_now_delinquent": 0,
+    "delinquent_amount_cents": 0,
+    "delinquencies_2y": 0,
+    "inquiries_6m": 0,
+    "revolving_utilisation": 0.3,
+}
+
+
 def sound_facts() -> Facts:
     empty = {
         column: tuple(-1 if column == "codes" else None for _ in range(count))
         for column, count in zip(("cents", "integers", "reals", "codes", "days"), _widths(), strict=True)
     }
     facts = Facts(**empty)
-    for name, value in (("requested_amount_cents", 500_000), ("term_months", 36), ("income_annual_cents", 9_000_000)):
+    for name, value in NEEDED.items():
         facts = with_fact(facts, name, value)
     return facts
 
@@ -227,6 +241,23 @@ def test_a_limit_of_the_best_band_is_no_matter_of_the_score() -> None:
     best, worse = run(facts, 1), run(facts, 60_000)
     assert (best.outcome, best.has_model_reasons) == (Outcome.COUNTER_OFFER, False)
     assert (worse.outcome, worse.has_model_reasons) == (Outcome.COUNTER_OFFER, True)
+
+
+KNOCK_OUTS_ALL_TAPES_TELL = ("accounts_now_delinquent", "delinquent_amount_cents", "delinquencies_2y", "inquiries_6m")
+
+
+@pytest.mark.parametrize("name", KNOCK_OUTS_ALL_TAPES_TELL)
+def test_leaving_a_bad_fact_out_turns_no_decline_into_an_offer(name: str) -> None:
+    assert run(with_fact(SOUND, name, 20_000), 50_000).outcome is Outcome.DECLINE
+    assert run(with_fact(SOUND, name, None), 50_000).outcome is Outcome.REFER
+
+
+@pytest.mark.parametrize("mapping", list_starters("mappings"))
+def test_whatever_refers_when_it_is_unknown_is_told_by_every_shipped_tape(mapping: str) -> None:
+    told = load_mapping(read_starter("mappings", mapping), product()).facts.keys()
+    needed = {rule.when.attribute for rule in shipped().rules if rule.unknown == "refer" and rule.when.attribute}
+    assert needed == {*KNOCK_OUTS_ALL_TAPES_TELL, "revolving_utilisation"}
+    assert needed <= told
 
 
 def test_a_reason_shows_the_applicants_own_value() -> None:
