@@ -103,6 +103,43 @@ def bin_of(x, parameters, start, count):  # type: ignore[no-untyped-def]
 
 
 @njit(
+    float64(int64, float64, float64, float64, READ_FLOATS, int64, int64),
+    cache=True,
+    error_model="numpy",
+    fastmath=False,
+)
+def _combine(operation, x, y, product, parameters, start, edges):  # type: ignore[no-untyped-def]
+    """Result of an operation whose operands are all known: `x` the first, `y` the last, `product` of all; MISSING where it has none."""
+    result = MISSING
+    if operation == VALUE:
+        result = x
+    elif operation == RATIO:
+        if y != 0.0:
+            result = x / y * parameters[start]
+    elif operation == DIFFERENCE:
+        result = x - y
+    elif operation == PRODUCT:
+        result = product * parameters[start]
+    elif operation == SPAN_MONTHS:
+        result = span_months(x, y)
+    elif operation == AT_LEAST:
+        result = 1.0 if x >= parameters[start] else 0.0
+    elif operation == BETWEEN:
+        result = 1.0 if parameters[start] <= x <= parameters[start + 1] else 0.0
+    elif operation == CLIP:
+        result = x
+        if x < parameters[start]:
+            result = parameters[start]
+        elif x > parameters[start + 1]:
+            result = parameters[start + 1]
+    elif operation == BIN:
+        result = bin_of(x, parameters, start, edges)
+    elif operation == INSTALMENT:
+        result = instalment(x, y, parameters[start])
+    return result
+
+
+@njit(
     void(READ_FLOAT_ROWS, READ_INT_ROWS, READ_INTS, READ_FLOATS, READ_INTS, WRITE_FLOAT_ROWS, WRITE_SINGLE_ROWS),
     cache=True,
     error_model="numpy",
@@ -149,32 +186,7 @@ def run_program(packed, instructions, operands, parameters, model_variables, val
             if known < count:
                 values[i, j] = MISSING
                 continue
-            result = MISSING
-            if operation == VALUE:
-                result = x
-            elif operation == RATIO:
-                if y != 0.0:
-                    result = x / y * parameters[start]
-            elif operation == DIFFERENCE:
-                result = x - y
-            elif operation == PRODUCT:
-                result = product * parameters[start]
-            elif operation == SPAN_MONTHS:
-                result = span_months(x, y)
-            elif operation == AT_LEAST:
-                result = 1.0 if x >= parameters[start] else 0.0
-            elif operation == BETWEEN:
-                result = 1.0 if parameters[start] <= x <= parameters[start + 1] else 0.0
-            elif operation == CLIP:
-                result = x
-                if x < parameters[start]:
-                    result = parameters[start]
-                elif x > parameters[start + 1]:
-                    result = parameters[start + 1]
-            elif operation == BIN:
-                result = bin_of(x, parameters, start, instructions[j, 4])
-            elif operation == INSTALMENT:
-                result = instalment(x, y, parameters[start])
+            result = _combine(operation, x, y, product, parameters, start, instructions[j, 4])
             values[i, j] = MISSING if np.isnan(result) else result
         for j in range(model_variables.shape[0]):
             model[i, j] = values[i, model_variables[j]]
