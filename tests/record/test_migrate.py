@@ -100,6 +100,16 @@ async def test_a_migration_that_fails_leaves_the_ones_before_it(cluster: Cluster
 
 
 @pytest.mark.anyio
+async def test_a_migration_waits_for_a_lock_for_a_bounded_time(cluster: Cluster, fresh: str, tmp_path: Path) -> None:
+    told = "CREATE TABLE instant_credit.told AS SELECT current_setting('lock_timeout') AS lock_timeout"
+    (tmp_path / "0001_told.sql").write_text(told)
+    await migrate(cluster.url(OWNER, fresh), cluster.url(APP, fresh), NOW, tmp_path)
+    connection = await asyncpg.connect(cluster.url(SUPERUSER, fresh))
+    assert await connection.fetchval("SELECT lock_timeout FROM instant_credit.told") == "10s"
+    await connection.close()
+
+
+@pytest.mark.anyio
 async def test_an_edited_migration_is_refused(cluster: Cluster, fresh: str, tmp_path: Path) -> None:
     urls = cluster.url(OWNER, fresh), cluster.url(APP, fresh)
     (tmp_path / "0001_one.sql").write_text("CREATE TABLE instant_credit.one (id integer)")
