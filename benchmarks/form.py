@@ -16,6 +16,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from instant_credit.commands.tables import print_table
+
 PACKAGES = ("numpy", "numba", "llvmlite", "msgspec", "catboost", "shap", "litestar", "asyncpg")
 PERCENTILES = (("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99_9", 99.9), ("max", 100.0))
 
@@ -125,7 +127,7 @@ def publish(suite: str, cases: list[Case], seed: int, out: Path | None) -> list[
             table.add_row(
                 case.name, who, *(f"{found[name]:,.1f}" for name, _ in PERCENTILES), f"{found['n']:,}", checks
             )
-    console.print(table)
+    print_table(table)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(body, indent=2) + "\n")

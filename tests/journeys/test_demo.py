@@ -1,15 +1,21 @@
 """The demo, as a newcomer runs it: nothing but a home of its own."""
 
+import asyncio
 import os
 import re
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from instant_credit.record.api_keys import ApiKeyRow, list_keys
 from instant_credit.record.embedded import destroy_cluster
+from instant_credit.record.pool import open_record
+from instant_credit.settings import read_settings
 
 
 @pytest.fixture
@@ -39,4 +45,15 @@ def test_the_demo_ends_with_one_approval_one_decline_and_one_refusal(home: Path)
     assert 1 <= len(re.findall(r"reason \d+", declined)) <= 4
     assert "HTTP 201" not in refused
     assert "/facts/income_annual_cents" in refused
+    assert stat.S_IMODE(home.stat().st_mode) == (0o711 if os.geteuid() == 0 else 0o700)
+    for name in ("tapes", "rejects", "reports", "keys"):
+        assert stat.S_IMODE((home / name).stat().st_mode) == 0o700, name
+    (key,) = asyncio.run(_list_keys(environ))
+    assert key.expires_at is not None
+    assert timedelta(days=1) <= key.expires_at - key.recorded_at <= timedelta(days=2)
     assert (home / "reports" / "lending_club_2016q1" / "report.html").stat().st_size > 10_000
+
+
+async def _list_keys(environ: dict[str, str]) -> tuple[ApiKeyRow, ...]:
+    async with open_record(read_settings(environ)) as record:
+        return await list_keys(record)
