@@ -1,6 +1,8 @@
 import pytest
+from msgspec.structs import replace
 
 from instant_credit.decision.reasons import merge_reasons, variable_reason
+from instant_credit.errors import BrokenInvariant
 from instant_credit.policy.verdict import Outcome, Reason, Verdict
 from tests.decision.world import release
 from tests.policy.documents import product
@@ -53,6 +55,12 @@ def test_no_more_than_four_reasons_are_given() -> None:
 
 def test_without_a_score_in_play_the_model_says_nothing() -> None:
     assert codes_of(verdict_of("one", has_model_reasons=False), shifted(1.0)) == ["RULE_0"]
+
+
+@pytest.mark.parametrize("field", ["reason", "reason_number"])
+def test_a_variable_without_its_reason_is_our_bug(field: str) -> None:
+    with pytest.raises(BrokenInvariant, match="has a reason with its number"):
+        variable_reason(product(), replace(VARIABLES[0], **{field: None}), 1.0)
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, 1.0, 1e15, 1e300, float("inf"), float("-inf"), float("nan")])

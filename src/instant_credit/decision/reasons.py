@@ -10,6 +10,7 @@ from instant_credit.application.product import Product, Variable
 from instant_credit.application.wording import reason_text
 from instant_credit.decision.decision import REASONS_MAX, Reason
 from instant_credit.decision.release import Release
+from instant_credit.errors import require
 from instant_credit.policy.program import SHOWN_MAX
 from instant_credit.policy.verdict import Verdict
 from instant_credit.score.reasons import rank_adverse
@@ -23,9 +24,13 @@ def variable_reason(product: Product, variable: Variable, value: float) -> Reaso
     value : float64 as `features.build` made it; NaN, or -1 for a category, = missing.
     """
     shown = min(max(value, -SHOWN_MAX), SHOWN_MAX)
+    number, code = variable.reason_number, variable.reason
+    require(number is not None and code is not None, "every variable of the model has a reason with its number")
+    assert number is not None
+    assert code is not None
     return Reason(
-        number=variable.reason_number or 0,
-        code=variable.reason or "",
+        number=number,
+        code=code,
         family=variable.family,
         text=reason_text(product, variable, shown),
     )
