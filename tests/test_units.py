@@ -1,6 +1,6 @@
 """Money, rates and days."""
 
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, timedelta
 from fractions import Fraction
 
 import pytest
@@ -43,29 +43,11 @@ def test_days_and_dates_are_two_names_of_one_thing(days: int) -> None:
     assert units.date_from_days(days) == date(1970, 1, 1) + timedelta(days=days)
 
 
-@given(st.integers(0, 10**12), st.integers(1, 10**9))
-def test_ratios_round_half_to_even(numerator: int, denominator: int) -> None:
-    assert units.ratio_ppm_half_even(numerator, denominator) == round(Fraction(numerator * 1_000_000, denominator))
-
-
-@given(amounts, rates)
-def test_a_share_of_an_amount_is_rounded_down(amount: Cents, rate: Ppm) -> None:
-    assert units.multiply_ppm_floor(amount, rate) == Fraction(amount * rate, 1_000_000).__floor__()
-
-
 @given(amounts, st.integers(1, 10**6).map(Cents))
 def test_an_amount_is_floored_to_its_step(amount: Cents, step: Cents) -> None:
     floored = units.floor_to_step(amount, step)
     assert floored % step == 0
     assert amount - step < floored <= amount
-
-
-def test_times_become_utc_and_naive_times_are_refused() -> None:
-    there = datetime(2024, 1, 1, 1, tzinfo=timezone(timedelta(hours=2)))
-    assert units.utc(there) == datetime(2023, 12, 31, 23, tzinfo=UTC)
-    assert units.utc(there).tzinfo is UTC
-    with pytest.raises(ValueError, match="zone"):
-        units.utc(datetime(2024, 1, 1))  # noqa: DTZ001 a naive time is the point
 
 
 def test_a_rate_rounds_half_to_even() -> None:

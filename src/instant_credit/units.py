@@ -4,7 +4,7 @@ Money is `Cents` (integer minor units), rates are `Ppm` (integer parts per milli
 Every division says its rounding in its name.
 """
 
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import NewType
 
@@ -26,30 +26,9 @@ def date_from_days(days: int) -> date:
     return date.fromordinal(days + EPOCH_ORDINAL)
 
 
-def utc(moment: datetime) -> datetime:
-    """`moment` in UTC; a naive time raises ValueError, because its zone cannot be guessed."""
-    if moment.tzinfo is None:
-        raise ValueError("a time needs its zone")
-    return moment.astimezone(UTC)
-
-
-def multiply_ppm_floor(amount: Cents, rate: Ppm) -> Cents:
-    """`amount` times `rate`, rounded down to a whole cent."""
-    return Cents(amount * rate // PPM)
-
-
 def monthly_share_floor(annual: Cents, share: Ppm) -> Cents:
     """`share` of a twelfth of `annual`, rounded down to a whole cent; nothing of a negative amount or share."""
     return Cents(max(0, annual) * max(0, share) // (PPM * MONTHS_PER_YEAR))
-
-
-def ratio_ppm_half_even(numerator: int, denominator: int) -> Ppm:
-    """`numerator` over `denominator` (> 0) in parts per million, half to even."""
-    quotient, remainder = divmod(numerator * PPM, denominator)
-    twice = 2 * remainder
-    if twice > denominator or (twice == denominator and quotient % 2):
-        quotient += 1
-    return Ppm(quotient)
 
 
 def ppm_half_even(rate: float) -> Ppm:
