@@ -9,6 +9,8 @@ difference   the same, paired over the same loans
 KS, Brier    percentile bootstrap over loans            Efron and Tibshirani (1993), chapter 13
 bad rates    Wilson's score interval                    Wilson (1927)
 ===========  =========================================  =========================================================
+
+AUC, Brier score and ROC are scikit-learn's; the intervals and KS are written here, because it has none of them.
 """
 
 import math
@@ -18,6 +20,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
+from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 
 from instant_credit.errors import require
 
@@ -138,23 +141,23 @@ def list_deciles(pds: Floats, labels: Labels) -> tuple[Decile, ...]:
 
 def trace_roc(scores: Floats, labels: Labels, points: int = 200) -> tuple[Floats, Floats]:
     """Share of goods and share of bads above each cut, from (0, 0) to (1, 1); at most `points` + 1 corners."""
-    order = np.argsort(-scores, kind="stable")
-    ends = _ends(scores[order])
-    bads = np.concatenate(([0.0], np.cumsum(labels[order])[ends]))
-    goods = np.concatenate(([0.0], np.cumsum(1 - labels[order])[ends]))
-    kept = np.unique(np.linspace(0, len(ends), points + 1).round().astype(np.int64))
-    return goods[kept] / goods[-1], bads[kept] / bads[-1]
+    goods, bads, _ = roc_curve(labels, scores, drop_intermediate=False)
+    kept = np.unique(np.linspace(0, len(goods) - 1, points + 1).round().astype(np.int64))
+    return goods[kept], bads[kept]
 
 
 def _placements(scores: Floats, labels: Labels) -> tuple[float, Floats, Floats]:
-    """AUC; for each bad loan the share of goods below it; for each good loan the share of bads above it."""
+    """AUC; for each bad loan the share of goods below it; for each good loan the share of bads above it.
+
+    DeLong's variance needs the shares, which scikit-learn does not give out.
+    """
     is_bad = labels == 1
     bads, goods = int(is_bad.sum()), int((~is_bad).sum())
     require(bads > 1 and goods > 1, "an AUC needs at least two good and two bad loans")
     ranks = rankdata(scores)
     bad_places = (ranks[is_bad] - rankdata(scores[is_bad])) / goods
     good_places = 1.0 - (ranks[~is_bad] - rankdata(scores[~is_bad])) / bads
-    return float(bad_places.mean()), bad_places, good_places
+    return float(roc_auc_score(labels, scores)), bad_places, good_places
 
 
 def _variance(values: Floats) -> float:
@@ -195,7 +198,7 @@ def _bootstrap(pds: Floats, labels: Labels) -> tuple[Measured, Measured]:
     ks = _weighted_ks(ends, sorted_labels, np.ones(loans))
     tails = (0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2)
     measured = []
-    for value, column in ((ks, draws[:, 0]), (float(losses.mean()), draws[:, 1])):
+    for value, column in ((ks, draws[:, 0]), (float(brier_score_loss(labels, pds)), draws[:, 1])):
         low, high = (float(end) for end in np.quantile(column, tails))
         measured.append(Measured(value=value, low=low, high=high))
     return measured[0], measured[1]

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from instant_credit.errors import Refused
 from instant_credit.training.dataset import ModelColumns
 from instant_credit.training.fit import SIGNS
+from instant_credit.training.logistic import fit_logistic
 
 BINS_MAX: Final = 10
 INFORMATION_MIN: Final = 0.002
 _SMOOTHING: Final = 0.5
 _ROWS_MIN: Final = 30
 _RIDGE: Final = 1.0
-_STEPS_MAX: Final = 50
 
 
 class BinnedVariable(Struct, frozen=True, kw_only=True, eq=False):
@@ -89,7 +89,7 @@ def fit_scorecard(matrix: NDArray[np.float32], labels: NDArray[np.int8], columns
     chosen = [variable for variable in binned if variable.information >= INFORMATION_MIN]
     while chosen:
         weights = np.column_stack([variable.weigh(matrix[:, variable.position]) for variable in chosen])
-        intercept, coefficients = _fit_logistic(weights, labels)
+        intercept, coefficients = fit_logistic(weights, labels, ridge=_RIDGE)
         worst = int(coefficients.argmin())
         if coefficients[worst] > 0.0:
             return Scorecard(variables=tuple(chosen), coefficients=tuple(coefficients.tolist()), intercept=intercept)
@@ -162,22 +162,3 @@ def _weigh(bads: int, loans: int, prior: float) -> float:
     smoothed_bads = bads + 2.0 * _SMOOTHING * prior
     smoothed_goods = loans - bads + 2.0 * _SMOOTHING * (1.0 - prior)
     return float(np.log(smoothed_bads / smoothed_goods) - np.log(prior / (1.0 - prior)))
-
-
-def _fit_logistic(weights: NDArray[np.float64], labels: NDArray[np.int8]) -> tuple[float, NDArray[np.float64]]:
-    """Intercept and coefficients float64[k] by iteratively reweighted least squares with a light ridge on the coefficients."""
-    design = np.column_stack([np.ones(len(weights)), weights])
-    ridge = np.full(design.shape[1], _RIDGE)
-    ridge[0] = 0.0
-    prior = float(labels.mean())
-    beta = np.zeros(design.shape[1])
-    beta[0] = np.log(prior / (1.0 - prior))
-    for _ in range(_STEPS_MAX):
-        pds = 1.0 / (1.0 + np.exp(-(design @ beta)))
-        gradient = design.T @ (pds - labels) + ridge * beta
-        curvature = (design * (pds * (1.0 - pds))[:, None]).T @ design + np.diag(ridge)
-        step = np.linalg.solve(curvature, gradient)
-        beta -= step
-        if float(np.abs(step).max()) < 1e-10:
-            break
-    return float(beta[0]), beta[1:]
