@@ -35,7 +35,7 @@ from instant_credit.errors import Refused, require
 from instant_credit.outcome.events import RepaymentEvent
 from instant_credit.record.commit import commit_entries, commit_events
 from instant_credit.record.documents import put_document
-from instant_credit.record.ids import bucket_of, derive_id, time_of
+from instant_credit.record.ids import bucket_of, derive_id
 from instant_credit.record.pool import Record
 from instant_credit.record.rows import Entry, EventRow
 from instant_credit.record.sealing import bucket_of_person
@@ -271,10 +271,13 @@ class _Source(Iterator[_Prepared]):
 
 def _write_events(case_id: UUID, events: Sequence[RepaymentEvent]) -> tuple[EventRow, ...]:
     """An event's id is its Case and its content, so that a Case holds each event once, whichever tape told it."""
-    bucket, at = bucket_of(case_id), time_of(case_id)
     return tuple(
         EventRow(
-            event_id=derive_id(bucket, at, case_id.bytes + encode_canonical(event)),
+            event_id=derive_id(
+                bucket_of(case_id),
+                datetime.combine(event.known_on, time(), UTC),
+                case_id.bytes + encode_canonical(event),
+            ),
             kind=event.kind.value,
             amount_cents=event.amount_cents,
             event_on=event.event_on,
