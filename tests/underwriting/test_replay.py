@@ -27,8 +27,9 @@ from instant_credit.record.sealing import bucket_of_person
 from instant_credit.record.shipped import read_starter
 from instant_credit.training.importing import TapeImport, import_tape
 from instant_credit.training.mapping import load_mapping
+from instant_credit.underwriting import replay as replay_module
 from instant_credit.underwriting.books import export_book
-from instant_credit.underwriting.replay import replay
+from instant_credit.underwriting.replay import RELEASES_MAX, replay
 from tests.lending import AS_OF, invent_values
 from tests.tapes import LENDING_CLUB_2007_2011, require_tape
 
@@ -85,6 +86,37 @@ async def test_decisions_come_out_with_the_same_bytes_whatever_the_chunk(stocked
         summary = await replay(stocked, "replayed", chunk=chunk)
         assert (summary.equal, summary.different, summary.erased, summary.undecided) == (CASES, 0, 0, 5)
     assert summary.is_faithful
+
+
+@pytest.mark.anyio
+async def test_few_releases_are_held_however_many_decided(stocked, actor, release, cases, monkeypatch):
+    loaded = []
+
+    async def load(_record, release_hash):
+        loaded.append(release_hash)
+        return release
+
+    monkeypatch.setattr(replay_module, "load_release", load)
+    decision = decide(cases[0], release)
+    for book, releases in (("few", RELEASES_MAX), ("many", 10)):
+        entries = [
+            entry_of(
+                stocked,
+                case,
+                place,
+                msgspec.structs.replace(decision, release_hash=f"{place % releases:064x}"),
+                book=book,
+            )
+            for place, case in enumerate(cases)
+        ]
+        await commit_entries(stocked, entries, actor)
+    for book, chunk, loads in (("few", 5, RELEASES_MAX), ("many", CASES, 10)):
+        loaded.clear()
+        await replay(stocked, book, chunk=chunk)
+        assert len(loaded) == loads
+    loaded.clear()
+    await replay(stocked, "many", chunk=5)
+    assert len(loaded) > 10
 
 
 @pytest.mark.anyio
@@ -197,6 +229,33 @@ async def test_a_release_decides_a_tape_of_its_own_product_only(record, actor, d
 
 
 @pytest.mark.anyio
+async def test_cases_recorded_without_a_decision_stay_undecided_and_that_is_said(
+    stocked, environ, actor, documents, tmp_path
+):
+    await activate_release(stocked, "personal_loan", documents.release_hash, actor)
+    path = tmp_path / "tape.csv"
+    path.write_text("funded_amnt,term,annual_inc,Class\n5000,36,40000,good\n6000,36,40000,good\n")
+    mapping = read_starter("mappings", "lending_club_2016q1")
+    facts, events = mapping.index("[facts."), mapping.index("[[events]]")
+    needed = "".join(
+        f'[facts.{name}]\ncolumn = "{column}"\n'
+        for name, column in (
+            ("requested_amount_cents", "funded_amnt"),
+            ("term_months", "term"),
+            ("income_annual_cents", "annual_inc"),
+        )
+    )
+    (tmp_path / "mapping.toml").write_text(mapping[:facts] + needed + mapping[events:])
+    told = ("tape", "import", path, "--mapping", tmp_path / "mapping.toml", "--book", "known")
+    assert "undecided" not in run(environ, *told).stdout
+    decided = run(environ, *told, "--decide")
+    assert decided.returncode == 0, decided.stderr
+    assert "2 of the Cases recorded before stay undecided" in decided.stdout
+    assert "--book NAME --decide" in decided.stdout
+    assert "undecided" not in run(environ, *told[:-1], "new", "--decide").stdout
+
+
+@pytest.mark.anyio
 async def test_a_tape_that_is_decided_keeps_its_decisions(record, actor, documents, release, tmp_path):
     mapping = load_mapping(read_starter("mappings", "lending_club_2016q1"), documents.product)
     path = tmp_path / "tape.csv"
@@ -215,7 +274,9 @@ async def test_a_tape_that_is_decided_keeps_its_decisions(record, actor, documen
         decide_with=release,
     )
     summary = await import_tape(record, tape, actor)
-    assert summary.recorded == 2
+    assert (summary.recorded, summary.undecided) == (2, 0)
+    again = await import_tape(record, tape, actor)
+    assert (again.already, again.undecided) == (2, 0)
     kept = [case async for case in iterate_cases(record, "decided", with_decisions=True)]
     assert {case.release_hash for case in kept} == {release.hash}
     assert kept[0].decision == kept[1].decision

@@ -5,7 +5,7 @@
 An erased person's Case can't be opened and is counted apart; a Case that was never decided has nothing to compare.
 """
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -24,6 +24,7 @@ from instant_credit.underwriting.releases import load_release
 
 CHUNK_CASES: Final = 1_000
 DIFFERENT_IDS_MAX: Final = 20
+RELEASES_MAX: Final = 4
 _CASE_DECODER: Final = msgspec.json.Decoder(Case)
 
 
@@ -61,23 +62,38 @@ async def replay(
             raise NotFound("book", book)
         books = [book]
     summary = ReplaySummary()
-    releases: dict[str, Release] = {}
+    releases = _Releases(record)
     for name in books:
         waiting: list[StoredCase] = []
         async for case in iterate_cases(record, name, with_decisions=True, with_events=False, chunk=chunk):
             waiting.append(case)
             if len(waiting) == chunk:
-                summary = await _replay_chunk(record, waiting, releases, summary)
+                summary = await _replay_chunk(waiting, releases, summary)
                 waiting = []
                 progress(summary)
-        summary = await _replay_chunk(record, waiting, releases, summary)
+        summary = await _replay_chunk(waiting, releases, summary)
         progress(summary)
     return summary
 
 
-async def _replay_chunk(
-    record: Record, stored: Sequence[StoredCase], releases: dict[str, Release], summary: ReplaySummary
-) -> ReplaySummary:
+class _Releases:
+    """The releases used last, composed; never more than `RELEASES_MAX` of them, however many a book was decided under."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._held: OrderedDict[str, Release] = OrderedDict()
+
+    async def find(self, release_hash: str) -> Release:
+        """The release, loaded unless it is held."""
+        if release_hash not in self._held:
+            if len(self._held) == RELEASES_MAX:
+                self._held.popitem(last=False)
+            self._held[release_hash] = await load_release(self._record, release_hash)
+        self._held.move_to_end(release_hash)
+        return self._held[release_hash]
+
+
+async def _replay_chunk(stored: Sequence[StoredCase], releases: _Releases, summary: ReplaySummary) -> ReplaySummary:
     by_release: dict[str, list[tuple[StoredCase, Case, bytes]]] = defaultdict(list)
     erased = undecided = equal = 0
     different_ids = []
@@ -89,9 +105,7 @@ async def _replay_chunk(
         else:
             by_release[one.release_hash].append((one, _CASE_DECODER.decode(one.case), one.decision))
     for release_hash, rows in by_release.items():
-        if release_hash not in releases:
-            releases[release_hash] = await load_release(record, release_hash)
-        decisions = decide_many([case for _, case, _ in rows], releases[release_hash])
+        decisions = decide_many([case for _, case, _ in rows], await releases.find(release_hash))
         for (one, _, recorded), decision in zip(rows, decisions, strict=True):
             if encode_canonical(decision) == recorded:
                 equal += 1
