@@ -78,9 +78,7 @@ def cluster(shared_folder: Path) -> Iterator[Cluster]:
 def database(cluster: Cluster, shared_folder: Path) -> str:
     """Name of this worker's own migrated database."""
     name = f"worker_{uuid4().hex}"
-    with (shared_folder / "template.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        run_apart(_clone_template(cluster, name))
+    _make_database(cluster, shared_folder, name)
     return name
 
 
@@ -106,6 +104,20 @@ def settings(cluster: Cluster, empty_database: str, tmp_path: Path) -> Settings:
         database_owner_url=cluster.url(OWNER, empty_database),
         key_ring=tmp_path / "keys" / "ring.json",
     )
+
+
+@pytest.fixture
+def other_settings(cluster: Cluster, shared_folder: Path, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a second record: an empty database, a home and a key ring of its own."""
+    name = f"other_{uuid4().hex}"
+    _make_database(cluster, shared_folder, name)
+    yield Settings(
+        home=tmp_path / "other" / "home",
+        database_url=cluster.url(APP, name),
+        database_owner_url=cluster.url(OWNER, name),
+        key_ring=tmp_path / "other" / "keys" / "ring.json",
+    )
+    run_apart(_drop_database(cluster, name))
 
 
 @pytest.fixture
@@ -136,6 +148,18 @@ async def record(settings: Settings, clock: FixedClock) -> AsyncIterator[Record]
     """An open record without rows, whose clock stands still."""
     async with open_record(settings, clock=clock) as opened:
         yield opened
+
+
+def _make_database(cluster: Cluster, shared_folder: Path, name: str) -> None:
+    with (shared_folder / "template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        run_apart(_clone_template(cluster, name))
+
+
+async def _drop_database(cluster: Cluster, name: str) -> None:
+    connection = await asyncpg.connect(cluster.url(SUPERUSER, "postgres"))
+    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await connection.close()
 
 
 async def _clone_template(cluster: Cluster, name: str) -> None:

@@ -101,6 +101,37 @@ async def test_twins_in_one_commit_leave_the_first(record: Record, actor: Actor)
     assert outcomes[1].answer == entries[0].answer
 
 
+async def test_a_row_of_a_book_is_one_case_whatever_id_it_comes_with(
+    record: Record, actor: Actor, superuser_url: str
+) -> None:
+    first = make_entry(record, 1)
+    (twin,) = make_persons_entries(record, first.person_id, 1)
+    again = replace(twin, natural_key=first.natural_key)
+    await commit_entries(record, [first], actor)
+    before = await count_rows(superuser_url)
+    (found,) = await commit_entries(record, [again], actor)
+    assert (found.kind, found.case_id, found.answer) == ("existing", first.case_id, first.answer)
+    assert await count_rows(superuser_url) == before
+    (elsewhere,) = await commit_entries(record, [replace(again, book="other")], actor)
+    assert (elsewhere.kind, elsewhere.case_id) == ("recorded", again.case_id)
+
+
+async def test_one_row_twice_in_one_commit_leaves_the_first(record: Record, actor: Actor) -> None:
+    first = make_entry(record, 1)
+    (twin,) = make_persons_entries(record, first.person_id, 1)
+    found = await commit_entries(record, [first, replace(twin, natural_key=first.natural_key)], actor)
+    assert [(one.kind, one.case_id) for one in found] == [("recorded", first.case_id), ("existing", first.case_id)]
+
+
+async def test_racing_commits_of_one_row_leave_one_case(record: Record, actor: Actor) -> None:
+    first = make_entry(record, 1)
+    same = [replace(entry, natural_key=first.natural_key) for entry in make_persons_entries(record, first.person_id, 5)]
+    found = await asyncio.gather(*(commit_entries(record, [entry], actor) for entry in (first, *same)))
+    (case,) = await read_book(record)
+    assert sorted(one.kind for (one,) in found) == ["existing"] * 5 + ["recorded"]
+    assert {one.case_id for (one,) in found} == {case.case_id}
+
+
 async def test_one_key_of_two_clients_is_two_keys(record: Record, actor: Actor) -> None:
     entries = [make_keyed(record, 1, "key", client_id="one"), make_keyed(record, 2, "key", client_id="other")]
     outcomes = await commit_entries(record, entries, actor)

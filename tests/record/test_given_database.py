@@ -11,13 +11,14 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from instant_credit.access.actors import Actor
 from instant_credit.record import embedded
 from instant_credit.record.commit import commit_entries
 from instant_credit.record.embedded import SUPERUSER, destroy_cluster, use_cluster
 from instant_credit.record.installation import prepare_installation
-from instant_credit.record.pool import open_record
+from instant_credit.record.pool import Caution, open_record
 from instant_credit.record.reads import iterate_cases
 from instant_credit.settings import Settings
 from tests.conftest import run_apart
@@ -67,6 +68,9 @@ def test_one_superuser_login_is_enough(lender: embedded.Cluster, tmp_path: Path,
     settings = Settings(home=tmp_path, database_url=url, key_ring=tmp_path / "ring.json")
     assert len(asyncio.run(use_record(settings, actor, range(3)))) == 3
     assert len(asyncio.run(use_record(settings, actor, range(5)))) == 5
+    (caution,) = asyncio.run(read_warnings(settings))
+    assert caution.event == "record_not_append_only"
+    assert "the server's login is a superuser" in caution.detail
 
 
 def test_an_owner_login_lets_a_plain_login_in(lender: embedded.Cluster, tmp_path: Path, actor: Actor) -> None:
@@ -90,6 +94,11 @@ def test_an_owner_login_lets_a_plain_login_in(lender: embedded.Cluster, tmp_path
         key_ring=tmp_path / "ring.json",
     )
     assert len(asyncio.run(use_record(settings, actor, range(3)))) == 3
+    assert asyncio.run(read_warnings(settings)) == ()
+    owner_serves = replace(settings, database_url=settings.database_owner_url)
+    (caution,) = asyncio.run(read_warnings(owner_serves))
+    assert caution.event == "record_not_append_only"
+    assert "may become instant_credit_owner" in caution.detail
     # Once the schema is there, the plain login serves alone.
     alone = Settings(home=tmp_path, database_url=settings.database_url, key_ring=settings.key_ring)
     assert len(asyncio.run(use_record(alone, actor, range(4)))) == 4
@@ -129,11 +138,14 @@ def test_postgres_15_does(tmp_path: Path, actor: Actor) -> None:
     with running_15(tmp_path) as url:
         settings = Settings(home=tmp_path, database_url=url, key_ring=tmp_path / "ring.json")
         assert len(asyncio.run(use_record(settings, actor, range(3)))) == 3
-        assert asyncio.run(read_warnings(settings)) == (
-            "the database runs with fsync = off: an answer may leave before its record is on disk; switch it on",
+        durable, append_only = asyncio.run(read_warnings(settings))
+        assert durable.event == "record_not_durable"
+        assert durable.detail == (
+            "the database runs with fsync = off: an answer may leave before its record is on disk; switch it on"
         )
+        assert (append_only.event, "is a superuser" in append_only.detail) == ("record_not_append_only", True)
 
 
-async def read_warnings(settings: Settings) -> tuple[str, ...]:
+async def read_warnings(settings: Settings) -> tuple[Caution, ...]:
     async with open_record(settings) as record:
         return record.warnings

@@ -1,4 +1,6 @@
+import json
 import os
+from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID
@@ -9,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instant_credit.errors import BrokenInvariant, Refused
-from instant_credit.record.sealing import KeyRing, WrappedKey, bucket_of_person, open_key_ring, seal, unseal
+from instant_credit.record.sealing import (
+    KeyRing,
+    WrappedKey,
+    bucket_of_person,
+    create_key_ring,
+    name_master_key,
+    read_key_ring,
+    seal,
+    unseal,
+)
 
 RING = KeyRing(current="k1", master_keys={"k1": b"1" * 32}, identity_key=b"2" * 32, body_key=b"3" * 32)
 KEY_ID = UUID(int=7)
@@ -81,6 +92,35 @@ def test_another_ring_names_persons_otherwise() -> None:
     assert other.person_id_of("123456789") != RING.person_id_of("123456789")
 
 
+def test_the_fingerprint_follows_the_keys_of_both_hashes_and_no_master_key() -> None:
+    one, two, three = b"1" * 32, b"2" * 32, b"3" * 32
+    rings = [
+        KeyRing(current="k1", master_keys={"k1": one}, identity_key=identity_key, body_key=body_key)
+        for identity_key, body_key in ((two, three), (three, two), (two, one), (one, three))
+    ]
+    assert len({ring.fingerprint() for ring in rings}) == 4
+    turned = KeyRing(current="k2", master_keys={"k1": one, "k2": two}, identity_key=two, body_key=three)
+    assert turned.fingerprint() == RING.fingerprint()
+    assert len(RING.fingerprint()) == 32
+
+
+def test_a_master_key_is_named_by_itself(tmp_path: Path) -> None:
+    wrapped = set()
+    for folder in ("one", "other"):
+        path = tmp_path / folder / "ring.json"
+        create_key_ring(path)
+        wrapped.add(read_key_ring(path).wrap_key(KEY_ID, b"p" * 32, b"d" * 32, os.urandom).master_key_id)
+        (named,) = json.loads(path.read_text())["master_keys"].items()
+        assert named[0] == name_master_key(b64decode(named[1]))
+    assert len(wrapped) == 2
+
+
+def test_reading_makes_no_ring(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="no key ring at"):
+        read_key_ring(tmp_path / "ring.json")
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_bucket_is_the_first_byte() -> None:
     assert bucket_of_person(b"\xfe" + b"\0" * 31) == 254
 
@@ -99,7 +139,8 @@ def test_a_key_ring_shows_no_key() -> None:
 def test_the_ring_is_made_once_and_readable_by_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "keys" / "ring.json"
     with ThreadPoolExecutor(8) as threads:
-        names = set(threads.map(lambda _: open_key_ring(path).person_id_of("1234"), range(32)))
+        list(threads.map(lambda _: create_key_ring(path), range(32)))
+        names = set(threads.map(lambda _: read_key_ring(path).person_id_of("1234"), range(32)))
     assert len(names) == 1
     assert path.stat().st_mode & 0o777 == 0o600
     assert [left.name for left in path.parent.iterdir()] == ["ring.json"]
@@ -107,10 +148,10 @@ def test_the_ring_is_made_once_and_readable_by_its_owner_only(tmp_path: Path) ->
 
 def test_a_ring_that_others_can_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "ring.json"
-    open_key_ring(path)
+    create_key_ring(path)
     path.chmod(0o640)
     with pytest.raises(Refused, match="chmod 600"):
-        open_key_ring(path)
+        read_key_ring(path)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"current": 1}', "\x00"])
@@ -119,7 +160,7 @@ def test_a_file_that_is_no_ring_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     path.chmod(0o600)
     with pytest.raises(Refused, match="not a key ring"):
-        open_key_ring(path)
+        read_key_ring(path)
 
 
 def test_keys_of_another_length_are_refused() -> None:

@@ -46,11 +46,10 @@ async def test_rows_are_the_features_and_labels_of_the_cases(record, actor, tmp_
 
 
 @pytest.mark.anyio
-async def test_the_same_book_in_another_record_is_the_same_training_set(record, settings, clock, actor, tmp_path):
+async def test_the_same_book_in_another_record_is_the_same_training_set(record, other_settings, clock, actor, tmp_path):
     await import_rows(record, actor, tmp_path)
     first = await gather_training_set(record, book="small", product=PRODUCT, known_on=LATE)
-    other_keys = msgspec.structs.replace(settings, key_ring=tmp_path / "other" / "ring.json")
-    async with open_record(other_keys, clock=clock) as other:
+    async with open_record(other_settings, clock=clock) as other:
         tape = msgspec.structs.replace(job(write_tape(tmp_path / "again.csv", ROWS[::-1])), book="again")
         await import_tape(other, tape, actor)
         second = await gather_training_set(other, book="again", product=PRODUCT, known_on=LATE)

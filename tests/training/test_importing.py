@@ -143,7 +143,7 @@ async def test_a_damaged_file_keeps_what_was_read_and_the_whole_one_goes_on(reco
 
 
 @pytest.mark.anyio
-async def test_the_export_holds_facts_events_and_no_id_of_the_record(record, actor, settings, tmp_path):
+async def test_the_export_holds_facts_events_and_no_id_of_the_record(record, actor, other_settings, tmp_path):
     tape = job(write_tape(tmp_path / "tape.csv", GOOD_ROWS))
     await import_tape(record, tape, actor)
     first = await export(record, "small")
@@ -154,8 +154,7 @@ async def test_the_export_holds_facts_events_and_no_id_of_the_record(record, act
     async for case in iterate_cases(record, "small"):
         assert str(case.case_id).encode() not in first
         assert case.person_id.hex().encode() not in first
-    other_ring = msgspec.structs.replace(settings, key_ring=tmp_path / "other" / "ring.json")
-    async with open_record(other_ring) as other:
+    async with open_record(other_settings) as other:
         await import_tape(other, msgspec.structs.replace(tape, book="other_ring"), actor)
         assert await export(other, "other_ring") == first
 

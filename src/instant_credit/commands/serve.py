@@ -64,7 +64,7 @@ class Server(uvicorn.Server):
 async def _serve(settings: Settings, host: str, port: int) -> None:
     async with open_record(settings) as record:
         for warning in record.warnings:
-            structlog.get_logger("instant_credit.record").warning("record_not_durable", detail=warning)
+            structlog.get_logger("instant_credit.record").warning(warning.event, detail=warning.detail)
         releases = LiveReleases(record, _log_not_loaded)
         await releases.refresh()
         if not releases.live() and not releases.not_loaded():

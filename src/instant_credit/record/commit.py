@@ -3,9 +3,13 @@
 The law: an entry is written whole or not at all; the first one to be written stands for ever; whoever comes second gets the
 first one's answer. It holds for one entry and for five thousand, for concurrent callers and for connections that break.
 
+Three things make an entry the second one, in this order: its client's idempotency key, its natural key in its book and bucket, its
+case id. A natural key therefore holds as long as its row is of the same person: a row whose person is named otherwise falls into
+another bucket, where no index can see the first one (ADR 0003).
+
 Two round trips, however many entries:
 
-1. ``look_up_entries`` reads, per entry, the person's present data key, the Case or idempotency key that stands already, and its answer.
+1. ``look_up_entries`` reads, per entry, the person's present data key, what stands already for one of the three, and its answer.
 2. ``insert_entries`` writes everything that is new in one statement, which is one transaction. It has no ON CONFLICT: losing a race
    is a unique violation that undoes the whole statement, and the round begins again with what now stands.
 
@@ -49,8 +53,8 @@ async def commit_entries(record: Record, entries: Sequence[Entry], actor: Actor)
 
     Parameters
     ----------
-    entries : 0 to 10,000. An entry whose Case, or whose (client, idempotency key), is recorded already is left out and answered
-        with what stands; the same holds for a later twin inside `entries`.
+    entries : 0 to 10,000. An entry whose Case, (client, idempotency key) or (bucket, book, natural key) is recorded already is left
+        out and answered with what stands; the same holds for a later twin inside `entries`.
     actor : who writes.
 
     Raises
@@ -159,20 +163,25 @@ def _check_entry(entry: Entry) -> None:
 
 
 def _lead(entries: Sequence[Entry], waiting: Sequence[int]) -> list[int]:
-    """Places to write now: of twins (same Case, or same client and key) only the first."""
-    cases: set[UUID] = set()
-    keys: set[tuple[str | None, str]] = set()
+    """Places to write now: of twins (same Case, same client and key, or same row of a book) only the first."""
+    taken: set[object] = set()
     leading = []
     for place in waiting:
-        entry = entries[place]
-        key = None if entry.idempotency_key is None else (entry.client_id, entry.idempotency_key)
-        if entry.case_id in cases or key in keys:
-            continue
-        cases.add(entry.case_id)
-        if key is not None:
-            keys.add(key)
-        leading.append(place)
+        names = _name_entry(entries[place])
+        if taken.isdisjoint(names):
+            taken.update(names)
+            leading.append(place)
     return leading
+
+
+def _name_entry(entry: Entry) -> list[object]:
+    """All that must stand once in the record, of one entry."""
+    names: list[object] = [entry.case_id]
+    if entry.idempotency_key is not None:
+        names.append((entry.client_id, entry.idempotency_key))
+    if entry.natural_key is not None:
+        names.append((bucket_of(entry.case_id), entry.book, entry.natural_key))
+    return names
 
 
 async def _run_round(record: Record, entries: list[Entry], actor: Actor, *, was_cut: bool) -> list[Committed] | None:
@@ -188,6 +197,8 @@ async def _run_round(record: Record, entries: list[Entry], actor: Actor, *, was_
             [entry.case_id for entry in entries],
             [entry.client_id for entry in entries],
             [entry.idempotency_key for entry in entries],
+            [entry.book for entry in entries],
+            [entry.natural_key for entry in entries],
         )
         outcomes: list[Committed] = []
         fresh: list[tuple[Entry, Any]] = []

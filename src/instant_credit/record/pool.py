@@ -8,24 +8,28 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
 from msgspec import Struct
 
-from instant_credit.errors import BrokenInvariant, Unavailable
+from instant_credit.access.actors import Actor, ActorKind
+from instant_credit.errors import BrokenInvariant, Refused, Unavailable
 from instant_credit.record.clock import Clock, Entropy, SystemClock
 from instant_credit.record.embedded import APP, OWNER, use_cluster
 from instant_credit.record.migrate import migrate
-from instant_credit.record.sealing import KeyRing, open_key_ring
+from instant_credit.record.sealing import KeyRing, create_key_ring, read_key_ring
 from instant_credit.record.shipped import read_sql
-from instant_credit.settings import Settings
+from instant_credit.settings import DATABASE_OWNER_URL, DATABASE_URL, KEY_RING, Settings
 
 STATEMENT_SECONDS: Final = 30
 ACQUIRE_SECONDS: Final = 5
 CONNECT_SECONDS: Final = 10
 
 _SERVER_SETTINGS: Final = {
+_ACTOR: Final = Actor(kind=ActorKind.JOB, id="open-record")
+
     "application_name": "instant-credit",
     "role": APP,
     "search_path": "instant_credit",
@@ -73,12 +77,19 @@ class Record:
 
     Attributes
     ----------
+class Caution(Struct, frozen=True, kw_only=True):
+    """What an operator should know about a database: `event` is its name in the log, `detail` one sentence that says what to do."""
+
+    event: str
+    detail: str
+
+
     key_ring, clock, entropy : what ids and sealing take.
-    warnings : what an operator should know about this database, one sentence each.
+    warnings : what an operator should know about this database.
     """
 
     def __init__(
-        self, *, pool: Any, key_ring: KeyRing, clock: Clock, entropy: Entropy, warnings: tuple[str, ...] = ()
+        self, *, pool: Any, key_ring: KeyRing, clock: Clock, entropy: Entropy, warnings: tuple[Caution, ...] = ()
     ) -> None:
         self._pool = pool
         self.key_ring = key_ring
@@ -89,9 +100,8 @@ class Record:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
         """A connection of the app role; database trouble inside the block leaves as `Unavailable`."""
-        with passing_as_unavailable():
-            async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-                yield connection
+        async with _lend(self._pool) as connection:
+            yield connection
 
     async def ping(self) -> None:
         """Return when the database answers; raise `Unavailable` when it does not."""
@@ -104,6 +114,13 @@ def passing_as_unavailable() -> Iterator[None]:
     """Turn trouble that passes into `Unavailable` and other refusals into `BrokenInvariant`, without a word of any row."""
     try:
         yield
+@asynccontextmanager
+async def _lend(pool: Any) -> AsyncIterator[Any]:
+    with passing_as_unavailable():
+        async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            yield connection
+
+
     except _PASSING as trouble:
         if isinstance(trouble, ValueError):  # asyncpg calls wrong arguments an InterfaceError too: that is our bug
             raise
@@ -141,7 +158,7 @@ async def open_record(
 
     Raises
     ------
-    Refused : the database or the key ring is not what it should be; the message says what to do.
+    Refused : the database or the key ring is not what it should be, or they do not belong together; the message says what to do.
     Unavailable : the database does not answer.
     """
     clock = SystemClock() if clock is None else clock
@@ -160,10 +177,41 @@ async def open_record(
                 server_settings=_SERVER_SETTINGS,
             )
         stack.push_async_callback(_close, pool)
-        key_ring = open_key_ring(settings.key_ring, entropy)
-        record = Record(pool=pool, key_ring=key_ring, clock=clock, entropy=entropy)
-        record.warnings = await _read_warnings(record)
-        yield record
+        key_ring = await _open_own_ring(pool, settings.key_ring, clock, entropy)
+        async with _lend(pool) as connection:
+            warnings = await _read_warnings(connection)
+        yield Record(pool=pool, key_ring=key_ring, clock=clock, entropy=entropy, warnings=warnings)
+
+
+async def _open_own_ring(pool: Any, path: Path, clock: Clock, entropy: Entropy) -> KeyRing:
+    """The key ring that this record was made with; a record without one is made with the ring at `path`, new or not.
+
+    Under another ring every person would get a second name and every idempotency key would count as new.
+    """
+    async with _lend(pool) as connection:
+        fingerprint = await connection.fetchval(read_sql("read_key_ring"))
+    if fingerprint is None:
+        create_key_ring(path, entropy)
+        key_ring = read_key_ring(path)
+        # Of two hosts that do so at once one wins; the other one has a ring that is not this record's.
+        async with _lend(pool) as connection:
+            await connection.execute(
+                read_sql("insert_key_ring"), key_ring.fingerprint(), _ACTOR.kind.value, _ACTOR.id, clock.now()
+            )
+            fingerprint = await connection.fetchval(read_sql("read_key_ring"))
+    elif not path.exists():
+        raise Refused(
+            f"there is no key ring at {path}, and this record was made with one: put a copy of that file there (mode 600), "
+            f"or let {KEY_RING} name it. A new ring would open nothing of this record"
+        )
+    else:
+        key_ring = read_key_ring(path)
+    if key_ring.fingerprint() != fingerprint:
+        raise Refused(
+            f"{path} is not the key ring that this record was made with: put a copy of that one there (mode 600), "
+            f"let {KEY_RING} name it, or use another database"
+        )
+    return key_ring
 
 
 async def _close(pool: Any) -> None:
@@ -174,12 +222,24 @@ async def _close(pool: Any) -> None:
         pool.terminate()
 
 
-async def _read_warnings(record: Record) -> tuple[str, ...]:
-    """What this server's settings would cost in a crash."""
-    async with record.connection() as connection:
-        rows = await connection.fetch(read_sql("list_durability"))
-    return tuple(
-        f"the database runs with {row['name']} = off: an answer may leave before its record is on disk; switch it on"
-        for row in rows
+async def _read_warnings(connection: Any) -> tuple[Caution, ...]:
+    """What this server's settings would cost in a crash, and what its login could undo."""
+    cautions = [
+        Caution(
+            event="record_not_durable",
+            detail=f"the database runs with {row['name']} = off: an answer may leave before its record is on disk; switch it on",
+        )
+        for row in await connection.fetch(read_sql("list_durability"))
         if row["setting"] == "off"
-    )
+    ]
+    login = await connection.fetchrow(read_sql("read_login"))
+    if login["is_superuser"] or login["may_own"]:
+        power = "is a superuser" if login["is_superuser"] else f"may become {OWNER}"
+        cautions.append(
+            Caution(
+                event="record_not_append_only",
+                detail=f"the server's login {power}, so it could change recorded facts: give {DATABASE_URL} a login that is a member "
+                f"of {APP} alone, and {DATABASE_OWNER_URL} the one that migrates",
+            )
+        )
+    return tuple(cautions)

@@ -27,6 +27,8 @@ from msgspec import Struct
 
 from instant_credit.errors import BrokenInvariant, Refused, require
 from instant_credit.record.clock import Entropy
+from instant_credit.record.home import naming_folder
+from instant_credit.settings import KEY_RING
 
 KEY_BYTES: Final = 32
 SCHEMA_VERSION: Final = 1
@@ -78,6 +80,14 @@ class KeyRing:
     def __repr__(self) -> str:
         return f"KeyRing(current={self._current!r})"
 
+    def fingerprint(self) -> bytes:
+        """32 bytes that name the two keyed hashes, and tell nothing of the keys: equal for rings under which persons and request
+        bodies are recognised alike, whatever their master keys.
+        """
+        # Both kinds of message begin otherwise: a person's with "person", a body's with its client's id, which is never empty.
+        of_body_key = hmac.digest(self._body_key, b"\x00key ring", sha256)
+        return hmac.digest(self._identity_key, b"key ring\x00" + of_body_key, sha256)
+
     def person_id_of(self, identity_number: str) -> bytes:
         """Name of a person: 32 bytes, HMAC-SHA256 of the identity number without spaces, hyphens, dots and case."""
         folded = unicodedata.normalize("NFKC", identity_number).casefold()
@@ -108,6 +118,11 @@ class KeyRing:
                 f"the key ring has no master key {wrapped.master_key_id}: use the ring this record was made with"
             )
         return unseal(AESGCM(master_key), wrapped.wrapped, place=_PERSON_KEY_PLACE, row_id=key_id.bytes + person_id)
+
+
+def name_master_key(master_key: bytes) -> str:
+    """Id of a master key: 16 hex digits that follow from the key, so that two keys never share one."""
+    return hmac.digest(master_key, b"master key", sha256)[:8].hex()
 
 
 def bucket_of_person(person_id: bytes) -> int:
@@ -146,22 +161,33 @@ def unseal(data_key: AESGCM, sealed: bytes, *, place: str, row_id: bytes) -> byt
         raise BrokenInvariant(f"sealed bytes of {place} do not open: altered, moved, or another key ring") from None
 
 
-def open_key_ring(path: Path, entropy: Entropy = os.urandom) -> KeyRing:
-    """The key ring in a file, made on first use with mode 0600.
+def create_key_ring(path: Path, entropy: Entropy = os.urandom) -> None:
+    """Make a key ring's file with mode 0600, unless it is there.
 
     Losing the file loses every sealed value: keep a copy apart from the database's backups.
+    """
+    with naming_folder(path, KEY_RING):
+        if not path.exists():
+            _create_ring_file(path, entropy)
+
+
+def read_key_ring(path: Path) -> KeyRing:
+    """The key ring in a file.
 
     Raises
     ------
-    Refused : others can read the file, or it is no key ring.
+    Refused : there is no such file, others can read it, or it is no key ring.
     """
-    if not path.exists():
-        _create_ring_file(path, entropy)
-    mode = path.stat().st_mode
-    if mode & 0o077:
-        raise Refused(f"{path} can be read by others: run chmod 600 on it")
+    with naming_folder(path, KEY_RING):
+        if not path.exists():
+            raise Refused(f"there is no key ring at {path}")
+        if path.is_dir():
+            raise Refused(f"{path} is a folder: let {KEY_RING} name the key ring's file")
+        if path.stat().st_mode & 0o077:
+            raise Refused(f"{path} can be read by others: run chmod 600 on it")
+        raw = path.read_bytes()
     try:
-        ring = msgspec.json.decode(path.read_bytes(), type=_RingFile)
+        ring = msgspec.json.decode(raw, type=_RingFile)
         return KeyRing(
             current=ring.current,
             master_keys={key_id: b64decode(key, validate=True) for key_id, key in ring.master_keys.items()},
@@ -178,7 +204,14 @@ def _create_ring_file(path: Path, entropy: Entropy) -> None:
     def fresh() -> str:
         return b64encode(entropy(KEY_BYTES)).decode()
 
-    ring = _RingFile(current="k1", master_keys={"k1": fresh()}, identity_key=fresh(), body_key=fresh())
+    master_key = entropy(KEY_BYTES)
+    master_key_id = name_master_key(master_key)
+    ring = _RingFile(
+        current=master_key_id,
+        master_keys={master_key_id: b64encode(master_key).decode()},
+        identity_key=fresh(),
+        body_key=fresh(),
+    )
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".ring-")
     try:

@@ -10,6 +10,8 @@
 --   recorded_at timestamptz[]
 -- $42..$49 events: bucket smallint[], case_id uuid[], event_id uuid[], kind text[], amount_cents bigint[], event_on date[], known_on date[],
 --   recorded_at timestamptz[]
+-- Relies on the primary keys of cases, person_keys, identities, decisions, idempotency_keys and repayment_events, on cases_by_natural_key,
+--   person_keys (bucket, person_id) and decisions (bucket, case_id): their uniqueness decides races.
 WITH inserted_cases AS (
     INSERT INTO cases (
         bucket, case_id, person_id, key_id, book, product, product_hash, as_of, natural_key, sealed_case, sealed_monitoring,

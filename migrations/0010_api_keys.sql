@@ -1,4 +1,4 @@
--- API keys: the hash of the secret only. A revocation is a row of its own.
+-- API keys: the hash of the secret only.
 CREATE TABLE instant_credit.api_keys (
     key_id text PRIMARY KEY CHECK (char_length(key_id) = 16),
     client_id text NOT NULL CHECK (char_length(client_id) BETWEEN 1 AND 64),
@@ -13,14 +13,4 @@ CREATE TABLE instant_credit.api_keys (
 CREATE TRIGGER api_keys_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON instant_credit.api_keys
     FOR EACH STATEMENT EXECUTE FUNCTION instant_credit.refuse_change();
 
-CREATE TABLE instant_credit.api_key_revocations (
-    key_id text PRIMARY KEY REFERENCES instant_credit.api_keys (key_id),
-    actor_kind text NOT NULL CHECK (actor_kind IN ('api_key', 'person', 'job')),
-    actor_id text NOT NULL CHECK (char_length(actor_id) BETWEEN 1 AND 64),
-    recorded_at timestamptz NOT NULL
-);
-
-CREATE TRIGGER api_key_revocations_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON instant_credit.api_key_revocations
-    FOR EACH STATEMENT EXECUTE FUNCTION instant_credit.refuse_change();
-
-GRANT SELECT, INSERT ON instant_credit.api_keys, instant_credit.api_key_revocations TO instant_credit_app;
+GRANT SELECT, INSERT ON instant_credit.api_keys TO instant_credit_app;
