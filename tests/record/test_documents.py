@@ -9,10 +9,10 @@ from instant_credit.errors import BrokenInvariant, NotFound
 from instant_credit.record.documents import (
     activate_release,
     get_document,
-    list_activations,
     list_documents,
     live_releases,
     put_document,
+    put_documents,
 )
 from instant_credit.record.pool import Record
 
@@ -30,6 +30,28 @@ async def test_keeping_a_document_again_changes_nothing(record: Record, actor: A
     (row,) = await list_documents(record, "model")
     assert (row.content_hash, row.bytes) == (hash_content(b"tables"), 6)
     assert await list_documents(record, "policy") == ()
+
+
+async def test_documents_are_kept_together_in_order(record: Record, actor: Actor) -> None:
+    known = await put_document(record, "model", b"tables", actor)
+    bodies = [b"second", b"tables", b"first", b"second"]
+    hashes = await put_documents(record, [("model", body) for body in bodies], actor)
+    assert hashes == tuple(hash_content(body) for body in bodies)
+    assert hashes[1] == known
+    assert len(await list_documents(record, "model")) == 3
+    assert await put_documents(record, [], actor) == ()
+
+
+async def test_one_bad_document_leaves_none(record: Record, actor: Actor) -> None:
+    with pytest.raises(BrokenInvariant, match="documents_kind_check"):
+        await put_documents(record, [("model", b"tables"), ("k" * 65, b"other"), ("model", b"more")], actor)
+    assert await list_documents(record, "model") == ()
+
+
+async def test_the_same_documents_in_opposite_order_at_once_are_kept(record: Record, actor: Actor) -> None:
+    documents = [("model", bytes([number])) for number in range(200)]
+    await asyncio.gather(*(put_documents(record, documents[::step], actor) for step in (1, -1, 1, -1)))
+    assert len(await list_documents(record, "model")) == 200
 
 
 async def test_an_unknown_hash_is_not_found(record: Record) -> None:
@@ -61,7 +83,6 @@ async def test_the_latest_activation_is_live(record: Record, actor: Actor) -> No
     ):
         await activate_release(record, product, release_hash, actor)
     assert await live_releases(record) == {"loan": second, "card": first}
-    assert [row.release_hash for row in await list_activations(record)] == [first, first, second, first, second]
 
 
 async def test_a_release_that_is_not_recorded_cannot_go_live(record: Record, actor: Actor) -> None:

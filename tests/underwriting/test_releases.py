@@ -74,6 +74,17 @@ async def made(stocked, policy, manifest, actor):
 
 
 @pytest.mark.anyio
+async def test_the_documents_of_a_release_are_recorded_in_one_transaction(made, superuser_url):
+    connection = await asyncpg.connect(superuser_url)
+    written = await connection.fetch(
+        "SELECT xmin::text AS transaction, kind FROM instant_credit.documents WHERE kind IN ('policy', 'reference', 'release')"
+    )
+    await connection.close()
+    assert len(written) == 3
+    assert len({row["transaction"] for row in written}) == 1
+
+
+@pytest.mark.anyio
 async def test_a_made_release_decides_after_it_was_loaded(stocked, made, cases):
     loaded = await load_release(stocked, made.hash)
     assert loaded.hash == made.hash

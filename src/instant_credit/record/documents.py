@@ -1,5 +1,6 @@
 """Edge. Documents by content hash (products, policies, models, references, manifests) and which release is live."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import asyncpg
@@ -20,24 +21,31 @@ class DocumentRow(Struct, frozen=True, kw_only=True):
     recorded_at: datetime
 
 
-class Activation(Struct, frozen=True, kw_only=True):
-    """One time that a release was made live."""
-
-    product: str
-    release_hash: str
-    actor_kind: str
-    actor_id: str
-    recorded_at: datetime
-
-
 async def put_document(record: Record, kind: str, body: bytes, actor: Actor) -> str:
     """Keep a document; returns its content hash. Keeping it again changes nothing."""
-    content_hash = hash_content(body)
+    (content_hash,) = await put_documents(record, [(kind, body)], actor)
+    return content_hash
+
+
+async def put_documents(record: Record, documents: Sequence[tuple[str, bytes]], actor: Actor) -> tuple[str, ...]:
+    """Keep documents (kind, body), all of them or none, in one transaction; returns their content hashes in order.
+
+    Documents that are kept already, or come twice, change nothing.
+    """
+    hashes = tuple(hash_content(body) for _, body in documents)
+    # In order of their keys, so that two callers with the same documents lock alike.
+    rows = sorted((content_hash, kind, body) for content_hash, (kind, body) in zip(hashes, documents, strict=True))
     async with record.connection() as connection:
         await connection.execute(
-            read_sql("insert_document"), content_hash, kind, body, actor.kind.value, actor.id, record.clock.now()
+            read_sql("insert_documents"),
+            [content_hash for content_hash, _, _ in rows],
+            [kind for _, kind, _ in rows],
+            [body for _, _, body in rows],
+            actor.kind.value,
+            actor.id,
+            record.clock.now(),
         )
-    return content_hash
+    return hashes
 
 
 async def get_document(record: Record, content_hash: str) -> bytes:
@@ -85,10 +93,3 @@ async def live_releases(record: Record) -> dict[str, str]:
     async with record.connection() as connection:
         rows = await connection.fetch(read_sql("list_live_releases"))
     return {row["product"]: row["release_hash"] for row in rows}
-
-
-async def list_activations(record: Record) -> tuple[Activation, ...]:
-    """Every activation, oldest first."""
-    async with record.connection() as connection:
-        rows = await connection.fetch(read_sql("list_activations"))
-    return tuple(Activation(**dict(row)) for row in rows)

@@ -35,7 +35,7 @@ from instant_credit.features.pack import pack_facts
 from instant_credit.features.program import compile_features
 from instant_credit.policy.checks import check_policy
 from instant_credit.policy.document import Policy, encode_policy
-from instant_credit.record.documents import activate_release, get_document, list_documents, live_releases, put_document
+from instant_credit.record.documents import activate_release, get_document, list_documents, live_releases, put_documents
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import iterate_cases
 from instant_credit.score.bundle import ENGINE_VERSION, Bundle, decode_bundle
@@ -122,8 +122,8 @@ async def make_release(
     )
     bodies = dict(zip(hashes, (part.body for part in parts), strict=True))
     release = await asyncio.to_thread(compose_release, manifest, bodies)
-    for part in (*parts, Part(kind=RELEASE_KIND, body=encode_manifest(manifest))):
-        await put_document(record, part.kind, part.body, actor)
+    parts.append(Part(kind=RELEASE_KIND, body=encode_manifest(manifest)))
+    await put_documents(record, [(part.kind, part.body) for part in parts], actor)
     return release
 
 
