@@ -110,6 +110,24 @@ async def test_a_migration_waits_for_a_lock_for_a_bounded_time(cluster: Cluster,
 
 
 @pytest.mark.anyio
+async def test_every_migration_waits_for_locks_and_runs_for_a_bounded_time(
+    cluster: Cluster, fresh: str, tmp_path: Path
+) -> None:
+    kept = "SELECT current_setting('lock_timeout') AS lock, current_setting('statement_timeout') AS statement"
+    (tmp_path / "0001_one.sql").write_text(f"CREATE TABLE instant_credit.one AS {kept}")
+    (tmp_path / "0002_two.sql").write_text(f"CREATE TABLE instant_credit.two AS {kept}")
+    await migrate(cluster.url(OWNER, fresh), cluster.url(APP, fresh), NOW, tmp_path)
+    connection = await asyncpg.connect(cluster.url(OWNER, fresh))
+    for table in ("one", "two"):
+        assert tuple(await connection.fetchrow(f"SELECT * FROM instant_credit.{table}")) == ("10s", "2min")  # noqa: S608
+    await connection.close()
+
+
+def test_no_shipped_migration_sets_another_timeout() -> None:
+    assert [one.name for one in read_migrations(migrations_folder()) if "timeout" in one.text] == []
+
+
+@pytest.mark.anyio
 async def test_an_edited_migration_is_refused(cluster: Cluster, fresh: str, tmp_path: Path) -> None:
     urls = cluster.url(OWNER, fresh), cluster.url(APP, fresh)
     (tmp_path / "0001_one.sql").write_text("CREATE TABLE instant_credit.one (id integer)")

@@ -1,10 +1,12 @@
 import re
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
 
 import instant_credit
 from instant_credit.errors import NotFound
+from instant_credit.record.pool import Record
 from instant_credit.record.shipped import list_starters, migrations_folder, read_sql, read_starter
 
 PACKAGE = Path(instant_credit.__file__).parent
@@ -25,16 +27,62 @@ def test_an_unknown_starter_is_not_found(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_a_statement_says_its_purpose_and_its_parameters(name: str) -> None:
-    text = read_sql(name)
-    header = "\n".join(line for line in text.splitlines() if line.startswith("--"))
-    body = text.removeprefix(header)
+def test_a_statement_says_its_purpose_and_what_it_relies_on(name: str) -> None:
+    header, body = split_statement(name)
     assert header.startswith("-- Purpose: ")
-    used = {int(number) for number in re.findall(r"\$(\d+)", body)}
-    assert used == set(range(1, len(used) + 1))
-    if used:
-        assert f"${max(used)}" in header
+    assert re.search(r"^-- (Relies on|Reads the whole of) ", header, re.MULTILINE)
     assert "SELECT *" not in body
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", [name for name in STATEMENTS if not name.startswith("create_")])
+async def test_a_statement_says_the_types_of_its_parameters(record: Record, name: str) -> None:
+    header, body = split_statement(name)
+    async with record.connection() as connection:
+        parameters = (await connection.prepare(body)).get_parameters()
+    assert read_types(header) == [type_name(parameter.name) for parameter in parameters]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_an_index_that_a_statement_relies_on_is_there(record: Record, name: str) -> None:
+    header, _ = split_statement(name)
+    async with record.connection() as connection:
+        rows = await connection.fetch("SELECT indexname FROM pg_indexes WHERE schemaname = 'instant_credit'")
+    named = set(re.findall(r"\b[a-z_]+_by_[a-z_]+\b", header))
+    assert named <= {row["indexname"] for row in rows}
+
+
+def split_statement(name: str) -> tuple[str, str]:
+    """Header and body of a shipped statement."""
+    text = read_sql(name)
+    header = "".join(takewhile(lambda line: line.startswith("--"), text.splitlines(keepends=True)))
+    return header, text.removeprefix(header)
+
+
+def read_types(header: str) -> list[str]:
+    """Types of $1..$n as the header says them: ``$1 text: what`` or ``$3..$8 what: name type, name type``."""
+    types: dict[int, str] = {}
+    text = re.sub(r"\n-- +", " ", header)
+    for part in re.split(r"(?=\$\d)", re.sub(r"\.\.\$", "..", text))[1:]:
+        single = re.match(r"\$(\d+) (\w+(?:\[\])?): ", part)
+        if single:
+            types[int(single[1])] = single[2]
+            continue
+        several = re.match(r"\$(\d+)\.\.(\d+) [\w ]+: (.+)", part)
+        assert several, part
+        found = re.findall(r"\w+ (\w+\[\])", several[3])
+        assert len(found) == int(several[2]) - int(several[1]) + 1
+        types.update(enumerate(found, start=int(several[1])))
+    assert sorted(types) == list(range(1, len(types) + 1))
+    return [types[number] for number in sorted(types)]
+
+
+def type_name(name: str) -> str:
+    """SQL's own name of a type that the driver names as the catalogue does."""
+    short = {"int2": "smallint", "int4": "integer", "int8": "bigint", "bool": "boolean"}
+    plain = name.removesuffix("[]").removeprefix("_")
+    return short.get(plain, plain) + ("[]" if plain != name else "")
 
 
 def test_every_statement_is_used() -> None:

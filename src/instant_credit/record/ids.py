@@ -50,11 +50,6 @@ def bucket_of(row_id: UUID) -> int:
     return (row_id.int >> 68) & 0xFF
 
 
-def time_of(row_id: UUID) -> datetime:
-    """The instant inside an id, UTC, to the millisecond."""
-    return _EPOCH + (row_id.int >> 80) * _MILLISECOND
-
-
 def _compose_id(bucket: int, at: datetime, chance_bytes: bytes) -> UUID:
     require(0 <= bucket < BUCKETS, "a bucket is 0 to 255")
     milliseconds = (at - _EPOCH) // _MILLISECOND

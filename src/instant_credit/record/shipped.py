@@ -14,13 +14,16 @@ _CLONE: Final = _PACKAGE.parent.parent
 
 
 def migrations_folder() -> Path:
-    """The folder of forward-only migrations."""
-    return _find_folder("migrations")
+    """The folder of forward-only migrations.
 
-
-def schemas_folder() -> Path:
-    """The folder of exported schemas."""
-    return _find_folder("schemas")
+    Raises
+    ------
+    Refused : it is not beside the package.
+    """
+    for parent in (_PACKAGE, _CLONE):
+        if (parent / "migrations").is_dir():
+            return parent / "migrations"
+    raise Refused("the folder migrations is not beside the package: install instant-credit again")
 
 
 @cache
@@ -44,10 +47,3 @@ def read_starter(kind: str, name: str) -> str:
     if name not in list_starters(kind):
         raise NotFound("shipped document", f"{kind}/{name}")
     return (_PACKAGE / "starter" / kind / f"{name}.toml").read_text(encoding="utf-8")
-
-
-def _find_folder(name: str) -> Path:
-    for parent in (_PACKAGE, _CLONE):
-        if (parent / name).is_dir():
-            return parent / name
-    raise Refused(f"the folder {name} is not beside the package: install instant-credit again")

@@ -1,6 +1,7 @@
 -- Purpose: the GRANT statements that still are missing before the first migration, or NULL.
 -- $1 text: login of the server (session_user of DATABASE_URL)
 -- Since Postgres 16 being a member is less than being allowed to become the role.
+-- Relies on the indexes of pg_authid and pg_database.
 SELECT string_agg(missing.statement, '; ')
 FROM (
     SELECT

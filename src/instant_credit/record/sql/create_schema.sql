@@ -1,4 +1,5 @@
 -- Purpose: the schema and the table of applied migrations, before the first migration.
+-- Relies on no index.
 CREATE SCHEMA IF NOT EXISTS instant_credit;
 
 CREATE TABLE IF NOT EXISTS instant_credit.schema_migrations (

@@ -1,7 +1,7 @@
 -- Purpose: add events to recorded Cases; an event that is recorded already is left out. Returns how many are new.
 -- $1 smallint[]: buckets; $2 uuid[]: case ids; $3 uuid[]: event ids; $4 text[]: kinds; $5 bigint[]: amounts in cents; $6 date[]: event days;
 -- $7 date[]: days of knowledge; $8 text: actor kind; $9 text: actor id; $10 timestamptz: recorded at
--- Relies on the primary key of repayment_events.
+-- Relies on the primary keys of repayment_events and cases.
 WITH inserted AS (
     INSERT INTO repayment_events (
         bucket, case_id, event_id, kind, amount_cents, event_on, known_on, actor_kind, actor_id, recorded_at

@@ -1,4 +1,5 @@
 -- Purpose: all API keys, oldest first, without their hashes.
+-- Reads the whole of api_keys and api_key_revocations.
 SELECT
     api_keys.key_id,
     api_keys.client_id,

@@ -1,5 +1,6 @@
 -- Purpose: an API key with its revocation.
 -- $1 text: key id
+-- Relies on the primary keys of api_keys and api_key_revocations.
 SELECT
     api_keys.key_id,
     api_keys.client_id,
