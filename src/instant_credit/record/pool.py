@@ -27,9 +27,9 @@ STATEMENT_SECONDS: Final = 30
 ACQUIRE_SECONDS: Final = 5
 CONNECT_SECONDS: Final = 10
 
-_SERVER_SETTINGS: Final = {
 _ACTOR: Final = Actor(kind=ActorKind.JOB, id="open-record")
 
+_SERVER_SETTINGS: Final = {
     "application_name": "instant-credit",
     "role": APP,
     "search_path": "instant_credit",
@@ -72,11 +72,6 @@ class DatabaseUrls(Struct, frozen=True, kw_only=True):
         return "DatabaseUrls()"
 
 
-class Record:
-    """An open system of record.
-
-    Attributes
-    ----------
 class Caution(Struct, frozen=True, kw_only=True):
     """What an operator should know about a database: `event` is its name in the log, `detail` one sentence that says what to do."""
 
@@ -84,6 +79,11 @@ class Caution(Struct, frozen=True, kw_only=True):
     detail: str
 
 
+class Record:
+    """An open system of record.
+
+    Attributes
+    ----------
     key_ring, clock, entropy : what ids and sealing take.
     warnings : what an operator should know about this database.
     """
@@ -109,11 +109,6 @@ class Caution(Struct, frozen=True, kw_only=True):
             await connection.fetchval("SELECT 1", timeout=ACQUIRE_SECONDS)
 
 
-@contextmanager
-def passing_as_unavailable() -> Iterator[None]:
-    """Turn trouble that passes into `Unavailable` and other refusals into `BrokenInvariant`, without a word of any row."""
-    try:
-        yield
 @asynccontextmanager
 async def _lend(pool: Any) -> AsyncIterator[Any]:
     with passing_as_unavailable():
@@ -121,6 +116,11 @@ async def _lend(pool: Any) -> AsyncIterator[Any]:
             yield connection
 
 
+@contextmanager
+def passing_as_unavailable() -> Iterator[None]:
+    """Turn trouble that passes into `Unavailable` and other refusals into `BrokenInvariant`, without a word of any row."""
+    try:
+        yield
     except _PASSING as trouble:
         if isinstance(trouble, ValueError):  # asyncpg calls wrong arguments an InterfaceError too: that is our bug
             raise
