@@ -54,3 +54,45 @@ def test_a_refusal_never_shows_a_login() -> None:
 def test_an_owner_login_without_a_database_is_refused() -> None:
     with pytest.raises(Refused, match="DATABASE_OWNER_URL is set without DATABASE_URL"):
         read_settings({"DATABASE_OWNER_URL": "postgresql://owner@db/credit"})
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_OWNER_URL"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:s3cr/et@127.0.0.1:1/x",
+        "postgresql://u:123/s3cr@127.0.0.1:1/x",
+        "postgresql://u:s3cr?et@127.0.0.1:1/x",
+        "postgresql://u:123?s3cr=@127.0.0.1:1/x",
+        "postgresql://u:s3cr#et@127.0.0.1:1/x",
+        "postgresql://u:123#s3cr@127.0.0.1:1/x",
+        "postgresql://u:s3cr@[::1/x",
+        "postgresql://u:s3cr@h:notaport/x",
+        "postgresql://u:s3cr@h:99999/x",
+        "postgresql://u:s3cr@h:1,i:0/x",
+        "postgresql://u:s3cr@h/x?sslmode=bogus",
+        "postgresql://u:s3cr@/x?host=/tmp&port=abc",
+        "postgresql://u:s3cr@h/x?s3cr",
+    ],
+)
+def test_a_url_that_is_none_is_refused_by_its_name_alone(name: str, url: str) -> None:
+    with pytest.raises(Refused) as caught:
+        read_settings({"DATABASE_URL": "postgresql://app@db/credit", name: url})
+    assert str(caught.value) == f"{name} is not a valid URL (percent-encode special characters in the password)"
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://",
+        "postgresql://u:s3cr%2Fet@127.0.0.1:1/x",
+        "postgresql://u:p@ss@[::1]:5432/x?sslmode=verify-full&sslrootcert=/etc/ca.pem",
+        "postgresql://u@h:1,i:2/x?target_session_attrs=read-write",
+        "postgresql://u:p@/x?host=%2Ftmp%2Fa:b&port=5432",
+        "postgresql://u@/x?host=/var/run/postgresql",
+        "postgresql://u@h:/x",
+    ],
+)
+def test_a_url_that_libpq_reads_is_taken(url: str) -> None:
+    assert read_settings({"DATABASE_URL": url}).database_url == url

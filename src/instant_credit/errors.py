@@ -47,6 +47,10 @@ class Unavailable(InstantCreditError):
     """A dependency did not answer; the same call may succeed later."""
 
 
+class Overloaded(Unavailable):
+    """This process has as much under way as it takes; another one, or the same one later, may have room."""
+
+
 class BrokenInvariant(InstantCreditError):
     """This package broke its own promise: a bug."""
 

@@ -6,6 +6,7 @@ Every variable is optional; the defaults make a laptop work. A variable that is 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from msgspec import Struct
 
@@ -21,6 +22,8 @@ DATABASE_OWNER_URL: Final = "DATABASE_OWNER_URL"
 
 PORT_DEFAULT: Final = 8420
 CONNECTIONS_DEFAULT: Final = 8
+
+_SSL_MODES: Final = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -87,7 +90,40 @@ def _read_url(environ: Mapping[str, str], name: str) -> str | None:
         return None
     if not text.startswith(("postgresql://", "postgres://")):
         raise Refused(f"{name} must start with postgresql://")
+    try:
+        is_valid = _is_url(text)
+    except ValueError:
+        is_valid = False
+    if not is_valid:
+        raise Refused(f"{name} is not a valid URL (percent-encode special characters in the password)")
     return text
+
+
+def _is_url(text: str) -> bool:
+    """Whether each part of the URL is where it belongs: a slash, a question mark or a hash in a password moves the rest into
+    another part, and leaves an @ or a port that is no number there.
+
+    Raises
+    ------
+    ValueError : the host's brackets do not match.
+    """
+    parts = urlsplit(text)
+    query = parse_qs(parts.query, strict_parsing=bool(parts.query))
+    hosts = [
+        *parts.netloc.rpartition("@")[2].split(","),
+        *(host for text in query.get("host", ()) for host in text.split(",")),
+    ]
+    ports = [port for text in query.get("port", ()) for port in text.split(",")]
+    for host in hosts:
+        after = host.rpartition("]")[2] if host.startswith("[") else "" if unquote(host).startswith("/") else host
+        _, colon, port = after.partition(":")
+        ports += [port] if colon and port else []
+    return (
+        not parts.fragment
+        and "@" not in parts.path + parts.query
+        and all(port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) <= 65_535 for port in ports)
+        and _SSL_MODES.issuperset(query.get("sslmode", ()))
+    )
 
 
 def _read_whole(environ: Mapping[str, str], name: str, default: int, *, least: int, most: int) -> int:

@@ -28,7 +28,9 @@ def migrate() -> None:
     async def run() -> tuple[str, ...]:
         async with open_urls(read_settings(os.environ)) as urls:
             with passing_as_unavailable():
-                return await run_migrations(urls.owner, urls.app, SystemClock().now())
+                return await run_migrations(
+                    urls.owner, urls.app, SystemClock().now(), owner_from=urls.owner_from, app_from=urls.app_from
+                )
 
     applied = asyncio.run(run())
     for name in applied:

@@ -14,11 +14,12 @@ from msgspec import Struct
 from instant_credit.access.actors import Actor, Scope
 from instant_credit.access.keys import KEY_ID_BYTES, SECRET_BYTES, Grant, KeptKey, check_key, mint_key, parse_key
 from instant_credit.errors import NotFound, Refused
-from instant_credit.record.pool import Record
+from instant_credit.record.pool import Record, within
 from instant_credit.record.shipped import read_sql
 
 REMEMBERED_NS: Final = 5_000_000_000
 REMEMBERED_KEYS: Final = 1_024
+LOOK_UP_SECONDS: Final = 2.0
 
 
 class ApiKeyRow(Struct, frozen=True, kw_only=True):
@@ -107,7 +108,7 @@ class KeyDesk:
         remembered = self._remembered.get(key_id)
         if remembered is not None and now_ns - remembered[0] < REMEMBERED_NS:
             return remembered[1]
-        async with self._record.connection() as connection:
+        async with within(LOOK_UP_SECONDS), self._record.connection() as connection:
             row = await connection.fetchrow(read_sql("read_api_key"), key_id)
         self._remembered.pop(key_id, None)
         if row is None:

@@ -25,14 +25,15 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from instant_credit.errors import Conflict, Unavailable
-from instant_credit.record.home import make_home
+from instant_credit.errors import Conflict, Refused, Unavailable
+from instant_credit.record.home import make_home, naming_folder
 from instant_credit.record.installation import (
     Installation,
     choose_socket_folder,
     find_far_socket_folder,
     prepare_installation,
 )
+from instant_credit.settings import DATABASE_URL, HOME
 
 DATABASE: Final = "instant_credit"
 SUPERUSER: Final = "postgres"
@@ -46,6 +47,8 @@ _START_TRIES: Final = 8
 _PAUSE_SECONDS: Final = 0.5
 _PORT: Final = 5432
 _NOT_RUNNING: Final = 3
+# Postgres' programs pass paths to a shell inside double quotes, and a comma ends a folder of sockets.
+_UNFIT: Final = frozenset('"$`\\,')
 
 # Terse errors keep rows out of the server's log; statements are never logged.
 _CONFIGURATION: Final = """\
@@ -106,14 +109,17 @@ def use_cluster(home: Path) -> Iterator[Cluster]:
 
     Raises
     ------
-    Refused : the wheel with Postgres is not installed.
+    Refused : the wheel with Postgres is not installed, or the home can't be used; the message says why.
     Unavailable : Postgres does not start here; the message holds its last words.
     """
+    _check_home(home)
     make_home(home)
     control = home / "postgres"
-    control.mkdir(exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
-    with _open_lock(control / "users.lock") as users:
-        with _holding(control / "gate.lock"):
+    with naming_folder(home):
+        control.mkdir(exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
+        lock = _open_lock(control / "users.lock")
+    with lock as users:
+        with naming_folder(home), _holding(control / "gate.lock"):
             installation = prepare_installation(home)
             passwords = _read_passwords(installation.control)
             _make_cluster(installation, passwords)
@@ -130,6 +136,22 @@ def use_cluster(home: Path) -> Iterator[Cluster]:
                     _stop(installation)
 
 
+def revive_cluster(home: Path) -> bool:
+    """Start the embedded Postgres of `home` again if it ended; False when it runs. For whoever is inside `use_cluster`.
+
+    Raises
+    ------
+    Refused : the home can't be used any more.
+    Unavailable : Postgres does not start.
+    """
+    with naming_folder(home), _holding(home / "postgres" / "gate.lock"):
+        installation = prepare_installation(home)
+        if _is_running(installation):
+            return False
+        _start(installation, choose_socket_folder(installation))
+    return True
+
+
 def destroy_cluster(home: Path) -> bool:
     """Stop the embedded Postgres of `home` and delete its data for good, wherever they lie; False when there were none.
 
@@ -140,8 +162,9 @@ def destroy_cluster(home: Path) -> bool:
     Conflict : a process uses it.
     """
     control = home / "postgres"
-    if not control.is_dir():
-        return False
+    with naming_folder(home):
+        if not control.is_dir():
+            return False
     with _holding(control / "gate.lock"), _open_lock(control / "users.lock") as users:
         try:
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -160,6 +183,17 @@ def destroy_cluster(home: Path) -> bool:
         for note in ("place", "socket_folder", "passwords.json"):
             (installation.control / note).unlink(missing_ok=True)
     return is_there
+
+
+def _check_home(home: Path) -> None:
+    """Refuse a home whose path Postgres' programs can't take."""
+    unfit = {character for character in str(home) if character in _UNFIT or not character.isprintable()}
+    if unfit:
+        named = " ".join(sorted(unfit & _UNFIT)) or "a character that cannot be printed"
+        raise Refused(
+            f"the embedded Postgres cannot live in a folder whose path holds {named}: "
+            f"let {HOME} name another one, or set {DATABASE_URL}"
+        )
 
 
 def _delete(folder: Path) -> None:

@@ -14,6 +14,7 @@ import asyncpg
 from msgspec import Struct
 
 from instant_credit.errors import Refused
+from instant_credit.record.connecting import connecting
 from instant_credit.record.shipped import migrations_folder, read_sql
 
 LOCK_SECONDS: Final = 120
@@ -73,7 +74,15 @@ def choose_pending(shipped: tuple[Migration, ...], applied: dict[int, str]) -> t
     return tuple(migration for migration in shipped if migration.number not in applied)
 
 
-async def migrate(owner_url: str, app_url: str, applied_at: datetime, folder: Path | None = None) -> tuple[str, ...]:
+async def migrate(
+    owner_url: str,
+    app_url: str,
+    applied_at: datetime,
+    folder: Path | None = None,
+    *,
+    owner_from: str = "the owner's login",
+    app_from: str = "the server's login",
+) -> tuple[str, ...]:
     """Bring a database to the shipped schema; returns the names of what was applied now.
 
     Parameters
@@ -81,18 +90,20 @@ async def migrate(owner_url: str, app_url: str, applied_at: datetime, folder: Pa
     owner_url : login that may create the schema (and, on first use, the three roles).
     app_url : login of the server; it is let into the role ``instant_credit_app``.
     applied_at : instant to write down.
+    owner_from, app_from : where the logins come from, for what is said when they don't work.
 
     Raises
     ------
     Refused : a past migration was changed, or the login lacks a right; the message says which statements an administrator runs.
     """
     shipped = read_migrations(folder if folder is not None else migrations_folder())
-    connection = await asyncpg.connect(
-        owner_url,
-        timeout=10,
-        command_timeout=LOCK_SECONDS + 30,
-        server_settings={"application_name": "instant-credit migrate", "statement_timeout": f"{LOCK_SECONDS}s"},
-    )
+    with connecting(owner_from):
+        connection = await asyncpg.connect(
+            owner_url,
+            timeout=10,
+            command_timeout=LOCK_SECONDS + 30,
+            server_settings={"application_name": "instant-credit migrate", "statement_timeout": f"{LOCK_SECONDS}s"},
+        )
     try:
         if not choose_pending(shipped, await _read_applied(connection)):
             return ()
@@ -100,7 +111,7 @@ async def migrate(owner_url: str, app_url: str, applied_at: datetime, folder: Pa
         await connection.execute("SET lock_timeout = '10s'")
         pending = choose_pending(shipped, await _read_applied(connection))
         if pending:
-            await _prepare_roles(connection, app_url)
+            await _prepare_roles(connection, app_url, app_from)
             await connection.execute("SET ROLE instant_credit_owner")
         for migration in pending:
             async with connection.transaction():
@@ -127,9 +138,10 @@ async def _read_applied(connection: Any) -> dict[int, str]:
     return {row["number"]: row["checksum"] for row in rows}
 
 
-async def _prepare_roles(connection: Any, app_url: str) -> None:
+async def _prepare_roles(connection: Any, app_url: str, app_from: str) -> None:
     """Roles, their members, the schema and the table of migrations; every step may have been done before."""
-    login = await _ask_login(app_url)
+    with connecting(app_from):
+        login = await _ask_login(app_url)
     try:
         for role in _ROLES:
             await connection.execute(read_sql("create_role").replace("role_name", role))

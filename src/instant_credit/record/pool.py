@@ -7,7 +7,7 @@ never left in a transaction. What goes wrong with the database leaves here as `U
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from msgspec import Struct
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.errors import BrokenInvariant, Refused, Unavailable
 from instant_credit.record.clock import Clock, Entropy, SystemClock
+from instant_credit.record.connecting import connecting
 from instant_credit.record.embedded import APP, OWNER, use_cluster
 from instant_credit.record.migrate import migrate
 from instant_credit.record.sealing import KeyRing, create_key_ring, read_key_ring
@@ -63,10 +64,14 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]
 
 
 class DatabaseUrls(Struct, frozen=True, kw_only=True):
-    """Logins: `owner` migrates, `app` serves. They hold passwords, so they show nothing of themselves."""
+    """Logins: `owner` migrates, `app` serves. They hold passwords, so they show nothing of themselves; `owner_from` and `app_from`
+    name the variables that they come from.
+    """
 
     owner: str
     app: str
+    owner_from: str = "the embedded Postgres"
+    app_from: str = "the embedded Postgres"
 
     def __repr__(self) -> str:
         return "DatabaseUrls()"
@@ -105,15 +110,30 @@ class Record:
 
     async def ping(self) -> None:
         """Return when the database answers; raise `Unavailable` when it does not."""
-        async with self.connection() as connection:
-            await connection.fetchval("SELECT 1", timeout=ACQUIRE_SECONDS)
+        async with within(ACQUIRE_SECONDS), self.connection() as connection:
+            await connection.fetchval("SELECT 1")
 
 
 @asynccontextmanager
 async def _lend(pool: Any) -> AsyncIterator[Any]:
     with passing_as_unavailable():
         async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-            yield connection
+            try:
+                yield connection
+            except (asyncio.CancelledError, TimeoutError):
+                # Whoever gave up does not wait until the database has taken notice.
+                connection.terminate()
+                raise
+
+
+@asynccontextmanager
+async def within(seconds: float) -> AsyncIterator[None]:
+    """Give up what the block waits for after `seconds`, as `Unavailable`; a statement under way may still be committed."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise Unavailable(f"the record did not answer within {seconds:g} s: try again") from None
 
 
 @contextmanager
@@ -135,10 +155,23 @@ def passing_as_unavailable() -> Iterator[None]:
 async def open_urls(settings: Settings) -> AsyncIterator[DatabaseUrls]:
     """The database's logins; starts the embedded Postgres when none is given, and stops it when nobody else uses it."""
     if settings.database_url is not None:
-        yield DatabaseUrls(owner=settings.database_owner_url or settings.database_url, app=settings.database_url)
+        yield DatabaseUrls(
+            owner=settings.database_owner_url or settings.database_url,
+            app=settings.database_url,
+            owner_from=DATABASE_OWNER_URL if settings.database_owner_url is not None else DATABASE_URL,
+            app_from=DATABASE_URL,
+        )
         return
     manager = use_cluster(settings.home)
-    cluster = await asyncio.to_thread(manager.__enter__)
+    entering = asyncio.ensure_future(asyncio.to_thread(manager.__enter__))
+    try:
+        cluster = await asyncio.shield(entering)
+    except asyncio.CancelledError:
+        # The thread goes on: what it starts is stopped here, since nobody else would.
+        with suppress(Exception):
+            await entering
+            await asyncio.to_thread(manager.__exit__, None, None, None)
+        raise
     try:
         yield DatabaseUrls(owner=cluster.url(OWNER), app=cluster.url(APP))
     finally:
@@ -165,7 +198,8 @@ async def open_record(
     async with AsyncExitStack() as stack:
         urls = await stack.enter_async_context(open_urls(settings))
         with passing_as_unavailable():
-            await migrate(urls.owner, urls.app, clock.now())
+            await migrate(urls.owner, urls.app, clock.now(), owner_from=urls.owner_from, app_from=urls.app_from)
+        with connecting(urls.app_from):
             pool = await asyncpg.create_pool(
                 urls.app,
                 min_size=1,
