@@ -16,11 +16,14 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from msgspec import Meta, Struct
 
-from instant_credit.errors import Conflict, NotFound, Problem, Unavailable
+from instant_credit.errors import Conflict, NotFound, Overloaded, Problem, Unavailable
 
 MEDIA_TYPE: Final = "application/problem+json"
 ERRORS_MAX: Final = 2000
 RETRY_AFTER_SECONDS: Final = "1"
+
+_FULL: Final = "The server is full: it has as many applications under way as it takes."
+_SILENT: Final = "The record did not answer in time."
 
 
 class Kind(Struct, frozen=True, kw_only=True):
@@ -43,7 +46,7 @@ WRONG_MEDIA_TYPE: Final = Kind(name="unsupported-media-type", status=415, title=
 REFUSED: Final = Kind(name="application-refused", status=422, title="The application has wrong or missing fields")
 HEADERS_TOO_LARGE: Final = Kind(name="headers-too-large", status=431, title="The request's head is too large")
 INTERNAL: Final = Kind(name="internal-error", status=500, title="The server failed; nothing was decided")
-UNAVAILABLE: Final = Kind(name="unavailable", status=503, title="A dependency does not answer; try again")
+UNAVAILABLE: Final = Kind(name="unavailable", status=503, title="The server cannot answer now; try again")
 
 KINDS: Final = (
     MALFORMED,
@@ -118,7 +121,8 @@ def failure_from(error: Exception) -> tuple[Failure, bool]:
     if isinstance(error, Conflict):
         return Failure(CONFLICT, "Send the first body again to get its answer, or use a new key."), False
     if isinstance(error, Unavailable):
-        return Failure(UNAVAILABLE, "", headers={"Retry-After": RETRY_AFTER_SECONDS}), True
+        detail = _FULL if isinstance(error, Overloaded) else _SILENT
+        return Failure(UNAVAILABLE, detail, headers={"Retry-After": RETRY_AFTER_SECONDS}), True
     if isinstance(error, HTTPException) and error.status_code < 500:
         kind = _BY_STATUS.get(error.status_code, MALFORMED)
         allow = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
@@ -132,19 +136,26 @@ def answer_failure(request: Request[Any, Any, Any], error: Exception) -> Respons
     instance = ""
     if is_ours:
         instance = f"urn:uuid:{uuid4()}"
-        structlog.get_logger("instant_credit.api").error(
-            "request_failed",
-            instance=instance,
-            status=failure.kind.status,
-            method=request.scope["method"],
-            route=request.scope.get("path_template", ""),
-            error=type(error).__name__,
-            cause=type(error.__cause__).__name__ if error.__cause__ else None,
-            frames=safe_frames(error),
-        )
+        _log_failure(request, failure, error, instance)
     return Response(
         content=encode_problem(failure.kind, failure.detail, failure.errors, instance),
         status_code=failure.kind.status,
         media_type=MEDIA_TYPE,
         headers={**failure.headers, "Cache-Control": "no-store"},
+    )
+
+
+def _log_failure(request: Request[Any, Any, Any], failure: Failure, error: Exception, instance: str) -> None:
+    """One line. An outage or a crowd fails many requests and no code: their lines say nothing of places in it."""
+    places: dict[str, Any] = {}
+    if not isinstance(error, Unavailable):
+        places = {"cause": type(error.__cause__).__name__ if error.__cause__ else None, "frames": safe_frames(error)}
+    structlog.get_logger("instant_credit.api").error(
+        "request_failed",
+        instance=instance,
+        status=failure.kind.status,
+        method=request.scope["method"],
+        route=request.scope.get("path_template", ""),
+        error=type(error).__name__,
+        **places,
     )

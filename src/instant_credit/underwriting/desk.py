@@ -24,12 +24,12 @@ from instant_credit.decision.case import Case
 from instant_credit.decision.decide import decide
 from instant_credit.decision.decision import Decision, decode_decision
 from instant_credit.decision.release import Release
-from instant_credit.errors import Conflict, NotFound, Problem, Unavailable, require
+from instant_credit.errors import Conflict, NotFound, Overloaded, Problem, require
 from instant_credit.record.clock import Clock
 from instant_credit.record.commit import commit_entries, find_answer
 from instant_credit.record.documents import get_document
 from instant_credit.record.ids import new_id
-from instant_credit.record.pool import Record
+from instant_credit.record.pool import Record, within
 from instant_credit.record.reads import read_decision
 from instant_credit.record.rows import Entry
 from instant_credit.record.sealing import bucket_of_person
@@ -48,6 +48,8 @@ BOOK: Final = "applications"
 # What the door calls a body that is no JSON at all; every other problem names a field.
 UNREADABLE: Final = frozenset({"BODY_NOT_JSON", "BODY_TOO_DEEP"})
 _IN_FLIGHT_MAX: Final = 1_000
+# A caller waits no longer than this for an answer, whatever the record does.
+APPLICATION_SECONDS: Final = 5.0
 
 
 class Releases(Protocol):
@@ -173,15 +175,18 @@ class Desk:
         ------
         NotFound : the product has no live release, or the first answer was erased with its person.
         Conflict : the idempotency key was used for another body.
-        Unavailable : the record did not take the decision; the same submission may be sent again.
+        Unavailable : the record did not take the decision within `APPLICATION_SECONDS`; the same submission may be sent again, and
+            is answered with this one's answer if it was recorded after all.
+        Overloaded : too many applications are under way.
         """
         if self._in_flight >= _IN_FLIGHT_MAX:
-            raise Unavailable("the desk is full")
+            raise Overloaded("the desk is full")
         course = _Course(submission, self._clock)
         ending = Ending.FAILED
         self._in_flight += 1
         try:
-            answered = await self._take_turn(submission, course)
+            async with within(APPLICATION_SECONDS):
+                answered = await self._take_turn(submission, course)
             if isinstance(answered, tuple):
                 ending = Ending.REFUSED
                 course.facts["problems"] = tuple(problem.code for problem in answered)
@@ -364,7 +369,8 @@ class Desk:
         ------
         NotFound : there is none, it is another client's, or the person was erased since.
         """
-        stored = await read_decision(self._record, decision_id)
+        async with within(APPLICATION_SECONDS):
+            stored = await read_decision(self._record, decision_id)
         is_foreign = stored is not None and client_id is not None and stored.client_id != client_id
         if stored is None or is_foreign or stored.decision is None:
             raise NotFound("decision", "of this id, or its person was erased")
