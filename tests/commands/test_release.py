@@ -12,7 +12,7 @@ from instant_credit.canonical import encode_canonical
 from instant_credit.commands import cli
 from instant_credit.decision.case import Case
 from instant_credit.decision.release import decode_manifest
-from instant_credit.errors import NotFound, Refused
+from instant_credit.errors import Refused
 from instant_credit.record.commit import commit_entries
 from instant_credit.record.documents import put_document
 from instant_credit.record.pool import open_record
@@ -78,8 +78,8 @@ def is_live(call, release_hash):
 
 def test_without_a_model_there_is_no_release(call):
     made = call("make", "--book", "tape")
-    assert isinstance(made.exception, NotFound)
-    assert "model" in str(made.exception)
+    assert isinstance(made.exception, Refused)
+    assert str(made.exception) == "no model is recorded: train one first (instant-credit train)"
 
 
 def test_a_policy_that_is_not_there_or_is_no_text_is_told_so(call, tmp_path):

@@ -13,7 +13,7 @@ from instant_credit.application.document import load_product
 from instant_credit.application.product import Product
 from instant_credit.commands.documents import read_document
 from instant_credit.commands.tables import print_table
-from instant_credit.errors import NotFound
+from instant_credit.errors import Refused
 from instant_credit.policy.document import Policy, read_policy
 from instant_credit.record.documents import list_documents
 from instant_credit.record.pool import Record, open_record
@@ -118,5 +118,5 @@ async def _newest_model(record: Record) -> str:
     """Hash of the model recorded last."""
     models = await list_documents(record, MODEL_KIND)
     if not models:
-        raise NotFound("document of kind", MODEL_KIND)
+        raise Refused("no model is recorded: train one first (instant-credit train)")
     return models[-1].content_hash
