@@ -90,6 +90,7 @@ def test_the_page_tells_figures_with_their_ranges(page):
             assert f"{measured.low:.3f} to {measured.high:.3f}" in text
         assert f"{quality.brier.value:.4f}" in text
     assert REPORT.bundle_hash in text
+    assert REPORT.training_hash in text
 
 
 def test_the_page_says_what_was_left_out(page):

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -8,7 +9,10 @@ from click.testing import CliRunner, Result
 from instant_credit.application.document import hash_product, load_product
 from instant_credit.commands import cli
 from instant_credit.errors import Refused
+from instant_credit.record.documents import get_document, list_documents
+from instant_credit.record.pool import open_record
 from instant_credit.record.shipped import read_starter
+from instant_credit.settings import read_settings
 from tests.training.test_importing import row, write_tape
 
 MARK = "MARKED"
@@ -36,6 +40,13 @@ def book(environ: dict[str, str], tmp_path: Path) -> str:
     return "small"
 
 
+async def read_one(environ: dict[str, str], content_hash: str) -> bytes:
+    async with open_record(read_settings(environ)) as record:
+        listed = [row.content_hash for row in await list_documents(record, "training")]
+        assert listed == [content_hash]
+        return await get_document(record, content_hash)
+
+
 def test_a_book_becomes_a_recorded_bundle_and_a_report(environ, book, tmp_path):
     folder = tmp_path / "report"
     done = run(environ, "train", "--book", book, "--folds", "2", "--report", str(folder))
@@ -44,6 +55,9 @@ def test_a_book_becomes_a_recorded_bundle_and_a_report(environ, book, tmp_path):
     assert f"Report: {folder / 'report.html'}" in done.stdout
     told = json.loads((folder / "report.json").read_text())
     assert told["bundle_hash"] == bundle_hash
+    assert f"Training: {told['training_hash']}" in done.stdout
+    recorded = json.loads(asyncio.run(read_one(environ, told["training_hash"])))
+    assert (recorded["bundle_hash"], recorded["book"]) == (bundle_hash, book)
     assert told["model"]["loans"] == 600
     made = run(environ, "train", "--book", book, "--folds", "2")
     assert HASH.search(made.stdout)[1] == bundle_hash

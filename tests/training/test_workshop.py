@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from instant_credit.canonical import hash_content
 from instant_credit.errors import Refused
 from instant_credit.score.bundle import decode_bundle
 from instant_credit.score.calibration import estimate_pds
@@ -11,6 +12,7 @@ from instant_credit.score.model import compile_model, score_rows
 from instant_credit.training.calibrate import fit_calibration
 from instant_credit.training.fit import fit_model
 from instant_credit.training.intervals import measure_auc_difference
+from instant_credit.training.manifest import encode_training
 from instant_credit.training.workshop import CALIBRATION_FOLDS, ByDate, ByFolds, build_training, deal_folds
 from instant_credit.units import days_from_date
 from tests.training.loans import QUICK, invent_set
@@ -28,6 +30,26 @@ def test_two_trainings_give_the_same_bundle():
     again = build_training(invent_set(), BY_DATE, QUICK)
     assert again.bundle_raw == TRAINING.bundle_raw
     assert again.bundle_hash == TRAINING.bundle_hash
+
+
+def test_the_manifest_tells_what_the_bundle_was_made_from_and_by():
+    told = msgspec.json.decode(encode_training(TRAINING.manifest))
+    assert told["bundle_hash"] == hash_content(TRAINING.bundle_raw)
+    assert (told["book"], told["product_hash"], told["known_on"]) == ("invented", SET.product_hash, "2024-01-01")
+    assert told["plan"] == {"kind": "by_date", "test_from": "2021-07-01", "calibration_months": 6, "folds": None}
+    assert (told["parameters"]["seed"], told["parameters"]["threads"]) == (QUICK.seed, QUICK.threads)
+    assert {"catboost", "numpy", "engine"} <= told["versions"].keys()
+    assert (told["cases"], told["left_out"][0]["count"], told["parts"][0]["loans"]) == (3_005, 5, (~IS_TEST).sum())
+    assert FOLDED.manifest.plan.folds == 3
+
+
+def test_equal_trainings_have_equal_manifests_and_others_have_not():
+    again = build_training(invent_set(), BY_DATE, QUICK)
+    assert encode_training(again.manifest) == encode_training(TRAINING.manifest)
+    assert again.training_hash == hash_content(encode_training(TRAINING.manifest))
+    later = build_training(msgspec.structs.replace(SET, known_on=date(2024, 1, 2)), BY_DATE, QUICK)
+    assert later.bundle_hash == TRAINING.bundle_hash
+    assert later.training_hash != TRAINING.training_hash
 
 
 def test_no_test_loan_has_a_part_in_the_bundle():
@@ -126,3 +148,10 @@ def test_a_person_is_in_one_fold_only():
 def test_a_plan_that_leaves_a_part_too_small_is_refused_with_what_to_do(plan, words):
     with pytest.raises(Refused, match=words):
         build_training(SET, plan, QUICK)
+
+
+def test_folds_too_small_are_refused_with_what_helps_folds():
+    few = invent_set(150)
+    with pytest.raises(Refused, match=r"fold 1: .*Take fewer --folds") as refused:
+        build_training(few, ByFolds(folds=10), QUICK)
+    assert "--test-from" not in str(refused.value)

@@ -74,7 +74,8 @@ def train(
 ) -> None:
     """Fit, calibrate and test a model on a book.
 
-    Prints the hash of the model bundle, which `release make --model` takes, and writes report.html and report.json.
+    Prints the hash of the model bundle, which `release make --model` takes, and that of the training's manifest, and writes
+    report.html and report.json.
     """
     if (test_from is None) == (folds is None):
         raise click.UsageError("give either --test-from or --folds")
@@ -131,6 +132,7 @@ def _summarise(training: Training, paths: ReportPaths) -> str:
         f"Brier {_measured_text(model.brier)}, scorecard {_measured_text(scorecard.brier)}",
         f"Mean pd {model.pd_mean:.4f}, bad rate {_measured_text(model.bad_rate)}",
         f"Bundle: {training.bundle_hash}",
+        f"Training: {training.training_hash}",
         f"Report: {paths.html}",
         f"JSON:   {paths.json}",
     ]

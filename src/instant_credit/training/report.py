@@ -4,7 +4,6 @@ Both are functions of the `Training` alone: no clock, no machine, no row of a pe
 """
 
 from collections.abc import Mapping
-from importlib.metadata import version
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -17,9 +16,7 @@ from markupsafe import Markup
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from instant_credit import __version__
 from instant_credit.application.product import Direction, Legal, Product
-from instant_credit.score.bundle import ENGINE_VERSION
 from instant_credit.score.calibration import Calibration
 from instant_credit.score.model import explain_rows
 from instant_credit.score.points import points_at
@@ -27,13 +24,13 @@ from instant_credit.training.charts import draw_calibration, draw_points, draw_r
 from instant_credit.training.dataset import LeftOut
 from instant_credit.training.fit import FitParameters
 from instant_credit.training.intervals import CONFIDENCE, Measured, Quality
+from instant_credit.training.manifest import Part, PlanTold
 from instant_credit.training.scorecard import BinnedVariable
-from instant_credit.training.workshop import ByDate, Part, Training
+from instant_credit.training.workshop import ByDate, Training
 
 HTML_NAME: Final = "report.html"
 JSON_NAME: Final = "report.json"
 _EXPLAINED_MAX: Final = 20_000
-_LIBRARIES: Final = ("catboost", "numpy", "scipy")
 _SELECTED: Final = (
     "A book holds loans that were granted. Applicants who were declined or did not take the loan up are not in it, so the figures "
     "say nothing sure about applicants unlike those who got a loan."
@@ -47,15 +44,6 @@ _CARRIED_BY_FOLDS: Final = (
     "Folds mix early and late loans, so these figures do not show how the model ages. The final model was fitted on all loans; the "
     "figures are of models fitted on a part of them."
 )
-
-
-class PlanTold(Struct, frozen=True, kw_only=True):
-    """How loans were divided; `test_from` and `calibration_months` by date, `folds` by folds."""
-
-    kind: Literal["by_date", "by_folds"]
-    test_from: str | None = None
-    calibration_months: int | None = None
-    folds: int | None = None
 
 
 class VariableTold(Struct, frozen=True, kw_only=True):
@@ -97,6 +85,7 @@ class Report(Struct, frozen=True, kw_only=True):
 
     schema_version: Literal[1] = 1
     bundle_hash: str
+    training_hash: str
     product: str
     product_hash: str
     book: str
@@ -148,18 +137,17 @@ def encode_report(report: Report) -> bytes:
 
 def make_report(training: Training) -> Report:
     """The figures of a training."""
-    training_set, plan = training.training_set, training.plan
+    training_set, manifest = training.training_set, training.manifest
     used, not_used = _list_variables(training)
     return Report(
         bundle_hash=training.bundle_hash,
+        training_hash=training.training_hash,
         product=training_set.product.name,
         product_hash=training_set.product_hash,
         book=training_set.book,
         known_on=training_set.known_on.isoformat(),
-        plan=PlanTold(kind="by_date", test_from=plan.test_from.isoformat(), calibration_months=plan.calibration_months)
-        if isinstance(plan, ByDate)
-        else PlanTold(kind="by_folds", folds=plan.folds),
-        parts=training.parts,
+        plan=manifest.plan,
+        parts=manifest.parts,
         cases=training_set.cases,
         cases_left_out=training_set.left_out,
         model=training.model.quality,
@@ -183,11 +171,7 @@ def make_report(training: Training) -> Report:
         ),
         scorecard_intercept=training.scorecard.intercept,
         not_told=_list_not_told(training),
-        versions={
-            "instant_credit": __version__,
-            "engine": str(ENGINE_VERSION),
-            **{library: version(library) for library in _LIBRARIES},
-        },
+        versions=manifest.versions,
     )
 
 

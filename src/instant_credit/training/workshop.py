@@ -24,7 +24,7 @@ from instant_credit.application.document import encode_product
 from instant_credit.application.product import Product
 from instant_credit.canonical import hash_content
 from instant_credit.errors import Refused, require
-from instant_credit.record.documents import put_document
+from instant_credit.record.documents import put_documents
 from instant_credit.record.pool import Record
 from instant_credit.score.bundle import Bundle, encode_bundle
 from instant_credit.score.calibration import Calibration, estimate_pds
@@ -32,6 +32,14 @@ from instant_credit.training.calibrate import fit_calibration
 from instant_credit.training.dataset import TrainingSet, gather_training_set
 from instant_credit.training.fit import FitParameters, FittedModel, fit_model
 from instant_credit.training.intervals import Measured, Quality, measure_auc_difference, measure_quality
+from instant_credit.training.manifest import (
+    TRAINING_KIND,
+    Part,
+    PlanTold,
+    TrainingManifest,
+    encode_training,
+    list_versions,
+)
 from instant_credit.training.rows import add_months
 from instant_credit.training.scorecard import Scorecard, fit_scorecard
 from instant_credit.units import date_from_days, days_from_date
@@ -69,16 +77,6 @@ class ByFolds(Struct, frozen=True, kw_only=True):
 Plan = ByDate | ByFolds
 
 
-class Part(Struct, frozen=True, kw_only=True):
-    """A part of the loans and what it was used for."""
-
-    name: str
-    loans: int
-    bads: int
-    first_on: date
-    last_on: date
-
-
 class Tested(Struct, frozen=True, kw_only=True, eq=False):
     """One kind of model, carried through a plan; `pds` float64[t] are of the test loans."""
 
@@ -97,6 +95,7 @@ class Training(Struct, frozen=True, kw_only=True, eq=False):
     test_rows: Rows
     bundle: Bundle
     bundle_raw: bytes
+    manifest: TrainingManifest
     fitted: FittedModel
     model: Tested
     scorecard: Scorecard
@@ -106,7 +105,12 @@ class Training(Struct, frozen=True, kw_only=True, eq=False):
     @property
     def bundle_hash(self) -> str:
         """Content hash of the bundle."""
-        return hash_content(self.bundle_raw)
+        return self.manifest.bundle_hash
+
+    @property
+    def training_hash(self) -> str:
+        """Content hash of the manifest."""
+        return hash_content(encode_training(self.manifest))
 
 
 class Scorer(Protocol):
@@ -130,7 +134,7 @@ async def train(
     parameters: FitParameters = FitParameters(),  # noqa: B008 a frozen value
     progress: Progress = lambda _stage, _done: None,
 ) -> Training:
-    """Train on a book and keep product and bundle as documents in the record.
+    """Train on a book and keep product, bundle and the training's manifest as documents in the record.
 
     Parameters
     ----------
@@ -145,9 +149,16 @@ async def train(
         record, book=book, product=product, known_on=known_on, progress=lambda done: progress("read", done)
     )
     training = build_training(training_set, plan, parameters, progress)
-    await put_document(record, "product", encode_product(product), actor)
-    stored_hash = await put_document(record, "model", training.bundle_raw, actor)
-    require(stored_hash == training.bundle_hash, "a document is stored under the hash of its bytes")
+    documents = [
+        ("product", encode_product(product)),
+        ("model", training.bundle_raw),
+        (TRAINING_KIND, encode_training(training.manifest)),
+    ]
+    stored = await put_documents(record, documents, actor)
+    require(
+        stored == (training_set.product_hash, training.bundle_hash, training.training_hash),
+        "a document is stored under the hash of its bytes",
+    )
     return training
 
 
@@ -184,6 +195,7 @@ def build_training(
         tables=fitted.tables,
         calibration=tested[0].calibration,
     )
+    bundle_raw = encode_bundle(bundle)
     progress("measure", 0)
     return Training(
         training_set=training_set,
@@ -192,12 +204,33 @@ def build_training(
         parts=parts,
         test_rows=test_rows,
         bundle=bundle,
-        bundle_raw=encode_bundle(bundle),
+        bundle_raw=bundle_raw,
+        manifest=_describe_training(training_set, plan, parameters, parts, hash_content(bundle_raw)),
         fitted=fitted,
         model=tested[0],
         scorecard=scorecard,
         scorecard_tested=tested[1],
         auc_difference=measure_auc_difference(tested[0].pds, tested[1].pds, training_set.labels[test_rows]),
+    )
+
+
+def _describe_training(
+    training_set: TrainingSet, plan: Plan, parameters: FitParameters, parts: tuple[Part, ...], bundle_hash: str
+) -> TrainingManifest:
+    return TrainingManifest(
+        bundle_hash=bundle_hash,
+        book=training_set.book,
+        product=training_set.product.name,
+        product_hash=training_set.product_hash,
+        plan=PlanTold(kind="by_date", test_from=plan.test_from.isoformat(), calibration_months=plan.calibration_months)
+        if isinstance(plan, ByDate)
+        else PlanTold(kind="by_folds", folds=plan.folds),
+        known_on=training_set.known_on,
+        parameters=parameters,
+        versions=list_versions(),
+        cases=training_set.cases,
+        left_out=training_set.left_out,
+        parts=parts,
     )
 
 
@@ -208,27 +241,29 @@ def _lay_out(training_set: TrainingSet, plan: Plan) -> tuple[tuple[Part, ...], R
         if not FOLDS_MIN <= plan.folds <= FOLDS_MAX:
             raise Refused(f"folds must be {FOLDS_MIN} to {FOLDS_MAX}")
         folds = deal_folds(training_set.persons, plan.folds)
+        advice = "Take fewer --folds, or a book with more resolved loans"
         for fold in range(plan.folds):
-            _describe(training_set, f"fold {fold + 1}", every_row[folds == fold])
-        return (_describe(training_set, "fit, calibrate and test in folds", every_row),), every_row
+            _describe(training_set, f"fold {fold + 1}", every_row[folds == fold], advice)
+        return (_describe(training_set, "fit, calibrate and test in folds", every_row, advice),), every_row
     if plan.calibration_months < 1:
         raise Refused("calibration takes at least one month")
     calibrate, test = (days_from_date(day) for day in (plan.calibrate_from, plan.test_from))
     days = training_set.days
+    advice = "Move --test-from, take more --calibration-months, or use --folds"
     parts = (
-        _describe(training_set, "fit", every_row[days < test]),
-        _describe(training_set, "calibrate, of these", every_row[(days >= calibrate) & (days < test)]),
-        _describe(training_set, "test", every_row[days >= test]),
+        _describe(training_set, "fit", every_row[days < test], advice),
+        _describe(training_set, "calibrate, of these", every_row[(days >= calibrate) & (days < test)], advice),
+        _describe(training_set, "test", every_row[days >= test], advice),
     )
     return parts, every_row[days >= test]
 
 
-def _describe(training_set: TrainingSet, name: str, rows: Rows) -> Part:
+def _describe(training_set: TrainingSet, name: str, rows: Rows, advice: str) -> Part:
     bads = int(training_set.labels[rows].sum())
     if min(bads, len(rows) - bads) < _KIND_MIN:
         raise Refused(
             f"{name}: {len(rows)} loans, {bads} of them bad; at least {_KIND_MIN} good and {_KIND_MIN} bad ones are "
-            "needed. Move --test-from, take more --calibration-months, or use --folds"
+            f"needed. {advice}"
         )
     days = training_set.days[rows]
     return Part(
