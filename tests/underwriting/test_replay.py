@@ -247,7 +247,9 @@ async def test_cases_recorded_without_a_decision_stay_undecided_and_that_is_said
     )
     (tmp_path / "mapping.toml").write_text(mapping[:facts] + needed + mapping[events:])
     told = ("tape", "import", path, "--mapping", tmp_path / "mapping.toml", "--book", "known")
-    assert "undecided" not in run(environ, *told).stdout
+    known = run(environ, *told)
+    assert "2 recorded + 0 recorded before" in known.stdout, known.stderr
+    assert "undecided" not in known.stdout
     decided = run(environ, *told, "--decide")
     assert decided.returncode == 0, decided.stderr
     assert "2 of the Cases recorded before stay undecided" in decided.stdout

@@ -39,9 +39,9 @@ from instant_credit.record.documents import activate_release, get_document, list
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import iterate_cases
 from instant_credit.score.bundle import ENGINE_VERSION, Bundle, decode_bundle
-from instant_credit.score.calibration import estimate_pds
+from instant_credit.score.calibration import estimate_pds, pd_to_ppm
 from instant_credit.score.model import compile_model, leaf_counts, score_rows
-from instant_credit.units import PPM, days_from_date
+from instant_credit.units import days_from_date
 
 PRODUCT_KIND: Final = "product"
 MODEL_KIND: Final = "model"
@@ -257,7 +257,7 @@ def _count_reference(
     """The reference population of `book`, whose model matrix is float32[n, m], as counts per leaf of the model."""
     model = compile_model(bundle.tables)
     pds = estimate_pds(bundle.calibration, score_rows(model, matrix))
-    pds_ppm = np.clip(np.rint(pds * PPM), 1, PPM - 1)
+    pds_ppm = np.array([pd_to_ppm(pd) for pd in pds.tolist()], dtype=np.int64)
     approvable = np.sort(pds_ppm[pds_ppm < approve_below_ppm])
     if not len(approvable):
         raise Refused(f"release: no applicant of book {book} has a pd below approve_below_ppm = {approve_below_ppm}")
