@@ -95,7 +95,7 @@ def test_an_owner_login_lets_a_plain_login_in(lender: embedded.Cluster, tmp_path
     )
     assert len(asyncio.run(use_record(settings, actor, range(3)))) == 3
     assert asyncio.run(read_warnings(settings)) == ()
-    run_apart(prepare_lender(lender.url(SUPERUSER, "postgres"), "GRANT instant_credit_app TO theirs"))
+    run_apart(prepare_lender(lender.url(SUPERUSER, "postgres"), "GRANT instant_credit_app TO theirs WITH SET TRUE"))
     owner_serves = replace(settings, database_url=settings.database_owner_url)
     (caution,) = asyncio.run(read_warnings(owner_serves))
     assert caution.event == "record_not_append_only"
