@@ -121,3 +121,15 @@ def test_a_book_without_dates_is_refused_a_test_by_date(environ, book):
 def test_labels_of_a_day_before_anything_was_known_are_refused(environ, book):
     done = run(environ, "train", "--book", book, "--folds", "2", "--known-on", "2010-01-01")
     assert "resolved by 2010-01-01" in str(done.exception)
+
+
+def test_a_report_folder_that_cannot_be_made_ends_before_the_training(environ, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    done = run(environ, "train", "--book", "none", "--folds", "2", "--report", str(tmp_path / "taken" / "report"))
+    assert isinstance(done.exception, NotADirectoryError)
+
+
+def test_reports_and_rejects_lie_in_folders_of_the_owner_alone(environ, book):
+    assert run(environ, "train", "--book", book, "--folds", "2").exit_code == 0
+    home = Path(environ["INSTANT_CREDIT_HOME"])
+    assert [(home / name).stat().st_mode & 0o777 for name in ("reports", "rejects")] == [0o700, 0o700]

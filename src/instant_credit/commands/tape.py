@@ -19,6 +19,7 @@ from instant_credit.commands.documents import read_document
 from instant_credit.commands.tables import print_table
 from instant_credit.decision.release import Release
 from instant_credit.errors import NotFound, Refused
+from instant_credit.record.home import make_private_folder
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.reads import list_books
 from instant_credit.record.rows import BookCount
@@ -97,6 +98,8 @@ async def _import(settings: Settings, request: _Request) -> None:
             product = release.product if release is not None else load_product(read_document("products", product_name))
         mapping = load_mapping(mapping_text, product)
         book = request.book or mapping.name
+        if request.rejects is None:
+            make_private_folder(settings.home / "rejects")
         job = TapeImport(
             path=request.file,
             mapping=mapping,

@@ -19,6 +19,7 @@ from instant_credit.application.product import Product
 from instant_credit.commands.documents import read_document
 from instant_credit.errors import Refused
 from instant_credit.record.documents import get_document
+from instant_credit.record.home import make_home, make_private_folder
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.reads import list_book_products
 from instant_credit.settings import Settings, read_settings
@@ -93,6 +94,12 @@ def train(
 
 
 async def _train(settings: Settings, request: _Request) -> tuple[Training, ReportPaths]:
+    folder = request.report
+    if folder is None:
+        make_home(settings.home)
+        make_private_folder(settings.home / "reports")
+        folder = settings.home / "reports" / request.book
+    folder.mkdir(parents=True, exist_ok=True)
     async with open_record(settings) as record:
         with _shown_progress(request.book) as show:
             training = await train_on_book(
@@ -104,7 +111,7 @@ async def _train(settings: Settings, request: _Request) -> tuple[Training, Repor
                 actor=ACTOR,
                 progress=show,
             )
-    return training, write_report(training, request.report or settings.home / "reports" / request.book)
+    return training, write_report(training, folder)
 
 
 async def _find_product(record: Record, request: _Request) -> Product:
