@@ -27,6 +27,8 @@ from msgspec import Struct
 
 from instant_credit.errors import BrokenInvariant, Refused, require
 from instant_credit.record.clock import Entropy
+from instant_credit.record.home import naming_folder
+from instant_credit.settings import KEY_RING
 
 KEY_BYTES: Final = 32
 SCHEMA_VERSION: Final = 1
@@ -164,8 +166,9 @@ def create_key_ring(path: Path, entropy: Entropy = os.urandom) -> None:
 
     Losing the file loses every sealed value: keep a copy apart from the database's backups.
     """
-    if not path.exists():
-        _create_ring_file(path, entropy)
+    with naming_folder(path, KEY_RING):
+        if not path.exists():
+            _create_ring_file(path, entropy)
 
 
 def read_key_ring(path: Path) -> KeyRing:
@@ -175,11 +178,14 @@ def read_key_ring(path: Path) -> KeyRing:
     ------
     Refused : there is no such file, others can read it, or it is no key ring.
     """
-    if not path.exists():
-        raise Refused(f"there is no key ring at {path}")
-    if path.stat().st_mode & 0o077:
-        raise Refused(f"{path} can be read by others: run chmod 600 on it")
-    raw = path.read_bytes()
+    with naming_folder(path, KEY_RING):
+        if not path.exists():
+            raise Refused(f"there is no key ring at {path}")
+        if path.is_dir():
+            raise Refused(f"{path} is a folder: let {KEY_RING} name the key ring's file")
+        if path.stat().st_mode & 0o077:
+            raise Refused(f"{path} can be read by others: run chmod 600 on it")
+        raw = path.read_bytes()
     try:
         ring = msgspec.json.decode(raw, type=_RingFile)
         return KeyRing(
