@@ -18,7 +18,7 @@ from instant_credit.access.keys import Grant
 from instant_credit.api.app import create_app, line_writer
 from instant_credit.api.logs import configure_logs
 from instant_credit.api.metrics import Metrics
-from instant_credit.errors import BrokenInvariant, Unavailable
+from instant_credit.errors import BrokenInvariant, Overloaded, Unavailable
 from instant_credit.underwriting.lines import ApplicationLine, Ending, Stages
 
 pytestmark = pytest.mark.anyio
@@ -92,7 +92,24 @@ async def test_what_may_work_later_is_a_503_with_retry_after(log: io.StringIO) -
     response = await apply(Unavailable(SECRET))
     assert response.status_code == 503
     assert response.headers["retry-after"] == "1"
+    assert "did not answer in time" in response.json()["detail"]
     assert SECRET not in log.getvalue() + response.text
+
+
+async def test_a_full_server_says_so(log: io.StringIO) -> None:
+    response = await apply(Overloaded("full"))
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+    assert "The server is full" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("error", [Unavailable("x"), Overloaded("x")])
+async def test_the_line_of_an_outage_is_short(log: io.StringIO, error: Exception) -> None:
+    instance = (await apply(error)).json()["instance"]
+    (text,) = log.getvalue().splitlines()
+    line = json.loads(text)
+    assert (line["instance"], line["error"]) == (instance, type(error).__name__)
+    assert not {"frames", "cause"} & set(line)
+    assert len(text) < 320
 
 
 async def probe(desk: Any) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""A proxy in front of Postgres that cuts connections where a test wants it."""
+"""A proxy in front of Postgres that cuts connections, or keeps them open and silent, where a test wants it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,9 @@ class Loss(StrEnum):
 
 @dataclass
 class Proxy:
-    """Counts requests (chunks from the client) once armed; cuts at number `cut_at`, up to `cuts_left` times."""
+    """Counts requests (chunks from the client) once armed; cuts at number `cut_at`, up to `cuts_left` times. One that hangs does not
+    cut: it swallows everything from there on.
+    """
 
     url: str
     loss: Loss = Loss.REQUEST
@@ -25,9 +27,10 @@ class Proxy:
     cuts_left: int = 0
     seen: int = 0
     cuts_made: int = 0
+    hangs: bool = False
 
-    def arm(self, loss: Loss, cut_at: int, cuts: int) -> None:
-        self.loss, self.cut_at, self.cuts_left, self.seen = loss, cut_at, cuts, 0
+    def arm(self, loss: Loss, cut_at: int, cuts: int, *, hangs: bool = False) -> None:
+        self.loss, self.cut_at, self.cuts_left, self.seen, self.hangs = loss, cut_at, cuts, 0, hangs
 
     def is_due(self) -> bool:
         due = self.cuts_left > 0 and self.seen == self.cut_at
@@ -51,6 +54,7 @@ async def proxy_to(url: str) -> AsyncIterator[Proxy]:
     async def serve(client_in: asyncio.StreamReader, client_out: asyncio.StreamWriter) -> None:
         server_in, server_out = await asyncio.open_unix_connection(socket)
         answer_is_lost = asyncio.Event()
+        is_deaf = asyncio.Event()
 
         def cut() -> None:
             client_out.transport.abort()
@@ -58,10 +62,14 @@ async def proxy_to(url: str) -> AsyncIterator[Proxy]:
 
         async def forward_requests() -> None:
             while chunk := await client_in.read(1 << 20):
-                if proxy.is_due():
+                if not is_deaf.is_set() and proxy.is_due():
                     if proxy.loss is Loss.REQUEST:
-                        break
+                        if not proxy.hangs:
+                            break
+                        is_deaf.set()
                     answer_is_lost.set()
+                if is_deaf.is_set():
+                    continue
                 server_out.write(chunk)
                 await server_out.drain()
             cut()
@@ -69,7 +77,9 @@ async def proxy_to(url: str) -> AsyncIterator[Proxy]:
         async def forward_answers() -> None:
             while chunk := await server_in.read(1 << 20):
                 if answer_is_lost.is_set():
-                    break
+                    if not proxy.hangs:
+                        break
+                    continue
                 client_out.write(chunk)
                 await client_out.drain()
             cut()
