@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import itertools
 import json
+import os
 import signal
 import socket
 import threading
@@ -20,6 +21,7 @@ from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.canonical import hash_content
 from instant_credit.record.documents import activate_release, put_document
 from instant_credit.record.embedded import destroy_cluster
+from instant_credit.record.installation import prepare_installation
 from instant_credit.record.pool import open_record
 from instant_credit.settings import read_settings
 from tests.lending import Documents, House, furnish, install_release, invent_body, serving, start_server, wait_until
@@ -210,6 +212,24 @@ def test_after_a_kill_under_load_every_answered_decision_is_readable(lonely: Hou
 def _apply(client: httpx.Client, house: House, body: bytes, key: str) -> httpx.Response:
     headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
     return client.post(house.apply_url, content=body, headers=headers)
+
+
+def test_a_database_that_was_killed_is_started_again(lonely: House) -> None:
+    body, key = json.dumps(invent_body(lonely.documents.product, Random(6))).encode(), str(uuid.uuid4())
+    note = prepare_installation(lonely.settings.home).data / "postmaster.pid"
+
+    def restarts() -> int:
+        return sum(line["event"] == "database_restarted" for line in lonely.server.log_lines())
+
+    with lonely.client() as client:
+        first = _apply(client, lonely, body, key)
+        assert first.status_code == 201
+        before = restarts()
+        os.kill(int(note.read_text().split("\n", 1)[0]), signal.SIGKILL)
+        wait_until(lambda: restarts() > before)
+        wait_until(lambda: client.get("/health/ready").status_code == 200)
+        assert _apply(client, lonely, body, key).content == first.content
+    assert restarts() == before + 1
 
 
 def test_the_log_is_json_with_one_line_an_application(lonely: House) -> None:

@@ -40,6 +40,7 @@ EXTRAS: Final[dict[str, str]] = {
     "scipy": "training",
     "shap": "training",
     "sklearn": "training",
+    "threadpoolctl": "training",
 }
 TERMINATED: Final = 128 + signal.SIGTERM
 

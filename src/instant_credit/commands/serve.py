@@ -19,7 +19,7 @@ from instant_credit.api.app import create_app, line_writer
 from instant_credit.api.logs import configure_logs
 from instant_credit.api.metrics import Metrics
 from instant_credit.api.wire import BoundedProtocol
-from instant_credit.errors import Refused, Unavailable
+from instant_credit.errors import InstantCreditError, Refused, Unavailable
 from instant_credit.record.api_keys import KeyDesk
 from instant_credit.record.embedded import revive_cluster
 from instant_credit.record.pool import open_record
@@ -184,5 +184,7 @@ async def _revive(revive: Callable[[], bool]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait({reviving})
         raise
+    except InstantCreditError as trouble:
+        log.error("database_not_restarted", error=type(trouble).__name__)  # noqa: TRY400
     except Exception:
         log.exception("database_not_restarted")

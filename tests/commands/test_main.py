@@ -1,0 +1,164 @@
+"""The program as a shell sees it: one line on stderr, a status, and nothing left behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from instant_credit.commands import EXTRAS, TERMINATED
+from instant_credit.record.embedded import destroy_cluster
+from instant_credit.record.installation import prepare_installation
+from tests.lending import wait_until
+
+ROOT = Path(__file__).parents[2]
+ROWS = 200_000
+MAPPING = """
+schema_version = 1
+name = "tiny"
+title = "A tiny tape"
+product = "personal_loan"
+leaks = ["Class"]
+[as_of]
+constant = 2016-03-31
+[facts.requested_amount_cents]
+column = "funded_amnt"
+[facts.term_months]
+column = "term"
+[facts.income_annual_cents]
+column = "annual_inc"
+[[events]]
+kind = "paid"
+when = { column = "Class", is_one_of = ["good"] }
+event_on = { add_months = 9 }
+known_on = { add_months = 9 }
+"""
+
+
+def start(*arguments: str, before: str = "", **environ: str) -> subprocess.Popen[str]:
+    """The program in a process of its own, `before` run in it first."""
+    unset = {"DATABASE_URL": "", "DATABASE_OWNER_URL": "", "INSTANT_CREDIT_KEY_RING": ""}
+    code = f"import signal, sys\n{before}\nfrom instant_credit.commands import main\nmain()"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        env={**os.environ, **unset, **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def fails(*arguments: str, before: str = "", **environ: str) -> str:
+    """Its one line on stderr."""
+    with start(*arguments, before=before, **environ) as process:
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, ""), err
+    (line,) = err.splitlines()
+    assert line.startswith("error: ")
+    return line.removeprefix("error: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "module", "extra"),
+    [
+        (("train", "--help"), "catboost", "training"),
+        (("train", "--help"), "jinja2", "training"),
+        (("tape", "import", "x.parquet", "--mapping", "lending_club_2016q1"), "pyarrow", "training"),
+    ],
+)
+def test_a_command_whose_extra_is_not_installed_names_it(
+    arguments: tuple[str, ...], module: str, extra: str, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    (tmp_path / "x.parquet").write_bytes(b"PAR1")
+    before = f"import os; os.chdir({str(tmp_path)!r}); sys.modules[{module!r}] = None"
+    line = fails(*arguments, before=before, **environ)
+    assert line == f"this command needs the extra {extra}: pip install 'instant-credit[{extra}]'"
+
+
+def test_every_library_of_an_extra_is_known() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    offered = project["optional-dependencies"]
+    brought = {Requirement(text).name: extra for extra in set(EXTRAS.values()) for text in offered[extra]}
+    names_of = packages_distributions()
+    known = {canonicalize_name(name): extra for module, extra in EXTRAS.items() for name in names_of[module]}
+    assert known == brought
+
+
+def test_a_module_that_no_extra_brings_is_a_bug() -> None:
+    with start(
+        "schemas", "--help", before="sys.modules['msgspec.toml'] = sys.modules['click.types'] = None"
+    ) as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "ModuleNotFoundError" in err
+
+
+@pytest.mark.parametrize("kind", ["a file", "below a file", "/proc"])
+def test_a_home_that_cannot_be_made_is_named(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    home = {"a file": tmp_path / "file", "below a file": tmp_path / "file" / "home", "/proc": Path("/proc/x")}[kind]
+    line = fails("key", "list", INSTANT_CREDIT_HOME=str(home))
+    assert line.startswith(f"{home}: ")
+    assert "check INSTANT_CREDIT_HOME" in line
+
+
+@pytest.mark.parametrize("ring", ["/proc/nope/ring", "folder"])
+def test_a_key_ring_that_cannot_be_used_is_named(ring: str, tmp_path: Path, environ: dict[str, str]) -> None:
+    path = tmp_path if ring == "folder" else Path(ring)
+    line = fails("key", "list", **environ | {"INSTANT_CREDIT_KEY_RING": str(path)})
+    assert line.startswith(str(path.parent if ring != "folder" else path))
+    assert "INSTANT_CREDIT_KEY_RING" in line
+
+
+@pytest.mark.parametrize("character", ['"', "$", ",", "\\", "`", "\n"])
+def test_a_home_that_postgres_cannot_take_is_refused_and_not_made(character: str, tmp_path: Path) -> None:
+    line = fails("key", "list", INSTANT_CREDIT_HOME=str(tmp_path / f"a{character}b"))
+    assert "let INSTANT_CREDIT_HOME name another one" in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_port_that_is_taken_and_a_host_that_is_none_are_refused(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        line = fails("serve", "--port", port, INSTANT_CREDIT_HOME=str(tmp_path))
+        assert line.startswith(f"cannot listen on 127.0.0.1 port {port}: Address already in use; choose others")
+    for host in ("nosuch.invalid", "a..b", "256.1.1.1"):
+        line = fails("serve", "--host", host, INSTANT_CREDIT_HOME=str(tmp_path))
+        assert line.startswith(f"cannot listen on {host} port 8420")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_of_the_machine_that_nobody_expected_is_one_line() -> None:
+    before = "import click; click.Group.main = lambda *_: open('/nope/file')"
+    assert fails("warm", before=before) == "/nope/file: No such file or directory"
+
+
+@pytest.mark.parametrize("moment", ["start", "import", "import in the background"])
+def test_sigterm_ends_an_import_well(moment: str, tmp_path: Path) -> None:
+    home, tape, mapping = tmp_path / "home", tmp_path / "tape.csv", tmp_path / "tiny.toml"
+    tape.write_text("funded_amnt,term,annual_inc,Class\n" + "5000,36,40000,good\n" * ROWS)
+    mapping.write_text(MAPPING)
+    draft = home / "rejects" / "tiny.ndjson.part"
+    is_time: Callable[[], bool] = (home / "postgres" / "gate.lock").exists if moment == "start" else draft.exists
+    before = "signal.signal(signal.SIGINT, signal.SIG_IGN)" if "background" in moment else ""
+    try:
+        with start(
+            "tape", "import", str(tape), "--mapping", str(mapping), before=before, INSTANT_CREDIT_HOME=str(home)
+        ) as process:
+            wait_until(lambda: process.poll() is not None or is_time())
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=60)
+        assert process.returncode == TERMINATED == 143, err
+        assert "Traceback" not in err
+        assert not draft.exists()
+        assert not (prepare_installation(home).data / "postmaster.pid").exists()
+    finally:
+        destroy_cluster(home)
