@@ -17,10 +17,11 @@ import pytest
 from tests.lending import House, invent_body
 
 NAME = "Zyxwella Quorbitane"
-NUMBER = "MARK-77-31415-92653"
+NUMBER = "MARK-77-QX31415-92653"
 ADDRESS = "4711 Vexillology Crescent, Plumtree"
 # A part of each is as telling as the whole; the number also without its hyphens, as it is folded for hashing.
-MARKS = ("zyxwella", "quorbitane", "31415", "mark7731415", "vexillology", "plumtree")
+# Letters that no hexadecimal digest holds: digits alone occur in one by chance.
+MARKS = ("zyxwella", "quorbitane", "qx31415", "mark77qx31415", "vexillology", "plumtree")
 
 
 @pytest.fixture(scope="module")
