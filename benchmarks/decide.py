@@ -34,14 +34,14 @@ from instant_credit.application.door import Door
 from instant_credit.application.telling import tell_facts
 from instant_credit.canonical import encode_canonical
 from instant_credit.commands.serving import served
-from instant_credit.decision.case import Case
+from instant_credit.decision.case import Case, decode_case
 from instant_credit.decision.decide import decide
 from instant_credit.decision.release import Release
 from instant_credit.features.build import build_features
 from instant_credit.features.pack import pack_facts
 from instant_credit.record.api_keys import create_key
 from instant_credit.record.clock import SystemClock
-from instant_credit.record.documents import activate_release, get_document, live_releases, put_document
+from instant_credit.record.documents import DocumentKind, activate_release, get_document, live_releases, put_document
 from instant_credit.record.embedded import destroy_cluster
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.reads import iterate_cases, list_books
@@ -49,11 +49,6 @@ from instant_credit.score.model import explain_rows, score_rows
 from instant_credit.settings import DATABASE_OWNER_URL, DATABASE_URL, HOME, KEY_RING, Settings, read_settings
 from instant_credit.underwriting.desk import BOOK
 from instant_credit.underwriting.releases import (
-    MODEL_KIND,
-    POLICY_KIND,
-    PRODUCT_KIND,
-    REFERENCE_KIND,
-    RELEASE_KIND,
     load_live_release,
 )
 from instant_credit.units import days_from_date
@@ -63,7 +58,6 @@ APPLICANTS = 512
 DECIDE_P50_US_MAX = 150.0
 HTTP_P50_US_MAX = 4_000.0
 VAR = Path(__file__).resolve().parents[1] / "var"
-_CASES = msgspec.json.Decoder(Case)
 
 
 @dataclass(frozen=True)
@@ -71,7 +65,7 @@ class Stock:
     """A live release, its documents as kind and body, and recorded Cases of its product."""
 
     release: Release
-    documents: list[tuple[str, bytes]]
+    documents: list[tuple[DocumentKind, bytes]]
     cases: list[Case]
 
 
@@ -124,11 +118,11 @@ async def _read_stock(settings: Settings) -> Stock:
         release = await load_live_release(record, PRODUCT)
         manifest = release.manifest
         hashes = (manifest.product_hash, manifest.model_hash, manifest.policy_hash, manifest.reference_hash)
-        kinds = (PRODUCT_KIND, MODEL_KIND, POLICY_KIND, REFERENCE_KIND)
+        kinds = (DocumentKind.PRODUCT, DocumentKind.MODEL, DocumentKind.POLICY, DocumentKind.REFERENCE)
         documents = [(kind, await get_document(record, one)) for kind, one in zip(kinds, hashes, strict=True)]
-        documents.append((RELEASE_KIND, await get_document(record, release.hash)))
+        documents.append((DocumentKind.RELEASE, await get_document(record, release.hash)))
         cases = [
-            _CASES.decode(stored.case)
+            decode_case(stored.case)
             for book in await _list_tapes(record)
             async for stored in iterate_cases(record, book, with_events=False)
             if stored.case is not None and stored.product_hash == manifest.product_hash

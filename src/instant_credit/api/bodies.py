@@ -7,8 +7,8 @@ from litestar import Request
 from litestar.types import Scope
 
 from instant_credit.api.problems import MALFORMED, TOO_LARGE, TOO_SLOW, WRONG_MEDIA_TYPE, Failure
+from instant_credit.application.complaints import BODY_BYTES_MAX
 
-BODY_BYTES_MAX: Final = 65_536
 BODY_SECONDS_MAX: Final = 10.0
 # A body somewhat too large is read and thrown away, so that its sender gets to read the answer; a huge one is cut off.
 DISCARD_BYTES_MAX: Final = 16 * BODY_BYTES_MAX

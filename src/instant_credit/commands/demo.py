@@ -21,7 +21,6 @@ from urllib.error import HTTPError
 from uuid import uuid4
 
 import click
-import msgspec
 from msgspec import Struct
 from rich.console import Console
 from rich.panel import Panel
@@ -30,7 +29,7 @@ from rich.table import Table
 from instant_credit.application.product import AttributeType, Product
 from instant_credit.application.telling import tell_facts
 from instant_credit.commands.serving import served
-from instant_credit.decision.case import Case
+from instant_credit.decision.case import Case, decode_case
 from instant_credit.decision.decide import decide_many
 from instant_credit.decision.decision import Decision, Outcome
 from instant_credit.decision.release import Release
@@ -48,7 +47,6 @@ HELD_OUT_EVERY: Final = 10
 ANSWER_SECONDS: Final = 30
 # The key works for at least one whole day: it expires at the start of this many days after today.
 KEY_DAYS: Final = 2
-_CASE_DECODER: Final = msgspec.json.Decoder(Case)
 
 
 class Tape(Struct, frozen=True, kw_only=True):
@@ -191,7 +189,7 @@ def _find(pattern: str, text: str) -> str:
 async def _choose(record: Record, release: Release, tape: Tape) -> tuple[Applicant, ...]:
     """One applicant who is approved, one who is declined and one whose application lacks a fact, out of the held-out loans."""
     cases = [
-        _CASE_DECODER.decode(stored.case)
+        decode_case(stored.case)
         async for stored in iterate_cases(record, tape.held_out_book, with_events=False)
         if stored.case is not None
         and stored.as_of >= tape.held_out_from

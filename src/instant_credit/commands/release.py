@@ -15,11 +15,10 @@ from instant_credit.commands.documents import read_document
 from instant_credit.commands.tables import print_table
 from instant_credit.errors import Refused
 from instant_credit.policy.document import Policy, read_policy
-from instant_credit.record.documents import list_documents
+from instant_credit.record.documents import DocumentKind, list_documents
 from instant_credit.record.pool import Record, open_record
 from instant_credit.settings import read_settings
 from instant_credit.underwriting.releases import (
-    MODEL_KIND,
     list_releases,
     load_release,
     make_live,
@@ -116,7 +115,7 @@ def show(release_hash: str) -> None:
 
 async def _newest_model(record: Record) -> str:
     """Hash of the model recorded last."""
-    models = await list_documents(record, MODEL_KIND)
+    models = await list_documents(record, DocumentKind.MODEL)
     if not models:
         raise Refused("no model is recorded: train one first (instant-credit train)")
     return models[-1].content_hash

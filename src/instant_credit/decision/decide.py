@@ -17,20 +17,15 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
-from instant_credit.decision.case import Case
+from instant_credit.decision.case import Case, build_case_features
 from instant_credit.decision.decision import Decision, Outcome
 from instant_credit.decision.reasons import merge_reasons
 from instant_credit.decision.release import Release
 from instant_credit.errors import require
-from instant_credit.features.build import build_features
-from instant_credit.features.pack import pack_facts
 from instant_credit.policy.evaluate import evaluate
 from instant_credit.score.calibration import calibrate_log_odds, estimate_pds, pd_to_ppm
 from instant_credit.score.model import explain_rows
 from instant_credit.score.points import points_at
-from instant_credit.units import days_from_date
 
 
 def decide(case: Case, release: Release) -> Decision:
@@ -55,8 +50,7 @@ def decide_many(cases: Sequence[Case], release: Release) -> list[Decision]:
         require(case.layout_hash == layout_hash, "the Case has other columns than the release's product")
     if not cases:
         return []
-    as_of = np.array([days_from_date(case.as_of) for case in cases], dtype=np.int32)
-    matrix = build_features(release.features, pack_facts(release.features, [case.facts for case in cases], as_of))
+    matrix = build_case_features(release.features, cases)
     raw_scores, contributions = explain_rows(release.model, matrix.model)
     pds = estimate_pds(release.calibration, raw_scores)
     return [

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 
 import asyncpg
 from msgspec import Struct
@@ -11,6 +12,17 @@ from instant_credit.canonical import hash_content
 from instant_credit.errors import NotFound, require
 from instant_credit.record.pool import Record
 from instant_credit.record.shipped import read_sql
+
+
+class DocumentKind(StrEnum):
+    """What a document is."""
+
+    PRODUCT = "product"
+    MODEL = "model"
+    TRAINING = "training"
+    POLICY = "policy"
+    REFERENCE = "reference"
+    RELEASE = "release"
 
 
 class DocumentRow(Struct, frozen=True, kw_only=True):

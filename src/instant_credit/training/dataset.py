@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Final
 
-import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -20,10 +19,8 @@ from numpy.typing import NDArray
 from instant_credit.application.document import hash_layout, hash_product
 from instant_credit.application.product import AttributeType, Direction, Product
 from instant_credit.canonical import hash_content
-from instant_credit.decision.case import Case
+from instant_credit.decision.case import Case, build_case_features, decode_case
 from instant_credit.errors import Refused
-from instant_credit.features.build import build_features
-from instant_credit.features.pack import pack_facts
 from instant_credit.features.program import compile_features
 from instant_credit.outcome.events import EventKind
 from instant_credit.outcome.labels import KIND_CODES, Label, label_outcomes
@@ -35,8 +32,6 @@ from instant_credit.units import days_from_date
 OTHER_PRODUCT: Final = "recorded under another product, or under a version of it with other attributes"
 ERASED: Final = "erased: the person's key was destroyed"
 INDETERMINATE: Final = "neither repaid nor charged off as known on that day"
-
-_CASES: Final = msgspec.json.Decoder(Case)
 
 
 class ModelColumns(Struct, frozen=True, kw_only=True):
@@ -153,7 +148,7 @@ class _Gathering:
         if stored.is_erased or stored.case is None:
             self._left_out[ERASED] += 1
             return
-        case = _CASES.decode(stored.case)
+        case = decode_case(stored.case)
         if stored.product != self._product.name or case.layout_hash != self._layout_hash:
             self._left_out[OTHER_PRODUCT] += 1
             return
@@ -170,9 +165,7 @@ class _Gathering:
             self._build()
 
     def _build(self) -> None:
-        days = np.array([days_from_date(case.as_of) for case in self._pending], dtype=np.int32)
-        packed = pack_facts(self._program, [case.facts for case in self._pending], days)
-        self._matrices.append(build_features(self._program, packed).model)
+        self._matrices.append(build_case_features(self._program, self._pending).model)
         self._pending.clear()
 
     def finish(self, book: str, product_hash: str, known_on: date) -> TrainingSet:

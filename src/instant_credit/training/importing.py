@@ -34,7 +34,7 @@ from instant_credit.decision.release import Release
 from instant_credit.errors import Refused, require
 from instant_credit.outcome.events import RepaymentEvent
 from instant_credit.record.commit import commit_entries, commit_events
-from instant_credit.record.documents import put_document
+from instant_credit.record.documents import DocumentKind, put_document
 from instant_credit.record.ids import bucket_of, derive_id
 from instant_credit.record.pool import Record
 from instant_credit.record.rows import Entry, EventRow
@@ -107,7 +107,7 @@ async def import_tape(
         raise Refused(f"the release is for another version of {tape.product.name}: import with the release's product")
     summary = ImportSummary(rows_total=_count_total(tape))
     source = _Source(record, tape, product_hash)
-    stored_hash = await put_document(record, "product", product_raw, actor)
+    stored_hash = await put_document(record, DocumentKind.PRODUCT, product_raw, actor)
     require(stored_hash == product_hash, "a document is stored under the hash of its bytes")
     with _open_rejects(tape.rejects_path) as rejects_file:
         following = asyncio.create_task(asyncio.to_thread(next, source, None))

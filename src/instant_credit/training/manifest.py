@@ -17,7 +17,6 @@ from instant_credit.score.bundle import ENGINE_VERSION
 from instant_credit.training.dataset import LeftOut
 from instant_credit.training.fit import FitParameters
 
-TRAINING_KIND: Final = "training"
 _LIBRARIES: Final = ("catboost", "numpy", "scikit-learn", "scipy")
 
 ContentHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]

@@ -24,7 +24,7 @@ from instant_credit.application.document import encode_product
 from instant_credit.application.product import Product
 from instant_credit.canonical import hash_content
 from instant_credit.errors import Refused, require
-from instant_credit.record.documents import put_documents
+from instant_credit.record.documents import DocumentKind, put_documents
 from instant_credit.record.pool import Record
 from instant_credit.score.bundle import Bundle, encode_bundle
 from instant_credit.score.calibration import Calibration, estimate_pds
@@ -33,7 +33,6 @@ from instant_credit.training.dataset import TrainingSet, gather_training_set
 from instant_credit.training.fit import FitParameters, FittedModel, fit_model
 from instant_credit.training.intervals import Measured, Quality, measure_auc_difference, measure_quality
 from instant_credit.training.manifest import (
-    TRAINING_KIND,
     Part,
     PlanTold,
     TrainingManifest,
@@ -150,9 +149,9 @@ async def train(
     )
     training = build_training(training_set, plan, parameters, progress)
     documents = [
-        ("product", encode_product(product)),
-        ("model", training.bundle_raw),
-        (TRAINING_KIND, encode_training(training.manifest)),
+        (DocumentKind.PRODUCT, encode_product(product)),
+        (DocumentKind.MODEL, training.bundle_raw),
+        (DocumentKind.TRAINING, encode_training(training.manifest)),
     ]
     stored = await put_documents(record, documents, actor)
     require(

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
-import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from instant_credit.access.actors import Actor
 from instant_credit.application.document import decode_product, encode_product, hash_layout
 from instant_credit.application.product import Product
 from instant_credit.canonical import hash_content
-from instant_credit.decision.case import Case
+from instant_credit.decision.case import Case, build_case_features, decode_case
 from instant_credit.decision.release import (
     Manifest,
     Reference,
@@ -30,31 +29,28 @@ from instant_credit.decision.release import (
     make_reference,
 )
 from instant_credit.errors import NotFound, Refused, Unavailable
-from instant_credit.features.build import build_features
-from instant_credit.features.pack import pack_facts
 from instant_credit.features.program import compile_features
 from instant_credit.policy.checks import check_policy
 from instant_credit.policy.document import Policy, encode_policy
-from instant_credit.record.documents import activate_release, get_document, list_documents, live_releases, put_documents
+from instant_credit.record.documents import (
+    DocumentKind,
+    activate_release,
+    get_document,
+    list_documents,
+    live_releases,
+    put_documents,
+)
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import iterate_cases
 from instant_credit.score.bundle import ENGINE_VERSION, Bundle, decode_bundle
 from instant_credit.score.calibration import estimate_pds, pd_to_ppm
 from instant_credit.score.model import compile_model, leaf_counts, score_rows
-from instant_credit.units import days_from_date
-
-PRODUCT_KIND: Final = "product"
-MODEL_KIND: Final = "model"
-POLICY_KIND: Final = "policy"
-REFERENCE_KIND: Final = "reference"
-RELEASE_KIND: Final = "release"
 
 CHUNK_CASES: Final = 2_000
 RETRY_NS: Final = 30_000_000_000
 # The reference is the quarter of the applicants approvable by score who lie nearest to the cut-off: their score is "at or slightly
 # above the minimum passing score" (12 CFR 1002 Supplement I, 9(b)(2)-5).
 REFERENCE_SHARE: Final = 0.25
-_CASE_DECODER: Final = msgspec.json.Decoder(Case)
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -107,10 +103,10 @@ async def make_release(
     matrix = await _read_matrix(record, book, product, progress)
     reference = _count_reference(matrix, book, bundle, model_hash, policy.cut_offs.approve_below_ppm)
     parts = [
-        Part(kind=PRODUCT_KIND, body=product_raw),
-        Part(kind=MODEL_KIND, body=model_raw),
-        Part(kind=POLICY_KIND, body=encode_policy(policy)),
-        Part(kind=REFERENCE_KIND, body=encode_reference(reference)),
+        Part(kind=DocumentKind.PRODUCT, body=product_raw),
+        Part(kind=DocumentKind.MODEL, body=model_raw),
+        Part(kind=DocumentKind.POLICY, body=encode_policy(policy)),
+        Part(kind=DocumentKind.REFERENCE, body=encode_reference(reference)),
     ]
     hashes = [hash_content(part.body) for part in parts]
     manifest = Manifest(
@@ -122,7 +118,7 @@ async def make_release(
     )
     bodies = dict(zip(hashes, (part.body for part in parts), strict=True))
     release = await asyncio.to_thread(compose_release, manifest, bodies)
-    parts.append(Part(kind=RELEASE_KIND, body=encode_manifest(manifest)))
+    parts.append(Part(kind=DocumentKind.RELEASE, body=encode_manifest(manifest)))
     await put_documents(record, [(part.kind, part.body) for part in parts], actor)
     return release
 
@@ -162,7 +158,7 @@ async def list_releases(record: Record) -> tuple[ReleaseSummary, ...]:
     """Every recorded release, oldest first."""
     live = await live_releases(record)
     summaries = []
-    for row in await list_documents(record, RELEASE_KIND):
+    for row in await list_documents(record, DocumentKind.RELEASE):
         manifest = decode_manifest(await get_document(record, row.content_hash))
         product = decode_product(await get_document(record, manifest.product_hash)).name
         summaries.append(
@@ -281,15 +277,14 @@ async def _read_matrix(
     read = 0
 
     def build() -> None:
-        as_of = np.array([days_from_date(case.as_of) for case in waiting], dtype=np.int32)
-        pieces.append(build_features(program, pack_facts(program, [case.facts for case in waiting], as_of)).model)
+        pieces.append(build_case_features(program, waiting).model)
         waiting.clear()
         progress(read)
 
     async for stored in iterate_cases(record, book, with_events=False, chunk=CHUNK_CASES):
         read += 1
         if stored.case is not None and stored.product == product.name:
-            case = _CASE_DECODER.decode(stored.case)
+            case = decode_case(stored.case)
             if case.layout_hash == layout_hash:
                 waiting.append(case)
         if len(waiting) == CHUNK_CASES:

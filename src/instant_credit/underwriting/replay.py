@@ -9,11 +9,10 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import msgspec
 from msgspec import Struct
 
 from instant_credit.canonical import encode_canonical
-from instant_credit.decision.case import Case
+from instant_credit.decision.case import Case, decode_case
 from instant_credit.decision.decide import decide_many
 from instant_credit.decision.release import Release
 from instant_credit.errors import NotFound
@@ -25,7 +24,6 @@ from instant_credit.underwriting.releases import load_release
 CHUNK_CASES: Final = 1_000
 DIFFERENT_IDS_MAX: Final = 20
 RELEASES_MAX: Final = 4
-_CASE_DECODER: Final = msgspec.json.Decoder(Case)
 
 
 class ReplaySummary(Struct, frozen=True, kw_only=True):
@@ -103,7 +101,7 @@ async def _replay_chunk(stored: Sequence[StoredCase], releases: _Releases, summa
         elif one.case is None or one.decision is None:
             erased += 1
         else:
-            by_release[one.release_hash].append((one, _CASE_DECODER.decode(one.case), one.decision))
+            by_release[one.release_hash].append((one, decode_case(one.case), one.decision))
     for release_hash, rows in by_release.items():
         decisions = decide_many([case for _, case, _ in rows], await releases.find(release_hash))
         for (one, _, recorded), decision in zip(rows, decisions, strict=True):
