@@ -117,6 +117,16 @@ async def test_the_same_tape_again_records_nothing_and_changes_nothing(record, a
 
 
 @pytest.mark.anyio
+async def test_two_imports_at_once_both_end_well_and_record_each_row_once(record, actor, tmp_path):
+    tape = job(write_tape(tmp_path / "tape.csv", MIXED_ROWS))
+    summaries = await asyncio.gather(import_tape(record, tape, actor), import_tape(record, tape, actor))
+    assert sum(one.recorded for one in summaries) == 61
+    assert [one.recorded + one.already for one in summaries] == [61, 61]
+    assert len(tape.rejects_path.read_text().splitlines()) == 4
+    assert [path.name for path in tape.rejects_path.parent.iterdir()] == [tape.rejects_path.name]
+
+
+@pytest.mark.anyio
 async def test_part_of_a_tape_and_then_the_whole_is_the_whole(record, actor, tmp_path):
     tape = job(write_tape(tmp_path / "tape.csv", MIXED_ROWS), "parts")
     part = await import_tape(record, msgspec.structs.replace(tape, rows_max=37), actor)

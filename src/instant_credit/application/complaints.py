@@ -7,6 +7,7 @@ list longer than `PROBLEMS_MAX`. A name that is not ours is repeated in a pointe
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, Final
@@ -210,8 +211,8 @@ def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(told) == len(pairs):
         return told
     repeated = Repeated(told)
-    seen: set[str] = set()
-    repeated.names = tuple(dict.fromkeys(name for name, _ in pairs if name in seen or seen.add(name)))  # type: ignore[func-returns-value]
+    counts = Counter(name for name, _ in pairs)
+    repeated.names = tuple(name for name, count in counts.items() if count > 1)
     return repeated
 
 

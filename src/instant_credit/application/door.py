@@ -133,7 +133,7 @@ class Door:
             integers=tuple(columns[first:second]),
             reals=tuple([None if real is None else real + 0.0 for real in columns[second:third]]),
             codes=tuple([codes[name] for codes, name in zip(self._codes, columns[third:fourth], strict=True)]),
-            days=days,  # type: ignore[arg-type]
+            days=days,  # type: ignore[arg-type] # no Problem is left among them
         )
         return Told(identity=body.applicant, facts=facts, monitoring=self._read_monitoring(body.monitoring))
 

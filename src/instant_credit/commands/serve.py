@@ -157,7 +157,7 @@ async def kept_fresh(releases: LiveReleases, revive: Callable[[], bool] | None =
                 is_out = False
             except Unavailable as trouble:
                 if not is_out:
-                    log.error("releases_not_refreshed", error=type(trouble).__name__)  # noqa: TRY400
+                    log.error("releases_not_refreshed", error=type(trouble).__name__)  # noqa: TRY400 frames say nothing here
                 is_out = True
                 if revive is not None and monotonic() - revived_at >= REVIVE_SECONDS:
                     await _revive(revive)
@@ -185,6 +185,6 @@ async def _revive(revive: Callable[[], bool]) -> None:
         await asyncio.wait({reviving})
         raise
     except InstantCreditError as trouble:
-        log.error("database_not_restarted", error=type(trouble).__name__)  # noqa: TRY400
+        log.error("database_not_restarted", error=type(trouble).__name__)  # noqa: TRY400 frames say nothing here
     except Exception:
         log.exception("database_not_restarted")

@@ -55,7 +55,7 @@ _PASSING: Final = (
 )
 
 
-class _Connection(asyncpg.Connection):  # type: ignore[misc]
+class _Connection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
     """A connection without session state, so that giving it back to the pool costs no round trip."""
 
     def get_reset_query(self) -> str:

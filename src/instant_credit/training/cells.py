@@ -112,7 +112,7 @@ def read_real(text: str, divide_by: float) -> float | Unreadable:
 def read_day(text: str, layout: str) -> date | Unreadable:
     """A day: an ISO date always, or a text of `layout` (strptime)."""
     try:
-        return date.fromisoformat(text[:10]) if _is_iso(text) else datetime.strptime(text, layout).date()  # noqa: DTZ007
+        return date.fromisoformat(text[:10]) if _is_iso(text) else datetime.strptime(text, layout).date()  # noqa: DTZ007 a day has no zone
     except ValueError:
         return Unreadable("DATE_EXPECTED", f"expected a date of the form {layout}")
 

@@ -30,7 +30,7 @@ Export = Mapping[str, Any]
 class Savable(Protocol):
     """What this module needs of a CatBoost model."""
 
-    def save_model(self, fname: str, format: str) -> None: ...  # noqa: A002, D102
+    def save_model(self, fname: str, format: str) -> None: ...  # noqa: A002, D102 CatBoost's own signature
 
 
 def export_model(model: Savable) -> Export:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
 from pathlib import Path
+from tempfile import mkstemp
 from typing import Annotated, BinaryIO, Final
 from uuid import UUID
 
@@ -158,15 +159,18 @@ async def _leave(preparing: asyncio.Task[_Prepared | None]) -> None:
 
 @contextmanager
 def _open_rejects(path: Path) -> Iterator[BinaryIO]:
-    """A draft beside `path`, moved there when the import came to its end and deleted when it did not, cancelled or failed."""
-    draft = path.with_name(path.name + ".part")
+    """A draft of its own beside `path`, moved there when the import came to its end and deleted when it did not.
+
+    Two imports into one book write two drafts, so that neither mixes with the other; the later one to end stays.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = draft.open("wb")
+        number, name = mkstemp(prefix=f"{path.name}.", suffix=".part", dir=path.parent)
     except OSError as error:
         raise Refused(f"the rejects file {path} can't be written: {error.strerror}") from error
+    draft = Path(name)
     try:
-        with file:
+        with open(number, "wb") as file:  # noqa: PTH123 it is open already, and named by its number
             yield file
         draft.replace(path)
     finally:
