@@ -9,7 +9,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 export INSTANT_CREDIT_HOME ?= $(CURDIR)/var/home
-export PYTHONDONTWRITEBYTECODE :=
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	--python-version 3.11 pyproject.toml
