@@ -47,7 +47,7 @@ def run_apart(work: Coroutine[Any, Any, T]) -> T:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Under `make prove`, write what each proof ran into var/proofs."""
     outcome = yield
-    report = outcome.get_result()  # type: ignore[attr-defined]
+    report = outcome.get_result()  # type: ignore[attr-defined] # pluggy's result
     if IS_PROVING and report.when == "call":
         write_proof(item, report)
 
@@ -184,7 +184,7 @@ async def _delete_rows(url: str) -> None:
             "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables"
             " WHERE schemaname IN ('instant_credit', 'sealed_keys') AND tablename <> 'schema_migrations'"
         )
-        statements = ["SET session_replication_role = replica", *(f"DELETE FROM {table['name']}" for table in tables)]  # noqa: S608
+        statements = ["SET session_replication_role = replica", *(f"DELETE FROM {table['name']}" for table in tables)]  # noqa: S608 names out of the catalogue
         await connection.execute("; ".join(statements))
     finally:
         await connection.close()

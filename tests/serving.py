@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 for package in os.environ.get("TESTS_ABSENT", "").split():
-    sys.modules[package] = None  # type: ignore[assignment]
+    sys.modules[package] = None  # type: ignore[assignment] # None makes it unimportable
 
-from instant_credit.commands import cli  # noqa: E402
+from instant_credit.commands import cli  # noqa: E402 after the packages are barred
 
 if __name__ == "__main__":
     modules = Path(sys.argv[1])

@@ -25,7 +25,7 @@ def test_every_variable_is_read() -> None:
         {
             "INSTANT_CREDIT_HOME": "/srv/credit",
             "INSTANT_CREDIT_KEY_RING": "/etc/credit/ring.json",
-            "INSTANT_CREDIT_HOST": "0.0.0.0",  # noqa: S104
+            "INSTANT_CREDIT_HOST": "0.0.0.0",  # noqa: S104 only read, never bound
             "INSTANT_CREDIT_PORT": "9000",
             "INSTANT_CREDIT_DATABASE_CONNECTIONS": "3",
             "DATABASE_URL": "postgresql://app@db/credit",
@@ -34,7 +34,7 @@ def test_every_variable_is_read() -> None:
     )
     assert settings.home == Path("/srv/credit")
     assert settings.key_ring == Path("/etc/credit/ring.json")
-    assert (settings.host, settings.port, settings.database_connections) == ("0.0.0.0", 9000, 3)  # noqa: S104
+    assert (settings.host, settings.port, settings.database_connections) == ("0.0.0.0", 9000, 3)  # noqa: S104 only read, never bound
     assert settings.database_url == "postgresql://app@db/credit"
     assert settings.database_owner_url == "postgres://owner@db/credit"
 

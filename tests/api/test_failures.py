@@ -122,7 +122,7 @@ async def probe(desk: Any) -> httpx.Response:
 async def test_a_probe_of_a_server_that_is_not_ready_says_why_and_is_not_logged(log: io.StringIO) -> None:
     desk = FailingDesk(Unavailable(SECRET))
     unreachable = await probe(desk)
-    desk.check_record = AsyncMock()  # type: ignore[method-assign]
+    desk.check_record = AsyncMock()  # type: ignore[method-assign] # a probe that counts
     empty = await probe(desk)
     for response, detail in ((unreachable, "record does not answer"), (empty, "No release is live")):
         assert response.status_code == 503
@@ -135,7 +135,7 @@ async def test_a_probe_of_a_server_that_is_not_ready_says_why_and_is_not_logged(
 @pytest.mark.parametrize("count", [1, 100])
 async def test_a_probe_is_told_which_release_could_not_be_loaded(log: io.StringIO, count: int) -> None:
     desk = FailingDesk(Unavailable(SECRET))
-    desk.check_record = AsyncMock()  # type: ignore[method-assign]
+    desk.check_record = AsyncMock()  # type: ignore[method-assign] # a probe that counts
     desk.missed = {f"{'a' * 60}{number:03d}": f"{number:064d}" for number in range(count)}
     response = await probe(desk)
     assert response.status_code == 503

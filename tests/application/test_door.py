@@ -363,7 +363,7 @@ def test_a_zero_has_no_sign() -> None:
     ("name", "value"),
     [
         ("earliest_credit_on", "2001-02-03"),
-        ("earliest_credit_on", datetime(2001, 2, 3)),  # noqa: DTZ001
+        ("earliest_credit_on", datetime(2001, 2, 3)),  # noqa: DTZ001 a time where a day is due
         ("term_months", 36.0),
         ("term_months", True),
         ("revolving_utilisation", float("nan")),

@@ -17,30 +17,11 @@ from packaging.utils import canonicalize_name
 from instant_credit.commands import EXTRAS, TERMINATED
 from instant_credit.record.embedded import destroy_cluster
 from instant_credit.record.installation import prepare_installation
+from tests.commands.documents import MAPPING
 from tests.lending import wait_until
 
 ROOT = Path(__file__).parents[2]
 ROWS = 200_000
-MAPPING = """
-schema_version = 1
-name = "tiny"
-title = "A tiny tape"
-product = "personal_loan"
-leaks = ["Class"]
-[as_of]
-constant = 2016-03-31
-[facts.requested_amount_cents]
-column = "funded_amnt"
-[facts.term_months]
-column = "term"
-[facts.income_annual_cents]
-column = "annual_inc"
-[[events]]
-kind = "paid"
-when = { column = "Class", is_one_of = ["good"] }
-event_on = { add_months = 9 }
-known_on = { add_months = 9 }
-"""
 
 
 def start(*arguments: str, before: str = "", **environ: str) -> subprocess.Popen[str]:

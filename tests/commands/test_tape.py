@@ -6,28 +6,9 @@ from click.testing import CliRunner
 from instant_credit.commands import cli
 from instant_credit.errors import NotFound, Refused
 from instant_credit.record.shipped import list_starters, read_starter
+from tests.commands.documents import MAPPING
 
 HEADER = "funded_amnt,term,annual_inc,Class"
-MAPPING = """
-schema_version = 1
-name = "tiny"
-title = "A tiny tape"
-product = "personal_loan"
-leaks = ["Class"]
-[as_of]
-constant = 2016-03-31
-[facts.requested_amount_cents]
-column = "funded_amnt"
-[facts.term_months]
-column = "term"
-[facts.income_annual_cents]
-column = "annual_inc"
-[[events]]
-kind = "paid"
-when = { column = "Class", is_one_of = ["good"] }
-event_on = { add_months = 9 }
-known_on = { add_months = 9 }
-"""
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def variables(draw: st.DrawFn, name: str, numbers: list[str], operations: tuple[
         sizes = {"clip": (2, 2), "bin": (1, 5), "indicator": (1, 2), "value": (0, 0)}[op]
         edges = draw(st.lists(small, min_size=sizes[0], max_size=sizes[1], unique=True))
         more = {"parameters": tuple(sorted(edges))}
-    return Variable(name=name, op=op, of=tuple(of), why="To see.", **more)  # type: ignore[arg-type]
+    return Variable(name=name, op=op, of=tuple(of), why="To see.", **more)  # type: ignore[arg-type] # op is drawn
 
 
 @st.composite

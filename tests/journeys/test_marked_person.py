@@ -121,7 +121,7 @@ async def _dump(url: str) -> dict[str, list[bytes]]:
         )
         dumped: dict[str, list[bytes]] = {}
         for table in tables:
-            rows = await connection.fetch(f'SELECT * FROM "{table["schemaname"]}"."{table["tablename"]}"')  # noqa: S608
+            rows = await connection.fetch(f'SELECT * FROM "{table["schemaname"]}"."{table["tablename"]}"')  # noqa: S608 names out of the catalogue
             dumped[table["tablename"]] = [
                 value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
                 for row in rows

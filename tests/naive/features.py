@@ -97,7 +97,7 @@ def naive_pack(product: Product, natural: dict[str, object]) -> dict[str, float]
         elif isinstance(told, date):
             row[attribute.name] = float((told - EPOCH).days)
         else:
-            row[attribute.name] = float(told)  # type: ignore[arg-type]
+            row[attribute.name] = float(told)  # type: ignore[arg-type] # never None here
     return row
 
 

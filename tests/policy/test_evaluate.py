@@ -48,7 +48,7 @@ def by_name(facts: Facts) -> dict[str, Any]:
         value = fact_of(facts, attribute.name)
         if attribute.type is AttributeType.CATEGORY:
             assert value is not None
-            value = None if value < 0 else attribute.categories[int(value)]  # type: ignore[assignment]
+            value = None if value < 0 else attribute.categories[int(value)]  # type: ignore[assignment] # number or name
         values[attribute.name] = value
     return values
 
@@ -57,7 +57,7 @@ def by_name(facts: Facts) -> dict[str, Any]:
 def test_evaluation_equals_its_naive_twin(facts: Facts, pd: int | None) -> None:
     verdict = run(facts, pd)
     variables = dict(zip((v.name for v in product().variables), variables_of(facts), strict=True))
-    known = {name: None if value != value else value for name, value in variables.items()}  # noqa: PLR0124
+    known = {name: None if value != value else value for name, value in variables.items()}  # noqa: PLR0124 only NaN differs from itself
     expected = judge(shipped(), by_name(facts), known, pd, catalogue().income)
     assert verdict.outcome == expected["outcome"]
     if verdict.terms is not None:

@@ -16,7 +16,7 @@ SCOPES = frozenset({Scope.APPLY})
 async def make_key(record: Record, actor: Actor, client_id: str = "client", **options: object) -> str:
     return await create_key(
         record, **{"client_id": client_id, "scopes": SCOPES, "expires_at": None, "actor": actor, **options}
-    )  # type: ignore[arg-type]
+    )  # type: ignore[arg-type] # options vary
 
 
 async def test_a_key_grants_its_client_and_scopes(record: Record, actor: Actor) -> None:
@@ -40,7 +40,7 @@ async def test_no_secret_is_kept(record: Record, actor: Actor) -> None:
 )
 async def test_another_text_grants_nothing(record: Record, actor: Actor, change: object) -> None:
     text = await make_key(record, actor)
-    assert await KeyDesk(record).verify(change(text)) is None  # type: ignore[operator]
+    assert await KeyDesk(record).verify(change(text)) is None  # type: ignore[operator] # change is a parameter
 
 
 async def test_an_unknown_key_grants_nothing(record: Record) -> None:
@@ -101,7 +101,7 @@ async def test_a_key_that_makes_no_sense_is_refused(
     record: Record, actor: Actor, options: dict[str, object], match: str
 ) -> None:
     with pytest.raises(Refused, match=match):
-        await make_key(record, actor, **options)  # type: ignore[arg-type]
+        await make_key(record, actor, **options)  # type: ignore[arg-type] # options vary
 
 
 async def test_a_key_that_is_expired_already_is_refused(record: Record, actor: Actor, clock: FixedClock) -> None:

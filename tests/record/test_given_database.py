@@ -124,7 +124,7 @@ def running_15(folder: Path) -> Iterator[str]:
                 cwd="/",
                 stdout=subprocess.DEVNULL,
                 env={"LC_ALL": "C", "PATH": os.environ["PATH"]},
-                **identity,  # type: ignore[call-overload]
+                **identity,  # type: ignore[call-overload] # uid and gid, or nothing
             )
 
         run("initdb", "-D", data, "-U", "lender", "-A", "trust", "-E", "UTF8", "--locale", "C", "--no-sync")

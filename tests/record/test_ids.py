@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from instant_credit.errors import BrokenInvariant, Refused
 from instant_credit.record.ids import bucket_of, derive_id, new_id
 
-instants = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+instants = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 bounds of a strategy with a zone
 buckets = st.integers(0, 255)
 
 

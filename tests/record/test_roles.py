@@ -75,7 +75,7 @@ async def test_the_reader_sees_facts_but_no_keys(
     assert await connection.fetchval("SELECT count(*) FROM instant_credit.cases") == 1
     for hidden in ("sealed_keys.person_keys", "instant_credit.identities", "instant_credit.api_keys"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await connection.fetchval(f"SELECT count(*) FROM {hidden}")  # noqa: S608
+            await connection.fetchval(f"SELECT count(*) FROM {hidden}")  # noqa: S608 names out of the catalogue
     await connection.close()
 
 

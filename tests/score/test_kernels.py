@@ -1,4 +1,4 @@
-"""Kernels against their slow twins. This file also runs without compilation and with bounds checked (test_modes.py)."""
+"""Kernels against their slow twins. This file also runs without compilation and with bounds checked (tests/house/test_modes.py)."""
 
 import numpy as np
 from hypothesis import given

@@ -10,13 +10,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.parametrize("room", ["features", "score"])
 @pytest.mark.parametrize("mode", ["NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"])
-def test_kernels_keep_their_properties_in_numbas_other_modes(mode: str, tmp_path: Path) -> None:
+def test_kernels_keep_their_properties_in_numbas_other_modes(mode: str, room: str, tmp_path: Path) -> None:
     """A cache of its own, because a warm one ignores the bounds check."""
     environment = {**os.environ, mode: "1", "NUMBA_CACHE_DIR": str(tmp_path)}
     environment.pop("PYTEST_ADDOPTS", None)
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/score/test_kernels.py"],
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"tests/{room}/test_kernels.py"],
         cwd=ROOT,
         env=environment,
         capture_output=True,
