@@ -38,7 +38,7 @@ from instant_credit.score.calibration import Calibration
 from instant_credit.score.model import compile_model, leaf_counts, score_rows
 from instant_credit.settings import Settings, read_settings
 from instant_credit.training.dataset import list_columns
-from instant_credit.training.fit import SIGNS, FitParameters, fit_model
+from instant_credit.training.fitting.fit import SIGNS, FitParameters, fit_model
 from instant_credit.units import days_from_date
 
 AS_OF = date(2026, 6, 15)

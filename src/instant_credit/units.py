@@ -4,7 +4,7 @@ Money is `Cents` (integer minor units), rates are `Ppm` (integer parts per milli
 Every division says its rounding in its name.
 """
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import NewType
 
@@ -69,3 +69,12 @@ def money_text(amount: Cents, currency: str) -> str:
     sign = "-" if amount < 0 else ""
     whole, part = divmod(abs(amount), 100)
     return f"{currency} {sign}{whole:,}.{part:02d}"
+
+
+def add_months(day: date, months: int) -> date:
+    """The same day of the month `months` later, or the month's last day when it has no such day."""
+    month_index = day.year * MONTHS_PER_YEAR + day.month - 1 + months
+    first = date(month_index // MONTHS_PER_YEAR, month_index % MONTHS_PER_YEAR + 1, 1)
+    next_index = month_index + 1
+    next_first = date(next_index // MONTHS_PER_YEAR, next_index % MONTHS_PER_YEAR + 1, 1)
+    return min(first + timedelta(days=day.day - 1), next_first - timedelta(days=1))

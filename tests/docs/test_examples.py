@@ -30,8 +30,8 @@ from instant_credit.policy import document as policy_document
 from instant_credit.policy.checks import load_policy
 from instant_credit.policy.program import EXITS
 from instant_credit.record.shipped import list_starters, read_starter
-from instant_credit.training import mapping as tape_mapping
-from instant_credit.training.mapping import load_mapping
+from instant_credit.training.tapes import mapping as tape_mapping
+from instant_credit.training.tapes.mapping import load_mapping
 from instant_credit.underwriting.answers import Answer, RecordedDecision
 from instant_credit.underwriting.lines import ApplicationLine, Ending, Stages
 
@@ -166,7 +166,7 @@ def test_every_shipped_document_is_named() -> None:
 
 
 def test_every_reason_to_reject_a_row_is_documented() -> None:
-    assert not list_conditions("training/cells.py", "training/rows.py") - list_words("documents.md")
+    assert not list_conditions("training/tapes/cells.py", "training/tapes/rows.py") - list_words("documents.md")
 
 
 def test_every_environment_variable_is_documented_and_no_other() -> None:

@@ -12,7 +12,7 @@ from instant_credit.policy.pricing import largest_affordable
 from instant_credit.policy.program import EXITS, compile_policy
 from instant_credit.policy.verdict import Outcome, RuleResult, Verdict
 from instant_credit.record.shipped import list_starters, read_starter
-from instant_credit.training.mapping import load_mapping
+from instant_credit.training.tapes.mapping import load_mapping
 from instant_credit.units import Cents, Ppm, instalment_ceil
 from tests.budget import examples
 from tests.naive.policy import judge

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from instant_credit.score.model import CompiledModel, compile_model, explain_rows, leaf_counts, score_rows
 from instant_credit.score.trees import TreeTables
-from instant_credit.training.compile import compile_catboost
+from instant_credit.training.fitting.compile import compile_catboost
 from tests.naive.trees import naive_expected_log_odds, naive_explain_rows
 
 ROWS = 100_000

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from instant_credit.score.model import compile_model, explain_rows
-from instant_credit.training.compile import compile_catboost
+from instant_credit.training.fitting.compile import compile_catboost
 from tests.score.test_against_catboost import (
     NUMBERS,
     TRAINING_ROWS,

@@ -8,7 +8,7 @@ import numpy as np
 from instant_credit.application.document import hash_product
 from instant_credit.application.product import Product
 from instant_credit.training.dataset import LeftOut, TrainingSet, list_columns
-from instant_credit.training.fit import FitParameters
+from instant_credit.training.fitting.fit import FitParameters
 from instant_credit.units import days_from_date
 
 

@@ -13,9 +13,9 @@ from instant_credit.features.program import compile_features
 from instant_credit.record.pool import open_record
 from instant_credit.record.reads import iterate_cases
 from instant_credit.training.dataset import ERASED, INDETERMINATE, LeftOut, gather_training_set, list_columns
-from instant_credit.training.importing import import_tape
+from instant_credit.training.tapes.importing import import_tape
 from instant_credit.units import days_from_date
-from tests.training.test_importing import PRODUCT, job, row, write_tape
+from tests.training.tapes.test_importing import PRODUCT, job, row, write_tape
 
 ROWS = [row(place, label="bad" if place % 9 == 0 else "good") for place in range(90)]
 LATE = date(2030, 1, 1)

@@ -14,10 +14,10 @@ from instant_credit.application.document import load_product
 from instant_credit.record.shipped import read_starter
 from instant_credit.score.bundle import encode_bundle
 from instant_credit.training.dataset import gather_training_set
-from instant_credit.training.fit import FitParameters, fit_model
-from instant_credit.training.importing import TapeImport, import_tape
-from instant_credit.training.mapping import load_mapping
-from instant_credit.training.report import encode_report, make_report, render_page
+from instant_credit.training.fitting.fit import FitParameters, fit_model
+from instant_credit.training.report.page import encode_report, make_report, render_page
+from instant_credit.training.tapes.importing import TapeImport, import_tape
+from instant_credit.training.tapes.mapping import load_mapping
 from instant_credit.training.workshop import ByDate, build_training
 from instant_credit.units import days_from_date
 from tests.tapes import LENDING_CLUB_2007_2011, require_tape

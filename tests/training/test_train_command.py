@@ -13,7 +13,7 @@ from instant_credit.record.documents import get_document, list_documents
 from instant_credit.record.pool import open_record
 from instant_credit.record.shipped import read_starter
 from instant_credit.settings import read_settings
-from tests.training.test_importing import row, write_tape
+from tests.training.tapes.test_importing import row, write_tape
 
 MARK = "MARKED"
 HASH = re.compile(r"^Bundle: ([0-9a-f]{64})$", re.MULTILINE)

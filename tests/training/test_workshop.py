@@ -9,8 +9,8 @@ from instant_credit.errors import Refused
 from instant_credit.score.bundle import decode_bundle
 from instant_credit.score.calibration import estimate_pds
 from instant_credit.score.model import compile_model, score_rows
-from instant_credit.training.calibrate import fit_calibration
-from instant_credit.training.fit import fit_model
+from instant_credit.training.fitting.calibrate import fit_calibration
+from instant_credit.training.fitting.fit import fit_model
 from instant_credit.training.intervals import measure_auc_difference
 from instant_credit.training.manifest import encode_training
 from instant_credit.training.workshop import CALIBRATION_FOLDS, ByDate, ByFolds, build_training, deal_folds

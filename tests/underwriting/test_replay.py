@@ -25,8 +25,8 @@ from instant_credit.record.reads import iterate_cases
 from instant_credit.record.rows import Entry
 from instant_credit.record.sealing import bucket_of_person
 from instant_credit.record.shipped import read_starter
-from instant_credit.training.importing import TapeImport, import_tape
-from instant_credit.training.mapping import load_mapping
+from instant_credit.training.tapes.importing import TapeImport, import_tape
+from instant_credit.training.tapes.mapping import load_mapping
 from instant_credit.underwriting import replay as replay_module
 from instant_credit.underwriting.books import export_book
 from instant_credit.underwriting.replay import RELEASES_MAX, replay

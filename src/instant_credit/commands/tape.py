@@ -25,8 +25,8 @@ from instant_credit.record.reads import list_books
 from instant_credit.record.rows import BookCount
 from instant_credit.record.shipped import list_starters
 from instant_credit.settings import Settings, read_settings
-from instant_credit.training.importing import ImportSummary, TapeImport, import_tape
-from instant_credit.training.mapping import load_mapping, read_product_name
+from instant_credit.training.tapes.importing import ImportSummary, TapeImport, import_tape
+from instant_credit.training.tapes.mapping import load_mapping, read_product_name
 from instant_credit.underwriting.books import export_book
 from instant_credit.underwriting.releases import load_live_release
 

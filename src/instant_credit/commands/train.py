@@ -24,7 +24,7 @@ from instant_credit.record.pool import Record, open_record
 from instant_credit.record.reads import list_book_products
 from instant_credit.settings import Settings, read_settings
 from instant_credit.training.intervals import Measured
-from instant_credit.training.report import ReportPaths, write_report
+from instant_credit.training.report.page import ReportPaths, write_report
 from instant_credit.training.workshop import CALIBRATION_MONTHS, ByDate, ByFolds, Plan, Training
 from instant_credit.training.workshop import train as train_on_book
 

@@ -15,7 +15,7 @@ from instant_credit import __version__
 from instant_credit.canonical import encode_canonical
 from instant_credit.score.bundle import ENGINE_VERSION
 from instant_credit.training.dataset import LeftOut
-from instant_credit.training.fit import FitParameters
+from instant_credit.training.fitting.fit import FitParameters
 
 _LIBRARIES: Final = ("catboost", "numpy", "scikit-learn", "scipy")
 

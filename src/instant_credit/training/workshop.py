@@ -28,9 +28,10 @@ from instant_credit.record.documents import DocumentKind, put_documents
 from instant_credit.record.pool import Record
 from instant_credit.score.bundle import Bundle, encode_bundle
 from instant_credit.score.calibration import Calibration, estimate_pds
-from instant_credit.training.calibrate import fit_calibration
 from instant_credit.training.dataset import TrainingSet, gather_training_set
-from instant_credit.training.fit import FitParameters, FittedModel, fit_model
+from instant_credit.training.fitting.calibrate import fit_calibration
+from instant_credit.training.fitting.fit import FitParameters, FittedModel, fit_model
+from instant_credit.training.fitting.scorecard import Scorecard, fit_scorecard
 from instant_credit.training.intervals import Measured, Quality, measure_auc_difference, measure_quality
 from instant_credit.training.manifest import (
     Part,
@@ -39,9 +40,7 @@ from instant_credit.training.manifest import (
     encode_training,
     list_versions,
 )
-from instant_credit.training.rows import add_months
-from instant_credit.training.scorecard import Scorecard, fit_scorecard
-from instant_credit.units import date_from_days, days_from_date
+from instant_credit.units import add_months, date_from_days, days_from_date
 
 CALIBRATION_MONTHS: Final = 6
 CALIBRATION_FOLDS: Final = 5

@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from instant_credit.application.product import Attribute, AttributeType, Product
 from instant_credit.outcome.events import RepaymentEvent, order_events
-from instant_credit.training.cells import (
+from instant_credit.training.tapes.cells import (
     VALUE_NOT_MAPPED,
     Unreadable,
     cell_text,
@@ -33,9 +33,9 @@ from instant_credit.training.cells import (
     read_real,
     read_whole,
 )
-from instant_credit.training.mapping import Condition, EventAmount, EventDay, EventRule, FactColumn, TapeMapping
-from instant_credit.training.tapes import TapeChunk
-from instant_credit.units import MONTHS_PER_YEAR, Cents
+from instant_credit.training.tapes.files import TapeChunk
+from instant_credit.training.tapes.mapping import Condition, EventAmount, EventDay, EventRule, FactColumn, TapeMapping
+from instant_credit.units import Cents, add_months
 
 Fact = int | float | str | date
 Texts = dict[str, list[str | None]]
@@ -313,15 +313,6 @@ def _read_event_day(rule: EventDay, place: int, texts: Texts, as_of: date, null:
         return add_months(day, rule.add_months) + timedelta(days=rule.add_days)
     except (ValueError, OverflowError):
         return Unreadable("DATE_TOO_LATE", "the day lies beyond the calendar")
-
-
-def add_months(day: date, months: int) -> date:
-    """The same day of the month `months` later, or the month's last day when it has no such day."""
-    month_index = day.year * MONTHS_PER_YEAR + day.month - 1 + months
-    first = date(month_index // MONTHS_PER_YEAR, month_index % MONTHS_PER_YEAR + 1, 1)
-    next_index = month_index + 1
-    next_first = date(next_index // MONTHS_PER_YEAR, next_index % MONTHS_PER_YEAR + 1, 1)
-    return min(first + timedelta(days=day.day - 1), next_first - timedelta(days=1))
 
 
 def _netstring(text: str) -> bytes:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from instant_credit.training.logistic import fit_logistic
+from instant_credit.training.fitting.logistic import fit_logistic
 
 
 def invent(loans: int, columns: int, seed: int):

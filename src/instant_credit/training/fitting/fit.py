@@ -23,8 +23,8 @@ from instant_credit.application.product import Direction
 from instant_credit.errors import Refused, require
 from instant_credit.score.model import CompiledModel, compile_model, score_rows
 from instant_credit.score.trees import TreeTables
-from instant_credit.training.compile import compile_catboost
 from instant_credit.training.dataset import ModelColumns
+from instant_credit.training.fitting.compile import compile_catboost
 
 SIGNS: Final = {Direction.INCREASING: 1, Direction.DECREASING: -1, Direction.FREE: 0}
 

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from instant_credit.training.report import Report, encode_report, make_report, render_page, write_report
+from instant_credit.training.report.page import Report, encode_report, make_report, render_page, write_report
 from instant_credit.training.workshop import build_training
 from tests.training.loans import QUICK, invent_set
 from tests.training.test_workshop import BY_DATE, FOLDED, TRAINING

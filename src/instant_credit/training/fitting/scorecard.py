@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from instant_credit.errors import Refused
 from instant_credit.training.dataset import ModelColumns
-from instant_credit.training.fit import SIGNS
-from instant_credit.training.logistic import fit_logistic
+from instant_credit.training.fitting.fit import SIGNS
+from instant_credit.training.fitting.logistic import fit_logistic
 
 BINS_MAX: Final = 10
 INFORMATION_MIN: Final = 0.002

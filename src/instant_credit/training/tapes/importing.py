@@ -40,9 +40,9 @@ from instant_credit.record.ids import bucket_of, derive_id
 from instant_credit.record.pool import Record
 from instant_credit.record.rows import Entry, EventRow
 from instant_credit.record.sealing import bucket_of_person
-from instant_credit.training.mapping import TapeMapping
-from instant_credit.training.rows import Reject, RowReader, TapeRow
-from instant_credit.training.tapes import CHUNK_ROWS, TapeChunk, count_rows, read_tape
+from instant_credit.training.tapes.files import CHUNK_ROWS, TapeChunk, count_rows, read_tape
+from instant_credit.training.tapes.mapping import TapeMapping
+from instant_credit.training.tapes.rows import Reject, RowReader, TapeRow
 from instant_credit.underwriting.desk import BOOK as APPLICATIONS_BOOK
 
 BookName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]

@@ -5,8 +5,8 @@ import pytest
 from pyarrow import parquet
 
 from instant_credit.errors import Refused
-from instant_credit.training.mapping import FileForm
-from instant_credit.training.tapes import FIELD_CHARACTERS_MAX, count_rows, read_tape
+from instant_credit.training.tapes.files import FIELD_CHARACTERS_MAX, count_rows, read_tape
+from instant_credit.training.tapes.mapping import FileForm
 
 
 def read(path, *, needed=(), form=None, chunk_rows=2):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from instant_credit.errors import Refused
 from instant_credit.score.calibration import estimate_pds
-from instant_credit.training.calibrate import fit_calibration
+from instant_credit.training.fitting.calibrate import fit_calibration
 
 
 def invent(loans: int, slope: float, intercept: float, seed: int = 1):

@@ -3,7 +3,7 @@ import pytest
 from instant_credit.application.document import load_product
 from instant_credit.errors import Refused
 from instant_credit.record.shipped import list_starters, read_starter
-from instant_credit.training.mapping import load_mapping
+from instant_credit.training.tapes.mapping import load_mapping
 from tests.training.documents import MAPPING, PRODUCT
 
 

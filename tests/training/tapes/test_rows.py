@@ -10,9 +10,9 @@ from pyarrow import parquet
 from instant_credit.application.document import load_product
 from instant_credit.outcome.events import EventKind
 from instant_credit.record.shipped import read_starter
-from instant_credit.training.mapping import FileForm, load_mapping
-from instant_credit.training.rows import RowReader, TapeRow, add_months
-from instant_credit.training.tapes import TapeChunk, read_tape
+from instant_credit.training.tapes.files import TapeChunk, read_tape
+from instant_credit.training.tapes.mapping import FileForm, load_mapping
+from instant_credit.training.tapes.rows import RowReader, TapeRow, add_months
 from tests.training.documents import HEADER, MAPPING, PRODUCT, ROW, row_of
 
 LATEST = date(2020, 1, 1)
@@ -230,7 +230,7 @@ def test_months_keep_the_day_or_the_months_last_one():
 def test_forgetting_what_texts_mean_changes_nothing(monkeypatch):
     rows = [row_of(amount=str(place)) for place in (1, 2, 1)]
     expected = [row.values for row in read_rows(*rows)]
-    monkeypatch.setattr("instant_credit.training.rows._REMEMBERED_MAX", 0)
+    monkeypatch.setattr("instant_credit.training.tapes.rows._REMEMBERED_MAX", 0)
     reader = RowReader(load_mapping(MAPPING, PRODUCT), PRODUCT, LATEST)
     found = []
     for row in rows:

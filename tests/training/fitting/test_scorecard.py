@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from instant_credit.application.product import Direction
 from instant_credit.errors import Refused
 from instant_credit.training.dataset import ModelColumns
-from instant_credit.training.fit import SIGNS
+from instant_credit.training.fitting.fit import SIGNS
+from instant_credit.training.fitting.scorecard import bin_variable, fit_scorecard
 from instant_credit.training.intervals import measure_auc
-from instant_credit.training.scorecard import bin_variable, fit_scorecard
 from tests.training.loans import COLUMNS, invent_matrix
 
 MATRIX, LABELS = invent_matrix(3_000)

@@ -20,12 +20,12 @@ from instant_credit.application.product import Direction, Legal, Product
 from instant_credit.score.calibration import Calibration
 from instant_credit.score.model import explain_rows
 from instant_credit.score.points import points_at
-from instant_credit.training.charts import draw_calibration, draw_points, draw_roc
 from instant_credit.training.dataset import LeftOut
-from instant_credit.training.fit import FitParameters
+from instant_credit.training.fitting.fit import FitParameters
+from instant_credit.training.fitting.scorecard import BinnedVariable
 from instant_credit.training.intervals import CONFIDENCE, Measured, Quality
 from instant_credit.training.manifest import Part, PlanTold
-from instant_credit.training.scorecard import BinnedVariable
+from instant_credit.training.report.charts import draw_calibration, draw_points, draw_roc
 from instant_credit.training.workshop import ByDate, Training
 
 HTML_NAME: Final = "report.html"
@@ -179,7 +179,7 @@ def render_page(report: Report, training: Training) -> str:
     """The whole HTML page."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(percent=_percent_text, signed=_signed_text, words=_words_text, whole=_whole_text)
-    source = (files("instant_credit.training") / "report.html.j2").read_text(encoding="utf-8")
+    source = (files("instant_credit.training.report") / "report.html.j2").read_text(encoding="utf-8")
     labels = training.training_set.labels[training.test_rows]
     charts: Mapping[str, Markup] = {
         "calibration": _trusted(draw_calibration(report.model.deciles, report.scorecard.deciles)),

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from instant_credit.application.product import Direction
 from instant_credit.errors import Refused
 from instant_credit.score.trees import TreeTables
-from instant_credit.training import fit as fitting
 from instant_credit.training.dataset import ModelColumns
-from instant_credit.training.fit import SIGNS, fit_model, place_missing
+from instant_credit.training.fitting import fit as fitting
+from instant_credit.training.fitting.fit import SIGNS, fit_model, place_missing
 from tests.training.loans import COLUMNS, QUICK, invent_matrix
 
 MATRIX, LABELS = invent_matrix(3_000)

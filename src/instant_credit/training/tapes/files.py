@@ -16,8 +16,8 @@ from typing import Any, Final
 from msgspec import Struct
 
 from instant_credit.errors import Refused
-from instant_credit.training.cells import Cell
-from instant_credit.training.mapping import FileForm
+from instant_credit.training.tapes.cells import Cell
+from instant_credit.training.tapes.mapping import FileForm
 
 CHUNK_ROWS: Final = 2_000
 FIELD_CHARACTERS_MAX: Final = 1_000_000

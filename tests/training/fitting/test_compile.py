@@ -14,7 +14,7 @@ from instant_credit.errors import Refused
 from instant_credit.score.bundle import encode_bundle
 from instant_credit.score.model import compile_model, explain_rows, score_rows
 from instant_credit.score.trees import ARRAY_NAMES
-from instant_credit.training.compile import compile_catboost, export_model, hash_category
+from instant_credit.training.fitting.compile import compile_catboost, export_model, hash_category
 from tests.score.test_bundle import bundle_of
 
 VARIABLES = ["income", "purpose", "utilisation", "home", "constant"]

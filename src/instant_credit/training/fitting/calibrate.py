@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from instant_credit.errors import Refused
 from instant_credit.score.calibration import Calibration
-from instant_credit.training.logistic import fit_logistic
+from instant_credit.training.fitting.logistic import fit_logistic
 
 
 def fit_calibration(raw_scores: NDArray[np.float64], labels: NDArray[np.int8]) -> Calibration:

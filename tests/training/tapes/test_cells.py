@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instant_credit.training.cells import Unreadable, cell_text, read_cents, read_day, read_real, read_whole
+from instant_credit.training.tapes.cells import Unreadable, cell_text, read_cents, read_day, read_real, read_whole
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,10 @@ from instant_credit.outcome.labels import Label, label_outcome
 from instant_credit.record.pool import open_record
 from instant_credit.record.reads import iterate_cases, list_books
 from instant_credit.record.shipped import read_starter
-from instant_credit.training.importing import TapeImport, import_tape
-from instant_credit.training.mapping import load_mapping
-from instant_credit.training.rows import RowReader, TapeRow
-from instant_credit.training.tapes import CHUNK_ROWS, read_tape
+from instant_credit.training.tapes.files import CHUNK_ROWS, read_tape
+from instant_credit.training.tapes.importing import TapeImport, import_tape
+from instant_credit.training.tapes.mapping import load_mapping
+from instant_credit.training.tapes.rows import RowReader, TapeRow
 from instant_credit.underwriting.books import export_book
 from tests.tapes import LENDING_CLUB_2007_2011, LENDING_CLUB_2016Q1, require_tape
 
