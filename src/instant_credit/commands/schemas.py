@@ -17,7 +17,7 @@ from instant_credit.decision.decision import Decision
 from instant_credit.decision.release import Manifest
 from instant_credit.policy.document import Policy
 from instant_credit.record.shipped import list_starters, read_starter
-from instant_credit.training.tapes.mapping import TapeMapping
+from instant_credit.training.tapes.parts import TapeMapping
 
 STRUCTS: Final = {
     "product": Product,

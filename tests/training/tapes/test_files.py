@@ -6,7 +6,7 @@ from pyarrow import parquet
 
 from instant_credit.errors import Refused
 from instant_credit.training.tapes.files import FIELD_CHARACTERS_MAX, count_rows, read_tape
-from instant_credit.training.tapes.mapping import FileForm
+from instant_credit.training.tapes.parts import FileForm
 
 
 def read(path, *, needed=(), form=None, chunk_rows=2):

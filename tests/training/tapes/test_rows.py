@@ -11,7 +11,8 @@ from instant_credit.application.document import load_product
 from instant_credit.outcome.events import EventKind
 from instant_credit.record.shipped import read_starter
 from instant_credit.training.tapes.files import TapeChunk, read_tape
-from instant_credit.training.tapes.mapping import FileForm, load_mapping
+from instant_credit.training.tapes.mapping import load_mapping
+from instant_credit.training.tapes.parts import FileForm
 from instant_credit.training.tapes.rows import RowReader, TapeRow, add_months
 from tests.training.documents import HEADER, MAPPING, PRODUCT, ROW, row_of
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from instant_credit.errors import Refused
 from instant_credit.training.tapes.cells import Cell
-from instant_credit.training.tapes.mapping import FileForm
+from instant_credit.training.tapes.parts import FileForm
 
 CHUNK_ROWS: Final = 2_000
 FIELD_CHARACTERS_MAX: Final = 1_000_000

@@ -41,7 +41,7 @@ from instant_credit.record.pool import Record
 from instant_credit.record.rows import Entry, EventRow
 from instant_credit.record.sealing import bucket_of_person
 from instant_credit.training.tapes.files import CHUNK_ROWS, TapeChunk, count_rows, read_tape
-from instant_credit.training.tapes.mapping import TapeMapping
+from instant_credit.training.tapes.parts import TapeMapping
 from instant_credit.training.tapes.rows import Reject, RowReader, TapeRow
 from instant_credit.underwriting.desk import BOOK as APPLICATIONS_BOOK
 
@@ -204,7 +204,7 @@ class _Source(Iterator[_Prepared]):
         self._now = record.clock.now()
         self._door = Door(tape.product)
         self._reader = RowReader(tape.mapping, tape.product, self._now.date())
-        self._columns = {name: fact.column for name, fact in tape.mapping.facts.items()}
+        self._columns = {name: fact.column or "" for name, fact in tape.mapping.facts.items()}
         self._chunks = read_tape(tape.path, tape.mapping.file, tape.mapping.needed_columns, tape.chunk_rows)
         self._rows_left = tape.rows_max
 

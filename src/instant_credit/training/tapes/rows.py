@@ -34,7 +34,7 @@ from instant_credit.training.tapes.cells import (
     read_whole,
 )
 from instant_credit.training.tapes.files import TapeChunk
-from instant_credit.training.tapes.mapping import Condition, EventAmount, EventDay, EventRule, FactColumn, TapeMapping
+from instant_credit.training.tapes.parts import Condition, EventAmount, EventDay, EventRule, FactColumn, TapeMapping
 from instant_credit.units import Cents, add_months
 
 Fact = int | float | str | date
@@ -182,6 +182,7 @@ class _FactReader:
 
     def __init__(self, fact: FactColumn, attribute: Attribute, null: frozenset[str]) -> None:
         self._fact = fact
+        self._place = fact.column or ""
         self._null = null | frozenset(fact.null)
         self._read_text = _choose_reader(fact, attribute)
         self._remembered: dict[tuple[str | None, ...], Fact | _Misread | None] = {}
@@ -208,10 +209,10 @@ class _FactReader:
         if fact.values:
             mapped = fact.values.get(text, fact.otherwise)
             if mapped is None:
-                return fact.column, VALUE_NOT_MAPPED
+                return self._place, VALUE_NOT_MAPPED
             text = str(mapped)
         value = self._read_text(text)
-        return (fact.column, value) if isinstance(value, Unreadable) else value
+        return (self._place, value) if isinstance(value, Unreadable) else value
 
     def _read_over(self, text: str, over: str | None) -> Fact | _Misread | None:
         """The amount over the second column's number; missing where that is missing or too small to divide by."""
@@ -224,7 +225,7 @@ class _FactReader:
         if isinstance(divisor, Unreadable):
             return fact.over, divisor
         value = read_cents_over(text, divisor, fact.unit_cents, fact.over_min)
-        return (fact.column, value) if isinstance(value, Unreadable) else value
+        return (self._place, value) if isinstance(value, Unreadable) else value
 
     def _clean(self, text: str | None) -> str | None:
         if text is None or text in self._null:
