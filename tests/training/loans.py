@@ -100,6 +100,7 @@ def invent_set(loans: int = 3_000, seed: int = 0) -> TrainingSet:
         labels=labels,
         days=days,
         persons=np.arange(loans, dtype=np.int64),
+        weights=np.ones(loans),
         cases=loans + 5,
         left_out=(LeftOut(reason="neither repaid nor charged off as known on that day", count=5),),
     )

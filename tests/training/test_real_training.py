@@ -18,7 +18,8 @@ from instant_credit.training.fitting.fit import FitParameters, fit_model
 from instant_credit.training.report.page import encode_report, make_report, render_page
 from instant_credit.training.tapes.importing import TapeImport, import_tape
 from instant_credit.training.tapes.mapping import load_mapping
-from instant_credit.training.workshop import ByDate, build_training
+from instant_credit.training.plans import ByDate
+from instant_credit.training.workshop import build_training
 from instant_credit.units import days_from_date
 from tests.tapes import LENDING_CLUB_2007_2011, require_tape
 

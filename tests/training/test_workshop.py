@@ -13,7 +13,8 @@ from instant_credit.training.fitting.calibrate import fit_calibration
 from instant_credit.training.fitting.fit import fit_model
 from instant_credit.training.intervals import measure_auc_difference
 from instant_credit.training.manifest import encode_training
-from instant_credit.training.workshop import CALIBRATION_FOLDS, ByDate, ByFolds, build_training, deal_folds
+from instant_credit.training.plans import CALIBRATION_FOLDS, ByDate, ByFolds, deal_folds
+from instant_credit.training.workshop import build_training
 from instant_credit.units import days_from_date
 from tests.training.loans import QUICK, invent_set
 
@@ -36,7 +37,7 @@ def test_the_manifest_tells_what_the_bundle_was_made_from_and_by():
     told = msgspec.json.decode(encode_training(TRAINING.manifest))
     assert told["bundle_hash"] == hash_content(TRAINING.bundle_raw)
     assert (told["book"], told["product_hash"], told["known_on"]) == ("invented", SET.product_hash, "2024-01-01")
-    assert told["plan"] == {"kind": "by_date", "test_from": "2021-07-01", "calibration_months": 6, "folds": None}
+    assert told["plan"] == {"kind": "by_date", "test_from": "2021-07-01", "calibration_months": 6, "test_share": None, "folds": None}
     assert (told["parameters"]["seed"], told["parameters"]["threads"]) == (QUICK.seed, QUICK.threads)
     assert {"catboost", "numpy", "engine"} <= told["versions"].keys()
     assert (told["cases"], told["left_out"][0]["count"], told["parts"][0]["loans"]) == (3_005, 5, (~IS_TEST).sum())

@@ -25,7 +25,8 @@ from instant_credit.record.reads import list_book_products
 from instant_credit.settings import Settings, read_settings
 from instant_credit.training.intervals import Measured
 from instant_credit.training.report.page import ReportPaths, write_report
-from instant_credit.training.workshop import CALIBRATION_MONTHS, ByDate, ByFolds, Plan, Training
+from instant_credit.training.plans import CALIBRATION_MONTHS, ByDate, ByFolds, Plan
+from instant_credit.training.workshop import Training
 from instant_credit.training.workshop import train as train_on_book
 
 ACTOR: Final = Actor(kind=ActorKind.JOB, id="train")

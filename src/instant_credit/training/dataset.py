@@ -54,34 +54,67 @@ class LeftOut(Struct, frozen=True, kw_only=True):
     count: int
 
 
-class TrainingSet(Struct, frozen=True, kw_only=True, eq=False):
-    """Resolved loans of a book.
+class Loans(Struct, frozen=True, kw_only=True, eq=False):
+    """Resolved loans as numbers: all of a book's, or the part of them that something is fitted on.
 
     Attributes
     ----------
+    columns : the m variables.
     matrix : float32[n, m], C-contiguous, the model's variables; NaN = missing, -1 for category codes.
     labels : int8[n], 1 = bad.
     days : int32[n], `as_of` in days since 1970-01-01, never falling.
-    persons : int64[n], a number for each person, in order of first appearance.
-    cases : how many Cases the book holds, used or not.
+    persons : int64[n], a number from 0 for each person.
+    weights : float64[n], above 0: how many loans of the lender's each one stands for; 1 where the book was not sampled.
     """
 
-    book: str
-    product: Product
-    product_hash: str
-    known_on: date
     columns: ModelColumns
     matrix: NDArray[np.float32]
     labels: NDArray[np.int8]
     days: NDArray[np.int32]
     persons: NDArray[np.int64]
-    cases: int
-    left_out: tuple[LeftOut, ...]
+    weights: NDArray[np.float64]
 
     @property
     def loans(self) -> int:
         """N."""
         return len(self.labels)
+
+    @property
+    def bad_rate(self) -> float:
+        """Share of bad loans, each counted by its weight."""
+        return float(self.weights @ self.labels) / float(self.weights.sum())
+
+    def count_rarer(self, rows: NDArray[np.int64]) -> int:
+        """How many of these loans are of the kind, good or bad, that is rarer among them."""
+        bads = int(self.labels[rows].sum())
+        return min(bads, len(rows) - bads)
+
+    def take(self, rows: NDArray[np.int64] | slice) -> "Loans":
+        """These rows; a slice copies nothing."""
+        return Loans(
+            columns=self.columns,
+            matrix=self.matrix[rows],
+            labels=self.labels[rows],
+            days=self.days[rows],
+            persons=self.persons[rows],
+            weights=self.weights[rows],
+        )
+
+
+class TrainingSet(Loans, frozen=True, kw_only=True, eq=False):
+    """Resolved loans of a book. `persons` are numbered in order of first appearance; `cases` counts Cases used or not."""
+
+    book: str
+    product: Product
+    product_hash: str
+    known_on: date
+    cases: int
+    left_out: tuple[LeftOut, ...]
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether some loan stands for more of the lender's loans than another."""
+        return bool((self.weights != self.weights[0]).any())
 
 
 def list_columns(product: Product) -> ModelColumns:
@@ -141,6 +174,7 @@ class _Gathering:
         self._days: list[int] = []
         self._keys: list[tuple[int, str, str]] = []
         self._persons: list[bytes] = []
+        self._weights: list[float] = []
         self._events: list[tuple[int, int, int, int]] = []
 
     def add(self, stored: StoredCase) -> None:
@@ -158,6 +192,7 @@ class _Gathering:
         self._days.append(day)
         self._keys.append((day, stored.natural_key or "", hash_content(stored.case)))
         self._persons.append(stored.person_id)
+        self._weights.append(float(getattr(stored, "sampling_weight", 1.0)))
         for event in stored.events:
             kind = KIND_CODES[EventKind(event.kind)]
             self._events.append((loan, kind, days_from_date(event.event_on), days_from_date(event.known_on)))
@@ -196,6 +231,7 @@ class _Gathering:
             labels=labels[kept],
             days=np.array(self._days, dtype=np.int32)[kept],
             persons=_number_persons([self._persons[i] for i in kept.tolist()]),
+            weights=np.array(self._weights, dtype=np.float64)[kept],
             cases=self.cases,
             left_out=tuple(
                 LeftOut(reason=reason, count=count) for reason, count in sorted(self._left_out.items()) if count

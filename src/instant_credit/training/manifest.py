@@ -23,20 +23,22 @@ ContentHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
 class PlanTold(Struct, frozen=True, kw_only=True):
-    """How loans were divided; `test_from` and `calibration_months` by date, `folds` by folds."""
+    """How loans were divided; `test_from` and `calibration_months` by date, `test_share` by share, `folds` by folds."""
 
-    kind: Literal["by_date", "by_folds"]
+    kind: Literal["by_date", "by_share", "by_folds"]
     test_from: str | None = None
     calibration_months: int | None = None
+    test_share: float | None = None
     folds: int | None = None
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """A part of the loans and what it was used for."""
+    """A part of the loans and what it was used for; `bad_rate` counts each loan by its sampling weight."""
 
     name: str
     loans: int
     bads: int
+    bad_rate: float
     first_on: date
     last_on: date
 

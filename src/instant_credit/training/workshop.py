@@ -1,19 +1,16 @@
 """The workshop: a book becomes a model bundle and a report of how well it does on loans it never saw.
 
-Two plans, both for the model and for the scorecard beside it, so that the two can be compared loan by loan:
+    book -> training set -> for the model and for the scorecard beside it, over the same loans (see `plans`):
+        prepare (choose or search parameters within the loans fitted on) -> fit, also without each fold -> calibrate -> test
+    -> bundle, manifest, figures
 
-*by date*   Test loans are those from `test_from` on; no loan of the test has a part in anything else. The final model is fitted on
-            all loans before the test. Its calibration is fitted on the last months of those, on scores that each loan got from a
-            model fitted without it: the loans before the test are dealt into five folds, and a fold is scored by a model of the
-            other four. A model fitted only on what came before those months would be a worse stand-in for the final model: it has not
-            seen what was new in them.
-*by folds*  For books without dates. Each fold is scored by a model fitted on the others, and calibrated on the others' scores of
-            that kind. The final model is fitted on all loans and calibrated on all those scores. A person is in one fold only.
+Whatever is learned (parameters, selected variables, trees, calibration) is learned from the loans fitted on alone; model and scorecard
+are tested on the same loans, so that the two can be compared loan by loan.
 """
 
 from collections.abc import Callable
 from datetime import date
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 from msgspec import Struct
@@ -23,74 +20,79 @@ from instant_credit.access.actors import Actor
 from instant_credit.application.document import encode_product
 from instant_credit.application.product import Product
 from instant_credit.canonical import hash_content
-from instant_credit.errors import Refused, require
+from instant_credit.errors import require
 from instant_credit.record.documents import DocumentKind, put_documents
 from instant_credit.record.pool import Record
 from instant_credit.score.bundle import Bundle, encode_bundle
 from instant_credit.score.calibration import Calibration, estimate_pds
-from instant_credit.training.dataset import TrainingSet, gather_training_set
+from instant_credit.score.proof import prove_bundle
+from instant_credit.training.dataset import Loans, TrainingSet, gather_training_set
 from instant_credit.training.fitting.calibrate import fit_calibration
+from instant_credit.training.fitting.choice import Choice, choose_parameters
 from instant_credit.training.fitting.fit import FitParameters, FittedModel, fit_model
 from instant_credit.training.fitting.scorecard import Scorecard, fit_scorecard
+from instant_credit.training.fitting.search import Search
+from instant_credit.training.fitting.selection import Selection
 from instant_credit.training.intervals import Measured, Quality, measure_auc_difference, measure_quality
-from instant_credit.training.manifest import (
-    Part,
-    PlanTold,
-    TrainingManifest,
-    encode_training,
-    list_versions,
+from instant_credit.training.manifest import Part, TrainingManifest, encode_training, list_versions
+from instant_credit.training.plans import (
+    CALIBRATION_FOLDS,
+    ByFolds,
+    Plan,
+    Rows,
+    deal_folds,
+    describe_parts,
+    divide,
+    tell_plan,
 )
-from instant_credit.units import add_months, date_from_days, days_from_date
 
-CALIBRATION_MONTHS: Final = 6
-CALIBRATION_FOLDS: Final = 5
-FOLDS_MIN: Final = 2
-FOLDS_MAX: Final = 20
-_KIND_MIN: Final = 20
-_FOLD_SEED: Final = 1
-
-Rows = NDArray[np.int64]
-Matrix = NDArray[np.float32]
+Floats = NDArray[np.float64]
 Progress = Callable[[str, int], None]
 
 
-class ByDate(Struct, frozen=True, kw_only=True):
-    """Test on loans from `test_from` on, calibrate on the `calibration_months` before it."""
-
-    test_from: date
-    calibration_months: int = CALIBRATION_MONTHS
-
-    @property
-    def calibrate_from(self) -> date:
-        """First day of the months that the calibration is fitted on."""
-        return add_months(self.test_from, -self.calibration_months)
-
-
-class ByFolds(Struct, frozen=True, kw_only=True):
-    """Test on each of `folds` parts in turn."""
-
-    folds: int
-
-
-Plan = ByDate | ByFolds
-
-
 class Tested(Struct, frozen=True, kw_only=True, eq=False):
-    """One kind of model, carried through a plan; `pds` float64[t] are of the test loans."""
+    """One kind of model, carried through a plan.
+
+    Attributes
+    ----------
+    raws, pds : float64[t] of the test loans, each by a model that was not fitted on it.
+    fit_raws : float64[f] raw scores of the loans that the final model was fitted on, each by a model fitted without it.
+    """
 
     calibration: Calibration
-    pds: NDArray[np.float64]
+    raws: Floats
+    pds: Floats
+    fit_raws: Floats
     quality: Quality
 
 
 class Training(Struct, frozen=True, kw_only=True, eq=False):
-    """Everything that a report tells; `test_rows` are positions in the training set."""
+    """Everything that a report tells.
+
+    Attributes
+    ----------
+    training_set : holds each loan's day, person and weight, in the order that all rows below refer to.
+    parameters : of the final model; chosen or searched for unless they were given.
+    test_rows : int64[t] positions of the test loans.
+    test_folds : int64[t] which fold a test loan lies in; 0 when there is one test.
+    fit_rows : int64[f] positions of the loans that the final model was fitted on.
+    segment : the category variable that the calibration goes by, None = there is none.
+    choice, search, selection : how parameters and variables of the final model came about; None where that was not asked for.
+    fold_selections : of the models that scored the test by folds, fold by fold.
+    """
 
     training_set: TrainingSet
     plan: Plan
     parameters: FitParameters
     parts: tuple[Part, ...]
     test_rows: Rows
+    test_folds: NDArray[np.int64]
+    fit_rows: Rows
+    segment: str | None
+    choice: Choice | None
+    search: Search | None
+    selection: Selection | None
+    fold_selections: tuple[Selection, ...]
     bundle: Bundle
     bundle_raw: bytes
     manifest: TrainingManifest
@@ -110,15 +112,33 @@ class Training(Struct, frozen=True, kw_only=True, eq=False):
         """Content hash of the manifest."""
         return hash_content(encode_training(self.manifest))
 
+    @property
+    def segment_codes(self) -> NDArray[np.int64] | None:
+        """Each loan's category of the segment variable, int64[n], -1 = missing; None without one."""
+        if self.segment is None:
+            return None
+        position = self.training_set.columns.names.index(self.segment)
+        return self.training_set.matrix[:, position].astype(np.int64)
+
 
 class Scorer(Protocol):
     """A fitted model of either kind."""
 
-    def score(self, matrix: Matrix) -> NDArray[np.float64]:
+    def score(self, matrix: NDArray[np.float32]) -> Floats:
         """Raw scores."""
 
 
-Fit = Callable[[Matrix, NDArray[np.int8]], Scorer]
+Maker = Callable[[Loans], Scorer]
+# Learns what stays the same in every fit on parts of the loans, and gives the fit.
+Prepare = Callable[[Loans], Maker]
+
+
+class _Carried(Struct, frozen=True, kw_only=True, eq=False):
+    final: Scorer
+    calibration: Calibration
+    raws: Floats
+    pds: Floats
+    fit_raws: Floats
 
 
 async def train(
@@ -126,17 +146,19 @@ async def train(
     *,
     book: str,
     product: Product,
-    plan: Plan,
+    plan: Plan | Callable[[TrainingSet], Plan],
     known_on: date,
     actor: Actor,
-    parameters: FitParameters = FitParameters(),  # noqa: B008 a frozen value
+    parameters: FitParameters | None = None,
     progress: Progress = lambda _stage, _done: None,
 ) -> Training:
     """Train on a book and keep product, bundle and the training's manifest as documents in the record.
 
     Parameters
     ----------
+    plan : a plan, or what makes one of the training set.
     known_on : labels are what was known on this day.
+    parameters : None = the preset that suits the loans best.
     progress : told the stage's name and, while reading, how many Cases were read.
 
     Raises
@@ -146,7 +168,7 @@ async def train(
     training_set = await gather_training_set(
         record, book=book, product=product, known_on=known_on, progress=lambda done: progress("read", done)
     )
-    training = build_training(training_set, plan, parameters, progress)
+    training = build_training(training_set, plan(training_set) if callable(plan) else plan, parameters, progress)
     documents = [
         (DocumentKind.PRODUCT, encode_product(product)),
         (DocumentKind.MODEL, training.bundle_raw),
@@ -161,55 +183,79 @@ async def train(
 
 
 def build_training(
-    training_set: TrainingSet, plan: Plan, parameters: FitParameters, progress: Progress = lambda _stage, _done: None
+    training_set: TrainingSet,
+    plan: Plan,
+    parameters: FitParameters | None = None,
+    progress: Progress = lambda _stage, _done: None,
 ) -> Training:
     """Fit, calibrate and test; a function of its arguments alone."""
-    columns = training_set.columns
-    fits: list[tuple[str, Fit]] = [
-        ("fit the model", lambda matrix, labels: fit_model(matrix, labels, columns, parameters)),
-        ("fit the scorecard", lambda matrix, labels: fit_scorecard(matrix, labels, columns)),
-    ]
-    parts, test_rows = _lay_out(training_set, plan)
-    finals: list[Scorer] = []
-    tested: list[Tested] = []
-    for stage, fit in fits:
-        progress(stage, 0)
-        if isinstance(plan, ByDate):
-            final, calibration, pds = _carry_by_date(training_set, plan, fit)
-        else:
-            final, calibration, pds = _carry_by_folds(training_set, plan, fit)
-        finals.append(final)
-        tested.append(
-            Tested(calibration=calibration, pds=pds, quality=measure_quality(pds, training_set.labels[test_rows]))
-        )
-    fitted, scorecard = finals
+    parts = describe_parts(training_set, plan)
+    model = _ModelMaker(parameters, progress)
+    carried_model = _carry(training_set, plan, model.prepare)
+    progress("fit the scorecard", 0)
+    carried_scorecard = _carry(training_set, plan, lambda _: _make_scorecard)
+    progress("measure", 0)
+    fitted, scorecard = carried_model.final, carried_scorecard.final
     assert isinstance(fitted, FittedModel)
     assert isinstance(scorecard, Scorecard)
+    fit_rows, test_rows, test_folds = _list_rows(training_set, plan)
+    test = training_set.take(test_rows)
+    columns = training_set.columns
     bundle = Bundle(
         product_hash=training_set.product_hash,
         variables=columns.names,
         categories=columns.categories,
         directions=columns.directions,
         tables=fitted.tables,
-        calibration=tested[0].calibration,
+        calibration=carried_model.calibration,
     )
+    bundle = prove_bundle(bundle)
     bundle_raw = encode_bundle(bundle)
-    progress("measure", 0)
     return Training(
         training_set=training_set,
         plan=plan,
-        parameters=parameters,
+        parameters=model.parameters,
         parts=parts,
         test_rows=test_rows,
+        test_folds=test_folds,
+        fit_rows=fit_rows,
+        segment=None,
+        choice=model.choice,
+        search=None,
+        selection=None,
+        fold_selections=(),
         bundle=bundle,
         bundle_raw=bundle_raw,
-        manifest=_describe_training(training_set, plan, parameters, parts, hash_content(bundle_raw)),
+        manifest=_describe_training(training_set, plan, model.parameters, parts, hash_content(bundle_raw)),
         fitted=fitted,
-        model=tested[0],
+        model=_test(carried_model, test),
         scorecard=scorecard,
-        scorecard_tested=tested[1],
-        auc_difference=measure_auc_difference(tested[0].pds, tested[1].pds, training_set.labels[test_rows]),
+        scorecard_tested=_test(carried_scorecard, test),
+        auc_difference=measure_auc_difference(carried_model.pds, carried_scorecard.pds, test.labels, test.weights),
     )
+
+
+class _ModelMaker:
+    """Prepares the model; keeps what was learned for the final one, which is prepared last."""
+
+    def __init__(self, parameters: FitParameters | None, progress: Progress) -> None:
+        self.parameters = FitParameters() if parameters is None else parameters
+        self.choice: Choice | None = None
+        self._is_given = parameters is not None
+        self._progress = progress
+
+    def prepare(self, loans: Loans) -> Maker:
+        if not self._is_given:
+            self._progress("choose parameters", 0)
+            self.choice = choose_parameters(loans)
+            self.parameters = self.choice.parameters
+        parameters = self.parameters
+        self._progress("fit the model", 0)
+        return lambda part: fit_model(part.matrix, part.labels, part.columns, parameters, weights=part.weights)
+
+
+def _make_scorecard(loans: Loans) -> Scorecard:
+    return fit_scorecard(loans.matrix, loans.labels, loans.columns, loans.weights)
 
 
 def _describe_training(
@@ -220,9 +266,7 @@ def _describe_training(
         book=training_set.book,
         product=training_set.product.name,
         product_hash=training_set.product_hash,
-        plan=PlanTold(kind="by_date", test_from=plan.test_from.isoformat(), calibration_months=plan.calibration_months)
-        if isinstance(plan, ByDate)
-        else PlanTold(kind="by_folds", folds=plan.folds),
+        plan=tell_plan(plan),
         known_on=training_set.known_on,
         parameters=parameters,
         versions=list_versions(),
@@ -232,88 +276,70 @@ def _describe_training(
     )
 
 
-def _lay_out(training_set: TrainingSet, plan: Plan) -> tuple[tuple[Part, ...], Rows]:
-    """The parts and the test rows; refuses parts too small to tell anything."""
-    every_row = np.arange(training_set.loans)
+def _list_rows(loans: Loans, plan: Plan) -> tuple[Rows, Rows, NDArray[np.int64]]:
+    """Rows fitted on by the final model, test rows, and the fold of each test row."""
     if isinstance(plan, ByFolds):
-        if not FOLDS_MIN <= plan.folds <= FOLDS_MAX:
-            raise Refused(f"folds must be {FOLDS_MIN} to {FOLDS_MAX}")
-        folds = deal_folds(training_set.persons, plan.folds)
-        advice = "Take fewer --folds, or a book with more resolved loans"
-        for fold in range(plan.folds):
-            _describe(training_set, f"fold {fold + 1}", every_row[folds == fold], advice)
-        return (_describe(training_set, "fit, calibrate and test in folds", every_row, advice),), every_row
-    if plan.calibration_months < 1:
-        raise Refused("calibration takes at least one month")
-    calibrate, test = (days_from_date(day) for day in (plan.calibrate_from, plan.test_from))
-    days = training_set.days
-    advice = "Move --test-from, take more --calibration-months, or use --folds"
-    parts = (
-        _describe(training_set, "fit", every_row[days < test], advice),
-        _describe(training_set, "calibrate, of these", every_row[(days >= calibrate) & (days < test)], advice),
-        _describe(training_set, "test", every_row[days >= test], advice),
-    )
-    return parts, every_row[days >= test]
+        every_row = np.arange(loans.loans)
+        return every_row, every_row, deal_folds(loans.persons, plan.folds)
+    divided = divide(loans, plan)
+    return divided.fit_rows, divided.test_rows, np.zeros(len(divided.test_rows), dtype=np.int64)
 
 
-def _describe(training_set: TrainingSet, name: str, rows: Rows, advice: str) -> Part:
-    bads = int(training_set.labels[rows].sum())
-    if min(bads, len(rows) - bads) < _KIND_MIN:
-        raise Refused(
-            f"{name}: {len(rows)} loans, {bads} of them bad; at least {_KIND_MIN} good and {_KIND_MIN} bad ones are "
-            f"needed. {advice}"
-        )
-    days = training_set.days[rows]
-    return Part(
-        name=name,
-        loans=len(rows),
-        bads=bads,
-        first_on=date_from_days(int(days.min())),
-        last_on=date_from_days(int(days.max())),
+def _test(carried: _Carried, test: Loans) -> Tested:
+    return Tested(
+        calibration=carried.calibration,
+        raws=carried.raws,
+        pds=carried.pds,
+        fit_raws=carried.fit_raws,
+        quality=measure_quality(carried.pds, test.labels, test.weights),
     )
 
 
-def deal_folds(persons: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
-    """Fold of each loan, int64[n] in [0, folds): persons int64[n], numbered from 0, are dealt out by a fixed shuffle."""
-    dealt = np.random.Generator(np.random.PCG64(_FOLD_SEED)).permutation(int(persons.max()) + 1) % folds
-    return dealt[persons].astype(np.int64)
+def _carry(loans: Loans, plan: Plan, prepare: Prepare) -> _Carried:
+    """One kind of model through a plan."""
+    if isinstance(plan, ByFolds):
+        return _carry_by_folds(loans, plan, prepare)
+    divided = divide(loans, plan)
+    fit_part = _take_rows(loans, divided.fit_rows)
+    make = prepare(fit_part)
+    fit_raws = _score_by_folds(fit_part, deal_folds(fit_part.persons, CALIBRATION_FOLDS), make)
+    calibrate = np.searchsorted(divided.fit_rows, divided.calibrate_rows)
+    calibration = fit_calibration(fit_raws[calibrate], fit_part.labels[calibrate], fit_part.weights[calibrate])
+    final = make(fit_part)
+    raws = final.score(_take_rows(loans, divided.test_rows).matrix)
+    pds = estimate_pds(calibration, raws)
+    return _Carried(final=final, calibration=calibration, raws=raws, pds=pds, fit_raws=fit_raws)
 
 
-def _carry_by_date(
-    training_set: TrainingSet, plan: ByDate, fit: Fit
-) -> tuple[Scorer, Calibration, NDArray[np.float64]]:
-    """Final model, calibration and pds of the test loans."""
-    days = training_set.days
-    calibrate, test = (int(np.searchsorted(days, days_from_date(day))) for day in (plan.calibrate_from, plan.test_from))
-    matrix, labels = training_set.matrix[:test], training_set.labels[:test]
-    raw_scores = _score_by_folds(matrix, labels, deal_folds(training_set.persons[:test], CALIBRATION_FOLDS), fit)
-    calibration = fit_calibration(raw_scores[calibrate:], labels[calibrate:])
-    final = fit(matrix, labels)
-    return final, calibration, estimate_pds(calibration, final.score(training_set.matrix[test:]))
-
-
-def _carry_by_folds(
-    training_set: TrainingSet, plan: ByFolds, fit: Fit
-) -> tuple[Scorer, Calibration, NDArray[np.float64]]:
-    """Final model, calibration and pds of all loans, each from a model that did not see it."""
-    matrix, labels = training_set.matrix, training_set.labels
-    folds = deal_folds(training_set.persons, plan.folds)
-    raw_scores = _score_by_folds(matrix, labels, folds, fit)
-    pds = np.empty(training_set.loans)
+def _carry_by_folds(loans: Loans, plan: ByFolds, prepare: Prepare) -> _Carried:
+    """Every loan is tested, by a model that did not see it."""
+    folds = deal_folds(loans.persons, plan.folds)
+    raws = np.empty(loans.loans)
+    for fold in range(plan.folds):
+        others = loans.take(np.flatnonzero(folds != fold))
+        held = loans.take(np.flatnonzero(folds == fold))
+        raws[folds == fold] = prepare(others)(others).score(held.matrix)
+    pds = np.empty(loans.loans)
     for fold in range(plan.folds):
         is_held = folds == fold
-        calibration = fit_calibration(raw_scores[~is_held], labels[~is_held])
-        pds[is_held] = estimate_pds(calibration, np.ascontiguousarray(raw_scores[is_held]))
-    return fit(matrix, labels), fit_calibration(raw_scores, labels), pds
+        calibration = fit_calibration(raws[~is_held], loans.labels[~is_held], loans.weights[~is_held])
+        pds[is_held] = estimate_pds(calibration, np.ascontiguousarray(raws[is_held]))
+    calibration = fit_calibration(raws, loans.labels, loans.weights)
+    final = prepare(loans)(loans)
+    return _Carried(final=final, calibration=calibration, raws=raws, pds=pds, fit_raws=raws)
 
 
-def _score_by_folds(
-    matrix: Matrix, labels: NDArray[np.int8], folds: NDArray[np.int64], fit: Fit
-) -> NDArray[np.float64]:
+def _score_by_folds(loans: Loans, folds: NDArray[np.int64], make: Maker) -> Floats:
     """Raw scores float64[n], each of a model fitted on the other folds."""
-    raw_scores = np.empty(len(matrix))
+    raws = np.empty(loans.loans)
     for fold in range(int(folds.max()) + 1):
-        is_held = folds == fold
-        scorer = fit(np.ascontiguousarray(matrix[~is_held]), labels[~is_held])
-        raw_scores[is_held] = scorer.score(np.ascontiguousarray(matrix[is_held]))
-    return raw_scores
+        scorer = make(loans.take(np.flatnonzero(folds != fold)))
+        raws[folds == fold] = scorer.score(loans.take(np.flatnonzero(folds == fold)).matrix)
+    return raws
+
+
+def _take_rows(loans: Loans, rows: Rows) -> Loans:
+    """Rows that follow each other are not copied."""
+    if len(rows) and int(rows[-1]) - int(rows[0]) + 1 == len(rows):
+        return loans.take(slice(int(rows[0]), int(rows[-1]) + 1))
+    return loans.take(rows)

@@ -25,6 +25,7 @@ from instant_credit.score.model import CompiledModel, compile_model, score_rows
 from instant_credit.score.trees import TreeTables
 from instant_credit.training.dataset import ModelColumns
 from instant_credit.training.fitting.compile import compile_catboost
+from instant_credit.training.weights import effective_loans, relative_weights
 
 SIGNS: Final = {Direction.INCREASING: 1, Direction.DECREASING: -1, Direction.FREE: 0}
 
@@ -60,7 +61,12 @@ class FittedModel(Struct, frozen=True, kw_only=True, eq=False):
 
 
 def fit_model(
-    matrix: NDArray[np.float32], labels: NDArray[np.int8], columns: ModelColumns, parameters: FitParameters
+    matrix: NDArray[np.float32],
+    labels: NDArray[np.int8],
+    columns: ModelColumns,
+    parameters: FitParameters,
+    *,
+    weights: NDArray[np.float64] | None = None,
 ) -> FittedModel:
     """Fit one model.
 
@@ -68,6 +74,7 @@ def fit_model(
     ----------
     matrix : float32[n, m] in the order of `columns`; NaN = missing, -1 for category codes.
     labels : int8[n], 1 = bad; both kinds must occur.
+    weights : float64[n], above 0, of which only the ratios count; None = 1 each.
 
     Raises
     ------
@@ -75,8 +82,9 @@ def fit_model(
     """
     if not 0 < int(labels.sum()) < len(labels):
         raise Refused("fitting needs good and bad loans")
-    is_above = place_missing(matrix, labels, columns)
-    pool = _make_pool(matrix, labels, columns)
+    weights = relative_weights(weights)
+    is_above = place_missing(matrix, labels, columns, weights)
+    pool = _make_pool(matrix, labels, columns, weights)
     model = CatBoostClassifier(
         loss_function="Logloss",
         iterations=parameters.iterations,
@@ -112,27 +120,35 @@ def fit_model(
     return fitted
 
 
-def place_missing(matrix: NDArray[np.float32], labels: NDArray[np.int8], columns: ModelColumns) -> NDArray[np.bool_]:
+def place_missing(
+    matrix: NDArray[np.float32],
+    labels: NDArray[np.int8],
+    columns: ModelColumns,
+    weights: NDArray[np.float64] | None = None,
+) -> NDArray[np.bool_]:
     """Whether a missing value counts as above every value, bool[m]; False for categories and undirected variables."""
     is_above = np.zeros(matrix.shape[1], dtype=np.bool_)
+    counted = np.ones(len(labels)) if weights is None else weights
     for j, direction in enumerate(columns.directions):
         sign = SIGNS[direction]
         if not sign or columns.categories[j]:
             continue
-        is_missing = np.isnan(matrix[:, j])
-        is_safer = _is_clearly_safer(labels[is_missing], labels[~is_missing])
+        is_safer = _is_clearly_safer(np.isnan(matrix[:, j]), labels, counted)
         is_above[j] = (sign > 0) is not is_safer
     return is_above
 
 
-def _is_clearly_safer(labels: NDArray[np.int8], other_labels: NDArray[np.int8]) -> bool:
-    """Whether the first loans went bad less often, by more than chance would."""
-    if not len(labels) or not len(other_labels):
+def _is_clearly_safer(is_missing: NDArray[np.bool_], labels: NDArray[np.int8], weights: NDArray[np.float64]) -> bool:
+    """Whether the loans without a value went bad less often than the others, by more than chance would."""
+    if is_missing.all() or not is_missing.any():
         return False
-    rate, other_rate = float(labels.mean()), float(other_labels.mean())
-    pooled = (int(labels.sum()) + int(other_labels.sum())) / (len(labels) + len(other_labels))
-    error = (pooled * (1.0 - pooled) * (1.0 / len(labels) + 1.0 / len(other_labels))) ** 0.5
-    return bool(other_rate - rate > _CLEARLY_ERRORS * error)
+    rates, trials = [], []
+    for rows in (is_missing, ~is_missing):
+        rates.append(float(weights[rows] @ labels[rows]) / float(weights[rows].sum()))
+        trials.append(effective_loans(weights[rows]))
+    pooled = (rates[0] * trials[0] + rates[1] * trials[1]) / (trials[0] + trials[1])
+    error = (pooled * (1.0 - pooled) * (1.0 / trials[0] + 1.0 / trials[1])) ** 0.5
+    return bool(rates[1] - rates[0] > _CLEARLY_ERRORS * error)
 
 
 def _settle_missing(
@@ -143,7 +159,12 @@ def _settle_missing(
     return np.where(saw_missing | columns.is_category, tables.nan_is_above, is_above)
 
 
-def _make_pool(matrix: NDArray[np.float32], labels: NDArray[np.int8], columns: ModelColumns) -> Pool:
+def _make_pool(
+    matrix: NDArray[np.float32],
+    labels: NDArray[np.int8],
+    columns: ModelColumns,
+    weights: NDArray[np.float64] | None,
+) -> Pool:
     """The matrix as CatBoost wants it: categories as the decimal text of their codes."""
     frame = pd.DataFrame(
         {
@@ -151,4 +172,6 @@ def _make_pool(matrix: NDArray[np.float32], labels: NDArray[np.int8], columns: M
             for j, name in enumerate(columns.names)
         }
     )
-    return Pool(frame, labels.astype(np.int64), cat_features=np.flatnonzero(columns.is_category).tolist())
+    return Pool(
+        frame, labels.astype(np.int64), cat_features=np.flatnonzero(columns.is_category).tolist(), weight=weights
+    )

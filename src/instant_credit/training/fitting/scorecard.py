@@ -71,7 +71,12 @@ class Scorecard(Struct, frozen=True, kw_only=True, eq=False):
         return scores
 
 
-def fit_scorecard(matrix: NDArray[np.float32], labels: NDArray[np.int8], columns: ModelColumns) -> Scorecard:
+def fit_scorecard(
+    matrix: NDArray[np.float32],
+    labels: NDArray[np.int8],
+    columns: ModelColumns,
+    weights: NDArray[np.float64] | None = None,
+) -> Scorecard:
     """Fit a scorecard.
 
     Parameters
