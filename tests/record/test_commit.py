@@ -63,6 +63,31 @@ async def test_what_was_committed_is_read_back(record: Record, actor: Actor) -> 
     assert await read_monitoring(record, entry.case_id) == entry.monitoring
 
 
+async def test_a_sampling_weight_is_read_back_and_is_one_where_none_is_told(record: Record, actor: Actor) -> None:
+    await commit_entries(record, [make_entry(record, 1), make_entry(record, 2, sampling_weight=49.31)], actor)
+    weights = {case.natural_key: case.sampling_weight for case in await read_book(record)}
+    assert weights == {"row 1": 1.0, "row 2": 49.31}
+
+
+async def test_a_row_that_comes_again_keeps_its_first_weight(record: Record, actor: Actor) -> None:
+    await commit_entries(record, [make_entry(record, 1, sampling_weight=2.5)], actor)
+    (again,) = await commit_entries(record, [make_entry(record, 1, sampling_weight=7.0)], actor)
+    assert again.kind == "existing"
+    assert [case.sampling_weight for case in await read_book(record)] == [2.5]
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, 1.0000001e9, float("nan"), float("inf")])
+async def test_a_weight_of_nothing_or_without_bound_is_refused_by_us_and_by_the_table(
+    record: Record, actor: Actor, monkeypatch: pytest.MonkeyPatch, weight: float
+) -> None:
+    entry = make_entry(record, 1, sampling_weight=weight)
+    with pytest.raises(BrokenInvariant, match="sampling weight"):
+        await commit_entries(record, [entry], actor)
+    monkeypatch.setattr("instant_credit.record.commit._check_entry", lambda _: None)
+    with pytest.raises(BrokenInvariant, match="cases_sampling_weight_check"):
+        await commit_entries(record, [entry], actor)
+
+
 async def test_unknown_ids_read_as_nothing(record: Record) -> None:
     assert await read_decision(record, uuid4()) is None
     assert await read_identity(record, uuid4()) is None

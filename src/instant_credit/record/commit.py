@@ -30,7 +30,7 @@ from instant_credit.access.actors import Actor
 from instant_credit.errors import BrokenInvariant, Conflict, Unavailable, require
 from instant_credit.record.ids import bucket_of, new_id
 from instant_credit.record.pool import Record
-from instant_credit.record.rows import Committed, Entry, EventRow, FirstAnswer
+from instant_credit.record.rows import SAMPLING_WEIGHT_MAX, Committed, Entry, EventRow, FirstAnswer
 from instant_credit.record.sealing import KEY_BYTES, WrappedKey, bucket_of_person, seal, unseal
 from instant_credit.record.shipped import read_sql
 
@@ -160,6 +160,7 @@ def _check_entry(entry: Entry) -> None:
         "an idempotency key needs client and answer",
     )
     require(entry.answer is None or decided, "an answer needs a decision")
+    require(0 < entry.sampling_weight <= SAMPLING_WEIGHT_MAX, "a sampling weight is above 0 and bounded")
 
 
 def _lead(entries: Sequence[Entry], waiting: Sequence[int]) -> list[int]:
@@ -273,7 +274,7 @@ class _Columns:
             self._actor.kind.value,
             self._actor.id,
             *_transpose(self._persons, 6),
-            *_transpose(self._cases, 12),
+            *_transpose(self._cases, 13),
             *_transpose(self._identities, 5),
             *_transpose(self._decisions, 10),
             *_transpose(self._keys, 6),
@@ -321,6 +322,7 @@ class _Columns:
                 entry.natural_key,
                 sealed(entry.case, CASE_PLACE, case_id),
                 sealed(entry.monitoring, MONITORING_PLACE, case_id),
+                entry.sampling_weight,
                 at,
             )
         )

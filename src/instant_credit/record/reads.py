@@ -151,6 +151,7 @@ def _open_case(record: Record, row: Any, events: tuple[EventRow, ...]) -> Stored
         as_of=row["as_of"],
         case=case,
         is_erased=is_erased,
+        sampling_weight=row["sampling_weight"],
         events=events,
         decision_id=decision_id,
         decision=decision,

@@ -1,9 +1,12 @@
 """Edge. What is written and read back: rows of the record, opened."""
 
 from datetime import date, datetime
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
+
+SAMPLING_WEIGHT_MAX: Final = 1e9
 
 
 class EventRow(Struct, frozen=True, kw_only=True):
@@ -25,6 +28,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     identity, case, monitoring, decision, answer : canonical bytes, in the clear; `commit` seals them. None = there is none.
     natural_key : what tells rows of a tape apart, without personal data; None for an application.
     decision_id, release_hash, outcome : set with `decision`, and only then.
+    sampling_weight : how many loans of the population the Case stands for; above 0, at most `SAMPLING_WEIGHT_MAX`.
     client_id : whose application it was; None for a job.
     idempotency_key, body_mac : set together; they need a client, a decision and an answer.
     stage_ns : durations of the stages, nanoseconds.
@@ -40,6 +44,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     case: bytes
     monitoring: bytes | None = None
     natural_key: str | None = None
+    sampling_weight: float = 1.0
     decision_id: UUID | None = None
     decision: bytes | None = None
     release_hash: str | None = None
@@ -95,7 +100,10 @@ class StoredDecision(Struct, frozen=True, kw_only=True):
 
 
 class StoredCase(Struct, frozen=True, kw_only=True):
-    """A Case of a book with its events and, when it was decided, its Decision. `case` and `decision` None = erased or none."""
+    """A Case of a book with its events and, when it was decided, its Decision. `case` and `decision` None = erased or none.
+
+    `sampling_weight` is how many loans of the population the Case stands for.
+    """
 
     case_id: UUID
     person_id: bytes
@@ -105,6 +113,7 @@ class StoredCase(Struct, frozen=True, kw_only=True):
     as_of: date
     case: bytes | None
     is_erased: bool
+    sampling_weight: float = 1.0
     events: tuple[EventRow, ...] = ()
     decision_id: UUID | None = None
     decision: bytes | None = None

@@ -7,7 +7,7 @@ lies behind them. One line is one Case, in JSON; lines are in order of natural k
 from collections.abc import Iterator
 from datetime import date
 
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from instant_credit.canonical import encode_canonical
 from instant_credit.errors import NotFound
@@ -19,13 +19,17 @@ from instant_credit.units import Cents
 
 
 class BookLine(Struct, frozen=True, kw_only=True):
-    """One Case of an export. `case` and `decision` are their canonical JSON, null when erased (`is_erased`) or not decided."""
+    """One Case of an export. `case` and `decision` are their canonical JSON, null when erased (`is_erased`) or not decided.
+
+    A `sampling_weight` of 1 is left out, so that a book that is no sample is the same bytes as before there were weights.
+    """
 
     schema_version: int = 1
     natural_key: str | None
     product: str
     as_of: date
     is_erased: bool
+    sampling_weight: float | UnsetType = UNSET
     case: Raw | None
     events: tuple[RepaymentEvent, ...]
     decision: Raw | None
@@ -61,6 +65,7 @@ def _write_line(case: StoredCase) -> bytes:
         product=case.product,
         as_of=case.as_of,
         is_erased=case.is_erased,
+        sampling_weight=UNSET if case.sampling_weight == 1 else case.sampling_weight,
         case=None if case.case is None else Raw(case.case),
         events=order_events([read_event(row) for row in case.events]),
         decision=None if case.decision is None else Raw(case.decision),

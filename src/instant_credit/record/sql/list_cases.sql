@@ -11,6 +11,7 @@ SELECT
     cases.product_hash,
     cases.as_of,
     cases.sealed_case,
+    cases.sampling_weight,
     decisions.decision_id,
     decisions.release_hash,
     decisions.sealed_decision,
