@@ -11,7 +11,7 @@ STATEMENT = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM)\b .+", re.DOT
 
 
 # A type as the headers write it, with brackets for an array.
-TYPE = r"(?:boolean|smallint|integer|bigint|text|bytea|uuid|date|timestamptz)(?:\[\])?"
+TYPE = r"(?:boolean|smallint|integer|bigint|text|bytea|uuid|date|timestamptz|float8)(?:\[\])?"
 
 
 def statements() -> list[Path]:
