@@ -8,10 +8,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+PEERS := $(VENV)/.peers
+SUITES = scoring cold-start decide fit
+SUITE ?= $(SUITES)
 export INSTANT_CREDIT_HOME ?= $(CURDIR)/var/home
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
-	--python-version 3.11 pyproject.toml
+	--python-version 3.11
 
 .PHONY: help setup demo serve check format test prove bench reproduce schemas lock clean
 
@@ -26,6 +29,11 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m instant_credit.commands warm
 	@touch $(STAMP)
+
+$(PEERS): $(STAMP) requirements/bench.txt
+	@echo "Adding what the benchmarks measure beside this package ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@touch $(PEERS)
 
 setup: $(STAMP) ## Make the environment: hashed pins, this package, warm kernels.
 
@@ -52,20 +60,23 @@ test: $(STAMP) ## The whole suite. Real-tape tests run when ../shared/data is th
 prove: $(STAMP) ## The long seeded proofs; each writes its JSON into var/proofs.
 	@PROVE=1 $(BIN)/pytest -m prove -n 2 --timeout 7200
 
-bench: $(STAMP) ## Time the decision path stage by stage; JSON into benchmarks/results.
-	@$(BIN)/python -m benchmarks decide --json benchmarks/results/decide.json
+bench: $(PEERS) ## Time the suites beside their peers; JSON into benchmarks/results. SUITE=scoring runs one, QUICK=1 each within a minute.
+	@failed=0; for suite in $(SUITE); do \
+		$(BIN)/python -m benchmarks $$suite $(if $(QUICK),--quick,--json benchmarks/results/$$suite.json) || failed=1; done; exit $$failed
 
-reproduce: bench ## Regenerate every figure of the README from the benchmarks' JSON.
-	@$(BIN)/python -m benchmarks readme README.md
+reproduce: $(PEERS) ## Time every suite, then write the README's figures from their JSON.
+	@failed=0; $(MAKE) --no-print-directory bench || failed=1; $(BIN)/python -m benchmarks readme README.md; exit $$failed
 
 schemas: $(STAMP) ## Export JSON Schemas and the OpenAPI document.
 	@$(BIN)/instant-credit schemas schemas
 
 lock: $(STAMP) ## Pin the requirements again from pyproject.toml.
 	@$(BIN)/python -m pip install --quiet uv
-	@$(COMPILE) --extra embedded -o requirements/server.txt
-	@$(COMPILE) -c requirements/server.txt --all-extras --group dev -o requirements/dev.txt
-	@sed -i -E "s/ (and|;) implementation_name == 'cpython' and \(.*sys_platform == 'linux'\)\)//" requirements/*.txt
+	@$(COMPILE) pyproject.toml --extra embedded -o requirements/server.txt
+	@$(COMPILE) pyproject.toml -c requirements/server.txt --all-extras --group dev -o requirements/dev.txt
+	@$(COMPILE) -c requirements/dev.txt --group bench -o requirements/bench.txt
+	@sed -i -E "s/ (and|;) implementation_name == 'cpython' and \(.* or \(platform_python_implementation == 'CPython' and sys_platform == 'linux'\)\)//" \
+		requirements/*.txt
 
 clean: ## Remove the environment and everything that was made here. Stops and deletes the database in var/home.
 	@if [ -x $(BIN)/instant-credit ] && [ -d var/home/postgres ]; then \
