@@ -36,6 +36,7 @@ from instant_credit.record.shipped import read_starter
 from instant_credit.score.bundle import ENGINE_VERSION, Bundle, encode_bundle
 from instant_credit.score.calibration import Calibration
 from instant_credit.score.model import compile_model, leaf_counts, score_rows
+from instant_credit.score.proof import prove_bundle
 from instant_credit.settings import Settings, read_settings
 from instant_credit.training.dataset import list_columns
 from instant_credit.training.fitting.fit import SIGNS, FitParameters, fit_model
@@ -133,7 +134,11 @@ def make_documents() -> Documents:
     model = compile_model(bundle.tables)
     safest = matrix[np.argsort(score_rows(model, matrix))[: ROWS // 2]]
     reference = make_reference(
-        hash_content(model_raw), "The safer half of invented applicants.", len(safest), leaf_counts(model, safest)
+        bundle,
+        hash_content(model_raw),
+        "The safer half of invented applicants.",
+        len(safest),
+        leaf_counts(model, safest),
     )
     parts = [
         ("product", encode_product(product)),
@@ -154,7 +159,7 @@ def _train(product: Product, matrix: Any) -> Bundle:
     ranks = np.argsort(np.argsort(np.nan_to_num(matrix), axis=0), axis=0) / len(matrix) - 0.5
     margin = ranks @ (direction * 1.2) + rng.normal(0, 1, len(matrix)) - 2.0
     labels = (rng.random(len(matrix)) < 1 / (1 + np.exp(-margin))).astype(np.int8)
-    return Bundle(
+    bundle = Bundle(
         product_hash=hash_content(encode_product(product)),
         variables=columns.names,
         categories=columns.categories,
@@ -162,6 +167,7 @@ def _train(product: Product, matrix: Any) -> Bundle:
         tables=fit_model(matrix, labels, columns, PARAMETERS).tables,
         calibration=Calibration(),
     )
+    return prove_bundle(bundle)
 
 
 @dataclass

@@ -5,7 +5,7 @@ The steps, for n Cases of v variables, m of them in the model::
     Cases -> packed facts        float64[n, a + 1]
           -> variables           float64[n, v], float32[n, m]
           -> raw score           float64[n], contributions float64[n, m]   (log-odds of default)
-          -> pd                  float64[n] -> pd_ppm
+          -> pd                  float64[n] -> pd_ppm          by the calibration of the row's segment
           -> policy              Verdict by row: rules, exits, terms
           -> reasons             at most four by row
           -> Decision by row
@@ -17,13 +17,15 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from instant_credit.decision.case import Case, build_case_features
 from instant_credit.decision.decision import Decision, Outcome
 from instant_credit.decision.reasons import merge_reasons
 from instant_credit.decision.release import Release
 from instant_credit.errors import require
 from instant_credit.policy.evaluate import evaluate
-from instant_credit.score.calibration import calibrate_log_odds, estimate_pds, pd_to_ppm
+from instant_credit.score.calibration import calibrate_rows, pd_to_ppm
 from instant_credit.score.model import explain_rows
 from instant_credit.score.points import points_at
 
@@ -52,28 +54,30 @@ def decide_many(cases: Sequence[Case], release: Release) -> list[Decision]:
         return []
     matrix = build_case_features(release.features, cases)
     raw_scores, contributions = explain_rows(release.model, matrix.model)
-    pds = estimate_pds(release.calibration, raw_scores)
+    position = release.segment_position
+    codes = None if position < 0 else np.ascontiguousarray(matrix.model[:, position])
+    log_odds, pds = calibrate_rows(release.calibrations, raw_scores, codes)
     return [
-        _decide_row(case, release, _Row(values, raw, pd, by_variable))
-        for case, values, raw, pd, by_variable in zip(
-            cases, matrix.values.tolist(), raw_scores.tolist(), pds.tolist(), contributions.tolist(), strict=True
+        _decide_row(case, release, _Row(values, log_odds_of_row, pd, by_variable))
+        for case, values, log_odds_of_row, pd, by_variable in zip(
+            cases, matrix.values.tolist(), log_odds.tolist(), pds.tolist(), contributions.tolist(), strict=True
         )
     ]
 
 
 class _Row(NamedTuple):
-    """One row of the arrays: `values` float64[v], `raw` and `contributions` float64[m] in log-odds of default, `pd` in [0, 1]."""
+    """One row of the arrays: `values` float64[v], calibrated `log_odds`, `pd` in [0, 1], `contributions` float64[m] to the raw score."""
 
     values: list[float]
-    raw: float
+    log_odds: float
     pd: float
     contributions: list[float]
 
 
 def _decide_row(case: Case, release: Release, row: _Row) -> Decision:
-    values, raw, pd, contributions = row
+    values, log_odds, pd, contributions = row
     seen = [values[position] for position in release.model_positions]
-    is_scored = math.isfinite(raw) and _has_evidence(release, seen)
+    is_scored = math.isfinite(log_odds) and _has_evidence(release, seen)
     pd_ppm = pd_to_ppm(pd) if is_scored else None
     verdict = evaluate(release.policy, case.facts, values, pd_ppm)
     reasons = () if verdict.outcome is Outcome.APPROVE else merge_reasons(verdict, seen, contributions, release)
@@ -84,7 +88,7 @@ def _decide_row(case: Case, release: Release, row: _Row) -> Decision:
         outcome=verdict.outcome,
         terms=verdict.terms,
         pd_ppm=pd_ppm,
-        points=points_at(release.scale, calibrate_log_odds(release.calibration, raw)) if is_scored else None,
+        points=points_at(release.scale, log_odds) if is_scored else None,
         reasons=reasons,
         trace=verdict.trace,
         expected_log_odds=release.model.expected_log_odds if is_scored else None,

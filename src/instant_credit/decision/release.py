@@ -1,16 +1,17 @@
 """The release: one manifest that names, by content hash, everything a decision depends on besides the Case.
 
-Composing verifies every hash and that the parts fit, so that a Release that exists can decide every Case of its product.
+Composing verifies every hash, that the parts fit, and that the model proves itself on this machine, so that a Release that exists can
+decide every Case of its product. What engine 1 made is composed and decides as it did then.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from numpy.typing import NDArray
 
 from instant_credit.application.document import decode_product, hash_layout
@@ -22,15 +23,17 @@ from instant_credit.policy.checks import check_policy
 from instant_credit.policy.document import decode_policy
 from instant_credit.policy.program import CompiledPolicy, compile_policy
 from instant_credit.score.bundle import ENGINE_VERSION, Bundle, decode_bundle
-from instant_credit.score.calibration import Calibration, margin_at_pd
-from instant_credit.score.model import CompiledModel, compile_model, mean_contributions
+from instant_credit.score.calibration import Calibration, CalibrationTable, margin_at_pd, tabulate_calibrations
+from instant_credit.score.model import CompiledModel, compile_model, explain_rows, mean_contributions
 from instant_credit.score.points import Scale
+from instant_credit.score.proof import check_contributions, check_proof, golden_rows, tell_problems
 from instant_credit.units import Ppm
 
 ContentHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 # Log-odds by which the reference must lie below the decline cut-off, so that rounding cannot eat an adverse reason.
 REFERENCE_GAP_MIN = 1e-6
+ENGINES = (1, ENGINE_VERSION)
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,19 +51,29 @@ class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The population that an applicant's contributions are compared with, as counts per leaf of one model: never people.
 
     `counts` holds little-endian int64 by leaf, tree after tree; `rows` applicants fell into each tree once. `definition` says in
-    words who they are.
+    words who they are. Schema 2 (engine 2) adds `golden_contributions`, little-endian float64[g, m]: what each golden row of the
+    model's proof is explained with against this population.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2]
     model_hash: ContentHash
     definition: Annotated[str, Meta(min_length=1, max_length=400)]
     rows: Annotated[int, Meta(ge=1)]
     counts: bytes
+    golden_contributions: bytes | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Golden contributions belong to schema 2, and to it only."""
+        if (self.schema_version == 1) != (self.golden_contributions is UNSET):
+            raise ValueError("golden_contributions belong to schema 2, and to it only")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Release:
     """Everything compiled, ready to decide. `variables`, `families` and `reference` (mean log-odds) are by model variable.
+
+    `calibrations` are by code of the variable at `segment_position` of the model matrix, the overall `calibration` last; the position
+    is -1 without segments.
 
     It decides every Case of `layout_hash`, whichever version of the product the Case was told to.
     """
@@ -72,6 +85,8 @@ class Release:
     features: FeatureProgram
     model: CompiledModel
     calibration: Calibration
+    calibrations: CalibrationTable
+    segment_position: int
     scale: Scale
     policy: CompiledPolicy
     variables: tuple[Variable, ...]
@@ -103,10 +118,19 @@ def hash_manifest(manifest: Manifest) -> str:
     return hash_content(encode_manifest(manifest))
 
 
-def make_reference(model_hash: str, definition: str, rows: int, counts: NDArray[np.int64]) -> Reference:
-    """A reference from counts per leaf (int64[leaves], as `score.model.leaf_counts` gives them)."""
+def make_reference(bundle: Bundle, model_hash: str, definition: str, rows: int, counts: NDArray[np.int64]) -> Reference:
+    """A reference from counts per leaf (int64[leaves], as `score.model.leaf_counts` gives them) of `bundle`, whose hash is `model_hash`."""
+    told = counts.astype("<i8", copy=False).tobytes()
+    if bundle.proof is None:
+        return Reference(schema_version=1, model_hash=model_hash, definition=definition, rows=rows, counts=told)
+    _, contributions = explain_rows(compile_model(bundle.tables), golden_rows(bundle))
     return Reference(
-        model_hash=model_hash, definition=definition, rows=rows, counts=counts.astype("<i8", copy=False).tobytes()
+        schema_version=2,
+        model_hash=model_hash,
+        definition=definition,
+        rows=rows,
+        counts=told,
+        golden_contributions=contributions.astype("<f8", copy=False).tobytes(),
     )
 
 
@@ -124,7 +148,7 @@ def decode_reference(raw: bytes) -> Reference:
 
 
 def compose_release(manifest: Manifest, documents: Mapping[str, bytes]) -> Release:
-    """Verify and compile the parts that `manifest` names.
+    """Verify, prove and compile the parts that `manifest` names.
 
     Parameters
     ----------
@@ -132,10 +156,11 @@ def compose_release(manifest: Manifest, documents: Mapping[str, bytes]) -> Relea
 
     Raises
     ------
-    Refused : a part is absent, its bytes have another hash, it was made for another engine, product or model, the policy fails
-        its checks, or the reference population is no better than the applicants that the policy declines.
+    Refused : a part is absent, its bytes have another hash, it was made for another engine, product or model, the model or the
+        reference population does not prove itself, the policy fails its checks, or the reference population is no better than the
+        applicants that the policy declines.
     """
-    if manifest.engine_version != ENGINE_VERSION:
+    if manifest.engine_version not in ENGINES:
         raise Refused(f"release: made for engine {manifest.engine_version}, this is engine {ENGINE_VERSION}")
     product = decode_product(_verified(documents, manifest.product_hash, "product"))
     bundle = decode_bundle(_verified(documents, manifest.model_hash, "model"))
@@ -143,12 +168,16 @@ def compose_release(manifest: Manifest, documents: Mapping[str, bytes]) -> Relea
     reference = decode_reference(_verified(documents, manifest.reference_hash, "reference"))
     _check_model(bundle, manifest, product)
     check_policy(policy, product)
-    model = compile_model(bundle.tables)
-    compiled = compile_policy(policy, product)
-    means = _reference_contributions(reference, manifest, model)
-    _check_reference(model, bundle.calibration, means, compiled.decline_from)
-    features = compile_features(product)
     variables = product.model_variables
+    families = tuple(v.family for v in variables)
+    counts = _read_counts(reference, manifest, bundle)
+    compiled = compile_policy(policy, product)
+    if manifest.engine_version == 1:
+        model, means, mean = _compile_engine_1(bundle, counts)
+    else:
+        model, means, mean = _compile_proven(bundle, reference, counts, families)
+    _check_reference(mean, bundle.calibrations, compiled.decline_from)
+    features = compile_features(product)
     return Release(
         hash=hash_manifest(manifest),
         manifest=manifest,
@@ -157,10 +186,12 @@ def compose_release(manifest: Manifest, documents: Mapping[str, bytes]) -> Relea
         features=features,
         model=model,
         calibration=bundle.calibration,
+        calibrations=tabulate_calibrations(bundle.calibration, bundle.segment_calibrations),
+        segment_position=bundle.segment_position,
         scale=bundle.scale,
         policy=compiled,
         variables=variables,
-        families=tuple(v.family for v in variables),
+        families=families,
         reference=means,
         model_positions=tuple(features.model_variables.tolist()),
         is_category=tuple(v.op == "category" for v in variables),
@@ -192,26 +223,54 @@ def _check_model(bundle: Bundle, manifest: Manifest, product: Product) -> None:
         raise Refused("release: the model's categories are not the product's")
 
 
-def _reference_contributions(reference: Reference, manifest: Manifest, model: CompiledModel) -> tuple[float, ...]:
-    """Mean contributions of the reference population, by model variable."""
+def _read_counts(reference: Reference, manifest: Manifest, bundle: Bundle) -> NDArray[np.int64]:
+    """The reference population's counts per leaf, int64[leaves]."""
     if reference.model_hash != manifest.model_hash:
         raise Refused("release: the reference population was counted on another model")
-    leaves = len(model.tables.leaf_values)
+    leaves = len(bundle.tables.leaf_values)
     if len(reference.counts) != 8 * leaves:
         raise Refused(f"release: the reference population must have {leaves} counts")
     counts = np.frombuffer(reference.counts, dtype="<i8").astype(np.int64)
-    per_tree = np.add.reduceat(counts, model.tables.leaf_offsets[:-1])
+    per_tree = np.add.reduceat(counts, bundle.tables.leaf_offsets[:-1])
     if bool(np.any(counts < 0)) or bool(np.any(per_tree != reference.rows)):
         raise Refused(f"release: the counts of each tree must add up to {reference.rows} rows")
-    return tuple(mean_contributions(model, counts).tolist())
+    return counts
 
 
-def _check_reference(
-    model: CompiledModel, calibration: Calibration, means: tuple[float, ...], decline_from: Ppm
-) -> None:
+def _compile_engine_1(bundle: Bundle, counts: NDArray[np.int64]) -> tuple[CompiledModel, tuple[float, ...], float]:
+    """Model, mean contributions of the reference by variable, and its mean raw score, as engine 1 defines them."""
+    model = compile_model(bundle.tables)
+    means = tuple(mean_contributions(model, counts).tolist())
+    return model, means, model.expected_log_odds + math.fsum(means)
+
+
+def _compile_proven(
+    bundle: Bundle, reference: Reference, counts: NDArray[np.int64], families: Sequence[str]
+) -> tuple[CompiledModel, tuple[float, ...], float]:
+    """The same of engine 2, whose contributions count from the reference's mean, so that each of its means is 0."""
+    check_proof(bundle)
+    model = compile_model(bundle.tables)
+    _check_golden_reference(bundle, reference, model)
+    means = tuple(mean_contributions(model, counts).tolist())
+    return model, means, model.expected_log_odds + math.fsum(means)
+
+
+def _check_golden_reference(bundle: Bundle, reference: Reference, model: CompiledModel) -> None:
+    """The golden rows must be explained against this reference as they were when it was counted."""
+    if reference.golden_contributions is UNSET:
+        raise Refused("release: the reference population has no golden contributions; make the release again")
+    rows = golden_rows(bundle)
+    if len(reference.golden_contributions) != 8 * rows.size:
+        raise Refused(f"release: the reference population must have {rows.size} golden contributions")
+    recorded = np.frombuffer(reference.golden_contributions, dtype="<f8").reshape(rows.shape)
+    problems = check_contributions(explain_rows(model, rows)[1], recorded, bundle.variables)
+    if problems:
+        raise Refused(f"release: the reference population does not prove itself: {tell_problems(problems)}")
+
+
+def _check_reference(mean: float, calibrations: Sequence[Calibration], decline_from: Ppm) -> None:
     """Every decline by score must be worse than the reference somewhere, or it would have no adverse reason to give."""
-    mean = model.expected_log_odds + math.fsum(means)
-    lowest = margin_at_pd(calibration, Ppm(decline_from - 1))
+    lowest = min(margin_at_pd(calibration, Ppm(decline_from - 1)) for calibration in calibrations)
     if not mean + REFERENCE_GAP_MIN < lowest:
         raise Refused(
             "release: the reference population's mean score must lie below the decline cut-off; "

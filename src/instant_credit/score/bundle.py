@@ -3,13 +3,17 @@
 A bundle holds the tree tables (arrays as little-endian bytes), calibration, points scale and the names, categories and directions
 of the variables in matrix order. It holds no training metadata, clock or path, so two equal trainings give one hash. The hash of a
 bundle is `canonical.hash_content(encode_bundle(bundle))`.
+
+Schema 2 (engine 2) adds a calibration by segment and the proof by which a bundle shows at load that it is what was trained
+(`proof.py`). Schema 1 (engine 1) has neither; such bundles are read and written as ever.
 """
 
+import hashlib
 from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from numpy.typing import NDArray
 
 from instant_credit.application.product import Direction, Name
@@ -17,16 +21,51 @@ from instant_credit.canonical import encode_canonical
 from instant_credit.errors import Refused
 from instant_credit.score.calibration import Calibration
 from instant_credit.score.points import Scale
-from instant_credit.score.trees import ARRAY_TYPES, FEATURES_MAX, TreeTables
+from instant_credit.score.trees import ARRAY_TYPES, CODE_MAX, FEATURES_MAX, TreeTables
+from instant_credit.units import PPM
 
-# Names the formulas of features and score; a release made for another engine is refused.
-ENGINE_VERSION = 1
+# Names the formulas of features and score; new releases are made for this engine.
+ENGINE_VERSION = 2
+GOLDEN_ROWS_MAX = 256
+
+
+class Proof(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a bundle's tables must give wherever they are loaded; made by `proof.make_proof`.
+
+    Attributes
+    ----------
+    tables_digest : `digest_tables` of the tree tables.
+    raw_min, raw_max : no row scores below or above, rounding included (log-odds).
+    pd_ppm_min, pd_ppm_max : nor has a probability of default outside, whatever its segment.
+    leaves_reachable, leaves_reached : leaves that some row can fall into, and those that a golden row falls into.
+    rows : how many golden rows there are.
+    golden_rows : little-endian float32[rows, m], invented out of the tables' borders; no person's.
+    golden_raws : little-endian float64[rows] raw scores.
+    golden_contributions : little-endian float64[rows, m] path-dependent contributions.
+    """
+
+    tables_digest: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    raw_min: float
+    raw_max: float
+    pd_ppm_min: Annotated[int, Meta(ge=1, le=PPM - 1)]
+    pd_ppm_max: Annotated[int, Meta(ge=1, le=PPM - 1)]
+    leaves_reachable: Annotated[int, Meta(ge=1)]
+    leaves_reached: Annotated[int, Meta(ge=1)]
+    rows: Annotated[int, Meta(ge=1, le=GOLDEN_ROWS_MAX)]
+    golden_rows: bytes
+    golden_raws: bytes
+    golden_contributions: bytes
 
 
 class Bundle(Struct, frozen=True, kw_only=True, eq=False):
-    """A trained model. `categories[i]` names the codes 0, 1, ... of variable i, empty for a number."""
+    """A trained model. `categories[i]` names the codes 0, 1, ... of variable i, empty for a number.
 
-    schema_version: Literal[1] = 1
+    `segment_calibrations[code]` is the calibration of the rows with that code of `segment_variable`, a category of the model; where
+    it is None, and for a missing or unknown code, `calibration` holds. A bundle of schema 2 may be without its proof until it is
+    encoded.
+    """
+
+    schema_version: Literal[1, 2] = 2
     engine_version: int = ENGINE_VERSION
     product_hash: str
     variables: tuple[str, ...]
@@ -35,9 +74,22 @@ class Bundle(Struct, frozen=True, kw_only=True, eq=False):
     tables: TreeTables
     calibration: Calibration
     scale: Scale = Scale()
+    segment_variable: str | None = None
+    segment_calibrations: tuple[Calibration | None, ...] = ()
+    proof: Proof | None = None
+
+    @property
+    def segment_position(self) -> int:
+        """Column of the segment variable in the model matrix; -1 without segments."""
+        return -1 if self.segment_variable is None else self.variables.index(self.segment_variable)
+
+    @property
+    def calibrations(self) -> tuple[Calibration, ...]:
+        """The overall calibration, then those of the segments that have one."""
+        return (self.calibration, *(one for one in self.segment_calibrations if one is not None))
 
     def __post_init__(self) -> None:
-        """Names, categories and directions must describe the tables' features one by one."""
+        """Names, categories and directions must describe the tables' features one by one, segments a category's codes."""
         m = self.tables.feature_count
         for field in ("variables", "categories", "directions"):
             if len(getattr(self, field)) != m:
@@ -50,6 +102,34 @@ class Bundle(Struct, frozen=True, kw_only=True, eq=False):
             codes = self.tables.borders[self.tables.border_offsets[i] : self.tables.border_offsets[i + 1]]
             if self.categories[i] and len(codes) and codes[-1] >= len(self.categories[i]):
                 raise Refused(f"model bundle: variable {name} has a split on a code beyond its categories")
+        _check_segments(self)
+        _check_proof_lengths(self)
+
+
+def _check_segments(bundle: Bundle) -> None:
+    if bundle.schema_version == 1 and (bundle.engine_version != 1 or bundle.segment_variable or bundle.proof):
+        raise Refused("model bundle: schema 1 belongs to engine 1 and has neither segments nor a proof")
+    if bundle.segment_variable is None:
+        if bundle.segment_calibrations:
+            raise Refused("model bundle: segment_calibrations need a segment_variable")
+        return
+    if bundle.segment_variable not in bundle.variables:
+        raise Refused(f"model bundle: segment_variable {bundle.segment_variable} is none of its variables")
+    categories = bundle.categories[bundle.segment_position]
+    if not categories:
+        raise Refused(f"model bundle: segment_variable {bundle.segment_variable} must be a category")
+    if len(bundle.segment_calibrations) != len(categories):
+        raise Refused(f"model bundle: segment_calibrations must have {len(categories)} entries, one per category")
+
+
+def _check_proof_lengths(bundle: Bundle) -> None:
+    proof, m = bundle.proof, bundle.tables.feature_count
+    if proof is None:
+        return
+    lengths = {"golden_rows": 4 * m, "golden_raws": 8, "golden_contributions": 8 * m}
+    for name, bytes_a_row in lengths.items():
+        if len(getattr(proof, name)) != proof.rows * bytes_a_row:
+            raise Refused(f"model bundle: {name} of its proof must hold {proof.rows} rows of {bytes_a_row} bytes")
 
 
 class _Tables(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,7 +147,7 @@ class _Tables(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class _Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    schema_version: Literal[1]
+    schema_version: Literal[1, 2]
     engine_version: int
     product_hash: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
     variables: Annotated[tuple[Name, ...], Meta(max_length=FEATURES_MAX)]
@@ -76,15 +156,38 @@ class _Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tables: _Tables
     calibration: Calibration
     scale: Scale
+    segment_variable: Name | UnsetType | None = UNSET
+    segment_calibrations: Annotated[tuple[Calibration | None, ...], Meta(max_length=CODE_MAX + 1)] | UnsetType = UNSET
+    proof: Proof | UnsetType = UNSET
 
 
+_ADDED = ("segment_variable", "segment_calibrations", "proof")
 _DECODER = msgspec.json.Decoder(_Document)
 
 
+def digest_tables(tables: TreeTables) -> str:
+    """SHA-256, in hex, of every array's name and little-endian bytes in the order of `trees.ARRAY_TYPES`, then scale and bias."""
+    digest = hashlib.sha256()
+    for name, content in _array_bytes(tables).items():
+        digest.update(f"{name} {len(content)}\n".encode())
+        digest.update(content)
+    digest.update(np.array([tables.scale, tables.bias], dtype="<f8").tobytes())
+    return digest.hexdigest()
+
+
 def encode_bundle(bundle: Bundle) -> bytes:
-    """Canonical JSON; arrays are base64 of little-endian bytes."""
+    """Canonical JSON; arrays are base64 of little-endian bytes.
+
+    Raises
+    ------
+    Refused : a bundle of schema 2 has no proof.
+    """
     tables = bundle.tables
-    arrays = {name: getattr(tables, name).astype(dtype, copy=False).tobytes() for name, dtype in ARRAY_TYPES.items()}
+    added: dict[str, Any] = {}
+    if bundle.schema_version != 1:
+        if bundle.proof is None:
+            raise Refused("model bundle: it has no proof; make one (score.proof.prove_bundle)")
+        added = {name: getattr(bundle, name) for name in _ADDED}
     return encode_canonical(
         _Document(
             schema_version=bundle.schema_version,
@@ -93,15 +196,16 @@ def encode_bundle(bundle: Bundle) -> bytes:
             variables=bundle.variables,
             categories=bundle.categories,
             directions=bundle.directions,
-            tables=_Tables(**arrays, scale=float(tables.scale), bias=float(tables.bias)),
+            tables=_Tables(**_array_bytes(tables), scale=float(tables.scale), bias=float(tables.bias)),
             calibration=bundle.calibration,
             scale=bundle.scale,
+            **added,
         )
     )
 
 
 def decode_bundle(raw: bytes) -> Bundle:
-    """The Bundle behind `encode_bundle`'s bytes, fully checked.
+    """The Bundle behind `encode_bundle`'s bytes, fully checked but for its proof (`proof.check_proof`).
 
     Raises
     ------
@@ -111,6 +215,10 @@ def decode_bundle(raw: bytes) -> Bundle:
         document = _DECODER.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused(f"model bundle: {error}") from error
+    added = {name: getattr(document, name) for name in _ADDED if getattr(document, name) is not UNSET}
+    wanted = () if document.schema_version == 1 else _ADDED
+    if tuple(added) != wanted:
+        raise Refused(f"model bundle: schema {document.schema_version} must have {' and '.join(wanted) or 'no proof'}")
     wire = document.tables
     arrays: dict[str, Any] = {}
     for name, dtype in ARRAY_TYPES.items():
@@ -128,7 +236,12 @@ def decode_bundle(raw: bytes) -> Bundle:
         tables=TreeTables(**arrays, scale=wire.scale, bias=wire.bias),
         calibration=document.calibration,
         scale=document.scale,
+        **added,
     )
+
+
+def _array_bytes(tables: TreeTables) -> dict[str, bytes]:
+    return {name: getattr(tables, name).astype(dtype, copy=False).tobytes() for name, dtype in ARRAY_TYPES.items()}
 
 
 def _array_from_bytes(content: bytes, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:

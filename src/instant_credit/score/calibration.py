@@ -1,18 +1,24 @@
 """Calibration: raw score to probability of default, strictly rising, by one kernel for one row and for many.
 
-pd = 1 / (1 + exp(-(intercept + slope x raw))) with slope > 0, so the order of applicants never changes.
+pd = 1 / (1 + exp(-(intercept + slope x raw))) with slope > 0, so the order of applicants never changes. A model may have slopes and
+intercepts by segment (the codes of one category); within a segment the order of applicants never changes either. Rows without a
+code, with an unknown one, or of a segment that has no calibration of its own take the overall one.
+
 Source: Platt (1999), "Probabilistic outputs for support vector machines".
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from instant_credit.errors import Refused
+from instant_credit.errors import Refused, require
 from instant_credit.score import kernels
 from instant_credit.units import PPM, Ppm, ppm_half_even
+
+_NO_CODES = np.empty(0, dtype=np.float32)
 
 
 class Calibration(Struct, frozen=True, kw_only=True):
@@ -29,16 +35,56 @@ class Calibration(Struct, frozen=True, kw_only=True):
             raise Refused("calibration: intercept must be finite")
 
 
+class CalibrationTable(Struct, frozen=True, kw_only=True, eq=False):
+    """`slopes` and `intercepts` float64[k + 1] by code of the segment variable, the overall ones last; k = 0 without segments."""
+
+    slopes: NDArray[np.float64]
+    intercepts: NDArray[np.float64]
+
+
+def tabulate_calibrations(overall: Calibration, segments: Sequence[Calibration | None] = ()) -> CalibrationTable:
+    """The table of a model's calibrations; `segments` by code, None = the overall one."""
+    each = [*(one or overall for one in segments), overall]
+    table = CalibrationTable(
+        slopes=np.array([one.slope for one in each]), intercepts=np.array([one.intercept for one in each])
+    )
+    table.slopes.flags.writeable = table.intercepts.flags.writeable = False
+    return table
+
+
 def calibrate_log_odds(calibration: Calibration, raw_score: float) -> float:
     """Log-odds of default of one raw score."""
     return calibration.intercept + calibration.slope * raw_score
 
 
-def estimate_pds(calibration: Calibration, raw_scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Probabilities of default, float64[n] in [0, 1], of raw scores float64[n] (finite)."""
-    pds = np.empty(len(raw_scores))
-    kernels.estimate_pds(raw_scores, calibration.slope, calibration.intercept, pds)
-    return pds
+def calibrate_rows(
+    table: CalibrationTable, raw_scores: NDArray[np.float64], codes: NDArray[np.float32] | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Calibrated log-odds float64[n] and probabilities of default float64[n] in [0, 1].
+
+    Parameters
+    ----------
+    raw_scores : float64[n], finite.
+    codes : float32[n], contiguous, of the segment variable; -1 = missing. Needed exactly when the table has segments.
+    """
+    n = len(raw_scores)
+    if len(table.slopes) > 1:
+        require(codes is not None and len(codes) == n, "calibration by segment needs a code for every row")
+    out = np.empty((2, n))
+    kernels.estimate_pds(
+        raw_scores, _NO_CODES if codes is None else codes, table.slopes, table.intercepts, out[0], out[1]
+    )
+    return out[0], out[1]
+
+
+def estimate_pds(
+    calibration: Calibration | CalibrationTable,
+    raw_scores: NDArray[np.float64],
+    codes: NDArray[np.float32] | None = None,
+) -> NDArray[np.float64]:
+    """Probabilities of default, float64[n] in [0, 1]; arguments as in `calibrate_rows`."""
+    table = tabulate_calibrations(calibration) if isinstance(calibration, Calibration) else calibration
+    return calibrate_rows(table, raw_scores, codes)[1]
 
 
 def pd_to_ppm(pd: float) -> Ppm:

@@ -43,7 +43,7 @@ from instant_credit.record.documents import (
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import iterate_cases
 from instant_credit.score.bundle import ENGINE_VERSION, Bundle, decode_bundle
-from instant_credit.score.calibration import estimate_pds, pd_to_ppm
+from instant_credit.score.calibration import estimate_pds, pd_to_ppm, tabulate_calibrations
 from instant_credit.score.model import compile_model, leaf_counts, score_rows
 
 CHUNK_CASES: Final = 2_000
@@ -252,7 +252,10 @@ def _count_reference(
 ) -> Reference:
     """The reference population of `book`, whose model matrix is float32[n, m], as counts per leaf of the model."""
     model = compile_model(bundle.tables)
-    pds = estimate_pds(bundle.calibration, score_rows(model, matrix))
+    position = bundle.segment_position
+    codes = None if position < 0 else np.ascontiguousarray(matrix[:, position])
+    calibrations = tabulate_calibrations(bundle.calibration, bundle.segment_calibrations)
+    pds = estimate_pds(calibrations, score_rows(model, matrix), codes)
     pds_ppm = np.array([pd_to_ppm(pd) for pd in pds.tolist()], dtype=np.int64)
     approvable = np.sort(pds_ppm[pds_ppm < approve_below_ppm])
     if not len(approvable):
@@ -263,7 +266,7 @@ def _count_reference(
         f"{len(rows)} of {len(matrix)} applicants of book {book}: the quarter of those approvable by score nearest to the cut-off, "
         f"pd from {int(lowest)} to below {approve_below_ppm} ppm"
     )
-    return make_reference(model_hash, definition, len(rows), leaf_counts(model, rows))
+    return make_reference(bundle, model_hash, definition, len(rows), leaf_counts(model, rows))
 
 
 async def _read_matrix(

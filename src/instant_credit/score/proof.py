@@ -1,0 +1,340 @@
+"""The proof of a bundle: what its trees must be and give, shown again wherever it is loaded.
+
+    tables, directions -> every neighbouring pair of leaves along every directed variable -> faults
+    tables             -> leaves that some row can reach -> bounds of raw score and pd
+    tables, seed       -> golden rows out of the tables' own borders -> raw scores and contributions
+
+*Directions.* A row's answers to the questions about one variable rise with its value: below every border all are no, and each border
+passed turns one to yes. A missing value stands at one end of that order (`nan_is_above`), so it is on the walk. A variable keeps its
+direction when no step of that walk, everything else fixed, moves a leaf's value the wrong way. What holds for each tree holds for
+their sum, bit by bit: rounding never turns the order of two sums. The tolerance is 0.
+
+*Reach.* A leaf whose answers contradict each other (above 5 and not above 3; two codes at once) belongs to nobody; it has no part in
+directions or bounds.
+
+*Golden rows* are invented: each value is a border, the next float above or below it, missing, or a category's code, drawn from a seed
+so that few rows fall into many leaves.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from instant_credit.application.product import Direction
+from instant_credit.errors import Refused
+from instant_credit.score.bundle import GOLDEN_ROWS_MAX, Bundle, Proof, digest_tables
+from instant_credit.score.calibration import Calibration, estimate_pds, pd_to_ppm
+from instant_credit.score.model import CompiledModel, compile_model, explain_rows
+from instant_credit.score.trees import TreeTables
+
+_SIGNS: Final = {Direction.INCREASING: 1.0, Direction.DECREASING: -1.0, Direction.FREE: 0.0}
+_MOVES: Final = {Direction.INCREASING: ("falls", "rise"), Direction.DECREASING: ("rises", "fall")}
+# Rows are drawn until every leaf is reached or there are this many; fewer when the model has very many variables.
+_GOLDEN_ROWS_MIN: Final = 64
+_GOLDEN_CELLS_MAX: Final = 350_000
+_CANDIDATES: Final = 64
+_PROBLEMS_TOLD: Final = 20
+_LARGEST: Final = np.finfo(np.float32).max
+
+
+class DirectionFault(Struct, frozen=True, kw_only=True):
+    """A tree that moves the wrong way: by up to `by` log-odds along `variable` (its position in the matrix)."""
+
+    tree: int
+    variable: int
+    by: float
+
+
+def find_direction_faults(tables: TreeTables, directions: Sequence[Direction]) -> list[DirectionFault]:
+    """Every tree and directed variable that breaks its direction somewhere, by tree, then variable.
+
+    Parameters
+    ----------
+    directions : m directions, in the order of the features.
+
+    Raises
+    ------
+    Refused : a category has a direction; its codes have no order.
+    """
+    signs = np.array([_SIGNS[direction] for direction in directions])
+    if bool(np.any(tables.is_category & (signs != 0.0))):
+        raise Refused("model directions: a category has no order, so its direction must be free")
+    faults: dict[tuple[int, int], float] = {}
+    for group in _group_trees(tables):
+        for bit in range(group.depth):
+            sign = signs[group.features[:, bit]]
+            step = group.step_of(bit)
+            leaf = np.arange(1 << group.depth)
+            above = leaf | step[:, None]
+            is_walked = (leaf & (1 << bit) == 0) & group.reachable & np.take_along_axis(group.reachable, above, axis=1)
+            moves = (np.take_along_axis(group.values, above, axis=1) - group.values) * sign[:, None]
+            worst = np.where(is_walked, moves, 0.0).min(axis=1) * tables.scale
+            for t in np.flatnonzero(worst < 0.0).tolist():
+                key = (int(group.trees[t]), int(group.features[t, bit]))
+                faults[key] = max(faults.get(key, 0.0), -float(worst[t]))
+    return [DirectionFault(tree=tree, variable=variable, by=by) for (tree, variable), by in sorted(faults.items())]
+
+
+def verify_directions(
+    tables: TreeTables, directions: Sequence[Direction], variables: Sequence[str] | None = None
+) -> list[str]:
+    """One sentence for each tree and directed variable that breaks its direction; empty when all hold exactly.
+
+    Parameters
+    ----------
+    variables : m names for the sentences; by default positions.
+    """
+    told = []
+    for fault in find_direction_faults(tables, directions):
+        name = f"variable {fault.variable}" if variables is None else variables[fault.variable]
+        moves, must = _MOVES[directions[fault.variable]]
+        told.append(f"tree {fault.tree} {moves} with {name} by up to {fault.by:.3g} where it must {must}")
+    return told
+
+
+def make_proof(bundle: Bundle, seed: int = 0) -> Proof:
+    """The proof of a bundle's tables, directions and calibrations; the bundle's own proof has no part in it.
+
+    Raises
+    ------
+    Refused : a tree breaks a direction.
+    """
+    faults = verify_directions(bundle.tables, bundle.directions, bundle.variables)
+    if faults:
+        raise Refused(f"model: {tell_problems(faults)}; train it again with these directions")
+    tables = bundle.tables
+    rows, reached, reachable = _draw_golden_rows(tables, [len(names) for names in bundle.categories], seed)
+    raws, contributions = explain_rows(compile_model(tables), rows)
+    raw_min, raw_max = bound_raw_scores(tables)
+    pd_ppm_min, pd_ppm_max = _bound_pds(bundle.calibrations, raw_min, raw_max)
+    return Proof(
+        tables_digest=digest_tables(tables),
+        raw_min=raw_min,
+        raw_max=raw_max,
+        pd_ppm_min=pd_ppm_min,
+        pd_ppm_max=pd_ppm_max,
+        leaves_reachable=reachable,
+        leaves_reached=reached,
+        rows=len(rows),
+        golden_rows=rows.astype("<f4", copy=False).tobytes(),
+        golden_raws=raws.astype("<f8", copy=False).tobytes(),
+        golden_contributions=contributions.astype("<f8", copy=False).tobytes(),
+    )
+
+
+def prove_bundle(bundle: Bundle, seed: int = 0) -> Bundle:
+    """The same bundle with its proof. Raises Refused as `make_proof` does."""
+    return msgspec.structs.replace(bundle, proof=make_proof(bundle, seed))
+
+
+def golden_rows(bundle: Bundle) -> NDArray[np.float32]:
+    """The golden rows of a bundle's proof, float32[g, m]."""
+    assert bundle.proof is not None
+    return np.frombuffer(bundle.proof.golden_rows, dtype="<f4").astype(np.float32).reshape(bundle.proof.rows, -1)
+
+
+def tell_problems(problems: Sequence[str]) -> str:
+    """The problems as one line, the first 20 of them in words."""
+    more = len(problems) - _PROBLEMS_TOLD
+    return "; ".join(problems[:_PROBLEMS_TOLD]) + (f"; and {more} more" if more > 0 else "")
+
+
+def check_proof(bundle: Bundle, model: CompiledModel | None = None) -> None:
+    """Prove a bundle on this machine.
+
+    Parameters
+    ----------
+    model : `compile_model(bundle.tables)` (path-dependent), when it is at hand.
+
+    Raises
+    ------
+    Refused : the bundle has no proof, or something of it does not hold; the message names everything that failed.
+    """
+    if bundle.proof is None:
+        raise Refused("model: it has no proof; train it again")
+    problems = [*_check_tables(bundle, bundle.proof)]
+    problems.extend(_check_golden_rows(bundle, bundle.proof, model or compile_model(bundle.tables)))
+    if problems:
+        raise Refused(f"model: it does not prove itself: {tell_problems(problems)}")
+
+
+def bound_raw_scores(tables: TreeTables) -> tuple[float, float]:
+    """Lowest and highest raw score, in log-odds, that sums in tree order over reachable leaves can give.
+
+    Each is itself such a sum, added and rounded as a row's score is; rounding never turns an order, so no row lies outside.
+    """
+    lowest, highest = np.empty(tables.tree_count), np.empty(tables.tree_count)
+    for group in _group_trees(tables):
+        lowest[group.trees] = np.where(group.reachable, group.values, np.inf).min(axis=1)
+        highest[group.trees] = np.where(group.reachable, group.values, -np.inf).max(axis=1)
+    # cumsum adds from left to right, one tree at a time.
+    low, high = (float(np.cumsum(each)[-1] * tables.scale + tables.bias) for each in (lowest, highest))
+    return low, high
+
+
+def _bound_pds(calibrations: Sequence[Calibration], raw_min: float, raw_max: float) -> tuple[int, int]:
+    bounds = np.array([raw_min, raw_max])
+    pds = [estimate_pds(calibration, bounds).tolist() for calibration in calibrations]
+    return pd_to_ppm(min(low for low, _ in pds)), pd_to_ppm(max(high for _, high in pds))
+
+
+def _check_tables(bundle: Bundle, proof: Proof) -> Iterator[str]:
+    if digest_tables(bundle.tables) != proof.tables_digest:
+        yield "its trees differ from their recorded digest"
+    yield from verify_directions(bundle.tables, bundle.directions, bundle.variables)
+    bounds = bound_raw_scores(bundle.tables)
+    if bounds != (proof.raw_min, proof.raw_max):
+        yield (
+            f"its raw scores lie between {bounds[0]!r} and {bounds[1]!r}, recorded "
+            f"{proof.raw_min!r} and {proof.raw_max!r}"
+        )
+    pds = _bound_pds(bundle.calibrations, *bounds)
+    if pds != (proof.pd_ppm_min, proof.pd_ppm_max):
+        yield (f"its pds lie between {pds[0]} and {pds[1]} ppm, recorded {proof.pd_ppm_min} and {proof.pd_ppm_max}")
+
+
+def _check_golden_rows(bundle: Bundle, proof: Proof, model: CompiledModel) -> Iterator[str]:
+    """Each golden row alone and among all must score and explain as recorded, bit by bit."""
+    matrix = golden_rows(bundle)
+    recorded_raws = np.frombuffer(proof.golden_raws, dtype="<f8")
+    recorded = np.frombuffer(proof.golden_contributions, dtype="<f8").reshape(proof.rows, -1)
+    raws, contributions = explain_rows(model, matrix)
+    for i in np.flatnonzero(_bits(raws) != _bits(recorded_raws)).tolist():
+        yield f"golden row {i} scores {float(raws[i])!r}, recorded {float(recorded_raws[i])!r}"
+    yield from check_contributions(contributions, recorded, bundle.variables)
+
+
+def check_contributions(
+    contributions: NDArray[np.float64], recorded: NDArray[np.float64], variables: Sequence[str]
+) -> list[str]:
+    """A sentence for each golden row whose contributions, of float64[g, m], are not bit by bit the recorded ones."""
+    differs = _bits(contributions) != _bits(recorded)
+    told = []
+    for i in np.flatnonzero(differs.any(axis=1)).tolist():
+        f = int(np.argmax(differs[i]))
+        told.append(
+            f"golden row {i} is explained with {float(contributions[i, f])!r} by {variables[f]}, "
+            f"recorded {float(recorded[i, f])!r}"
+        )
+    return told
+
+
+def _bits(numbers: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.ascontiguousarray(numbers, dtype=np.float64).view(np.int64)
+
+
+class _Group(Struct, frozen=True, kw_only=True, eq=False):
+    """The trees of one depth: numbers int64[t], features and borders [t, depth], values float64 and reachable bool [t, 2^depth]."""
+
+    depth: int
+    trees: NDArray[np.int64]
+    features: NDArray[np.int32]
+    borders: NDArray[np.float32]
+    values: NDArray[np.float64]
+    reachable: NDArray[np.bool_]
+
+    def step_of(self, bit: int) -> NDArray[np.int64]:
+        """Bits int64[t] that turn to yes together with `bit`: those that ask the same question."""
+        is_same = (self.features == self.features[:, bit : bit + 1]) & (self.borders == self.borders[:, bit : bit + 1])
+        step: NDArray[np.int64] = (is_same << np.arange(self.depth)).sum(axis=1)
+        return step
+
+
+def _group_trees(tables: TreeTables) -> Iterator[_Group]:
+    all_borders = tables.borders[tables.border_offsets[tables.split_features] + tables.split_borders]
+    for depth in np.unique(tables.depths).tolist():
+        trees = np.flatnonzero(tables.depths == depth)
+        splits = tables.split_offsets[trees][:, None] + np.arange(depth)
+        leaves = tables.leaf_offsets[trees][:, None] + np.arange(1 << depth)
+        features, borders = tables.split_features[splits], all_borders[splits]
+        yield _Group(
+            depth=depth,
+            trees=trees,
+            features=features,
+            borders=borders,
+            values=tables.leaf_values[leaves],
+            reachable=_find_reachable(features, borders, tables.is_category),
+        )
+
+
+def _find_reachable(
+    features: NDArray[np.int32], borders: NDArray[np.float32], is_category: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Leaves bool[t, 2^depth] whose answers do not contradict each other."""
+    trees, depth = features.shape
+    leaf = np.arange(1 << depth)
+    reachable = np.ones((trees, 1 << depth), dtype=np.bool_)
+    for i in range(depth):
+        for j in range(depth):
+            if i == j:
+                continue
+            is_yes_i, is_yes_j = leaf >> i & 1 == 1, leaf >> j & 1 == 1
+            shared = np.flatnonzero(features[:, i] == features[:, j])
+            is_code = is_category[features[shared, i]]
+            is_equal = borders[shared, i] == borders[shared, j]
+            # Above the higher border means above the lower one; a code is one code only.
+            implies = np.where(is_code, is_equal, borders[shared, i] <= borders[shared, j])
+            excludes = is_code & ~is_equal
+            reachable[shared] &= ~(implies[:, None] & is_yes_j & ~is_yes_i)
+            reachable[shared] &= ~(excludes[:, None] & is_yes_i & is_yes_j)
+    return reachable
+
+
+def _draw_golden_rows(
+    tables: TreeTables, category_counts: Sequence[int], seed: int
+) -> tuple[NDArray[np.float32], int, int]:
+    """Golden rows float32[g, m], how many leaves they fall into, and how many can be fallen into.
+
+    Candidates go past in a fixed order; of every few, the one that falls into most leaves not reached before is kept.
+    """
+    m = tables.feature_count
+    most = min(GOLDEN_ROWS_MAX, max(_GOLDEN_ROWS_MIN, _GOLDEN_CELLS_MAX // m))
+    groups = list(_group_trees(tables))
+    is_reached = np.zeros(len(tables.leaf_values), dtype=np.bool_)
+    reachable = sum(int(group.reachable.sum()) for group in groups)
+    generator = np.random.Generator(np.random.PCG64(seed))
+    candidates = _draw_candidates(tables, category_counts, most * _CANDIDATES, generator)
+    kept: list[NDArray[np.float32]] = []
+    for first in range(0, len(candidates), _CANDIDATES):
+        if len(kept) >= _GOLDEN_ROWS_MIN and is_reached.sum() == reachable:
+            break
+        leaves = _find_leaves(tables, groups, candidates[first : first + _CANDIDATES])
+        best = int(np.argmin(is_reached[leaves].sum(axis=1)))
+        is_reached[leaves[best]] = True
+        kept.append(candidates[first + best])
+    return np.stack(kept), int(is_reached.sum()), reachable
+
+
+def _draw_candidates(
+    tables: TreeTables, category_counts: Sequence[int], rows: int, generator: np.random.Generator
+) -> NDArray[np.float32]:
+    """Rows float32[rows, m]; every value of a feature goes round before it comes again."""
+    candidates = np.empty((rows, tables.feature_count), dtype=np.float32)
+    for f, count in enumerate(category_counts):
+        if count:
+            values = np.arange(-1, count).astype(np.float32)
+        else:
+            borders = tables.borders[tables.border_offsets[f] : tables.border_offsets[f + 1]]
+            # CatBoost's border for a missing value is the lowest float; below it is nothing finite.
+            below, above = (np.nextafter(borders, side) for side in (-_LARGEST, _LARGEST))
+            missing = np.full(1 + len(borders) // 4, np.nan, dtype=np.float32)
+            values = np.concatenate([borders, below, above, missing])
+        laps = [generator.permutation(values) for _ in range(-(-rows // len(values)))]
+        candidates[:, f] = np.concatenate(laps)[:rows]
+    return candidates
+
+
+def _find_leaves(tables: TreeTables, groups: Sequence[_Group], rows: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Places int64[n, t] of rows float32[n, m] in `tables.leaf_values`, found without the kernels."""
+    filled = np.where(np.isnan(rows) & tables.nan_is_above, np.float32(np.inf), rows)
+    places = np.empty((len(rows), tables.tree_count), dtype=np.int64)
+    offsets = tables.leaf_offsets
+    for group in groups:
+        asked = filled[:, group.features]
+        is_yes = np.where(tables.is_category[group.features], asked == group.borders, asked > group.borders)
+        places[:, group.trees] = offsets[group.trees] + (is_yes << np.arange(group.depth)).sum(axis=2)
+    return places
