@@ -131,11 +131,17 @@ def _check_legal(attribute: Attribute) -> Iterator[str]:
 
 def _check_roles(product: Product) -> Iterator[str]:
     attributes = {a.name: a for a in product.attributes}
+    roles = product.roles
+    if (roles.amount is None) != (roles.term is None):
+        told, untold = ("term", "amount") if roles.amount is None else ("amount", "term")
+        yield f"role {told}: comes together with {untold}; give both, or neither when an approval is to carry no terms"
     for role, name, kind, least in (
-        ("amount", product.roles.amount, AttributeType.CENTS, 1.0),
-        ("term", product.roles.term, AttributeType.INTEGER, 1.0),
-        ("income_annual", product.roles.income_annual, AttributeType.CENTS, 0.0),
+        ("amount", roles.amount, AttributeType.CENTS, 1.0),
+        ("term", roles.term, AttributeType.INTEGER, 1.0),
+        ("income_annual", roles.income_annual, AttributeType.CENTS, 0.0),
     ):
+        if name is None:
+            continue
         attribute = attributes.get(name)
         if attribute is None:
             yield f"role {role}: there is no attribute {name}"

@@ -74,7 +74,8 @@ def _check_age(variable: Variable, attributes: dict[str, Attribute]) -> Iterator
 def _incomes(product: Product) -> frozenset[str]:
     """Annual income and all assistance incomes, when there are any."""
     assistance = {a.name for a in product.attributes if a.legal is Legal.ASSISTANCE_INCOME}
-    return frozenset({product.roles.income_annual, *assistance}) if assistance else frozenset()
+    annual = product.roles.income_annual
+    return frozenset({*assistance, *(() if annual is None else (annual,))}) if assistance else frozenset()
 
 
 def _check_incomes(variable: Variable, incomes: frozenset[str]) -> Iterator[str]:

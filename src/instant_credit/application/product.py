@@ -147,11 +147,15 @@ class Variable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Roles(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which attributes the policy prices with."""
+    """Which attributes the policy prices with; None where the product does not know them.
 
-    amount: Name
-    term: Name
-    income_annual: Name
+    `amount` and `term` come together. Without them an approval carries no terms: the product decides eligibility only.
+    Without `income_annual` the policy cannot judge what an instalment leaves of income.
+    """
+
+    amount: Name | None = None
+    term: Name | None = None
+    income_annual: Name | None = None
 
 
 class Product(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -161,9 +165,19 @@ class Product(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Name
     title: Text
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
-    roles: Roles
-    attributes: Annotated[tuple[Attribute, ...], Meta(min_length=3, max_length=2000)]
+    roles: Roles = Roles()
+    attributes: Annotated[tuple[Attribute, ...], Meta(min_length=1, max_length=2000)]
     variables: Annotated[tuple[Variable, ...], Meta(min_length=1, max_length=5000)]
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether an approval carries terms: amount and term are known."""
+        return self.roles.amount is not None and self.roles.term is not None
+
+    @property
+    def has_affordability(self) -> bool:
+        """Whether an instalment can be held against income."""
+        return self.is_priced and self.roles.income_annual is not None
 
     @property
     def case_attributes(self) -> tuple[Attribute, ...]:

@@ -198,8 +198,8 @@ async def _choose(record: Record, release: Release, tape: Tape) -> tuple[Applica
     decisions = decide_many(cases, release)
     approved = _first(cases, decisions, Outcome.APPROVE)
     declined = _first(cases, decisions, Outcome.DECLINE)
-    facts = dict(_facts_today(release.product, approved))
-    del facts[release.product.roles.income_annual]
+    income = release.product.roles.income_annual
+    facts = {name: told for name, told in _facts_today(release.product, approved).items() if name != income}
     return (
         Applicant(title="A loan that is approved", body=_body(1, _facts_today(release.product, approved))),
         Applicant(title="A loan that is declined", body=_body(2, _facts_today(release.product, declined))),

@@ -5,6 +5,7 @@ from datetime import date
 import msgspec
 from msgspec import Struct
 
+from instant_credit.policy.program import PRICE_EXITS
 from instant_credit.policy.verdict import Outcome, Reason, RuleResult, RuleTrace, Terms
 from instant_credit.units import Ppm
 
@@ -17,7 +18,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     """A credit decision.
 
     `product_hash` names the release's product, whose variables and texts speak here; the Case names the one it was told to.
-    `terms` is set for approve and counter_offer. `pd_ppm`, `points`, `expected_log_odds` and `contributions` (log-odds of
+    `terms` is set for approve and counter_offer; an approval under a policy that prices nothing carries none. `pd_ppm`, `points`, `expected_log_odds` and `contributions` (log-odds of
     default by model variable, in product order; positive raises the risk) are missing when no score could be computed. Together
     `expected_log_odds` and `contributions` add up to the raw score, which the release's calibration turns into pd.
     """
@@ -36,14 +37,21 @@ class Decision(Struct, frozen=True, kw_only=True):
     contributions: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        """Approvals carry terms and no reasons; everything else carries one to four reasons."""
-        if (self.terms is not None) != (self.outcome in (Outcome.APPROVE, Outcome.COUNTER_OFFER)):
+        """Approvals carry no reasons and, where the policy prices, terms; everything else carries one to four reasons."""
+        is_offer = self.outcome in (Outcome.APPROVE, Outcome.COUNTER_OFFER)
+        if self.terms is not None and not is_offer:
             raise ValueError("terms belong to approve and counter_offer, and to them only")
+        if self.terms is None and is_offer and (self.outcome is Outcome.COUNTER_OFFER or self._is_priced()):
+            raise ValueError("an offer carries its terms")
         if self.outcome is Outcome.APPROVE:
             if self.reasons:
                 raise ValueError("an approval carries no adverse reasons")
         elif not 1 <= len(self.reasons) <= REASONS_MAX:
             raise ValueError("one to four reasons are due")
+
+    def _is_priced(self) -> bool:
+        """Whether the policy that spoke prices: then its trace says what each of the exits of pricing said."""
+        return any(entry.rule in PRICE_EXITS for entry in self.trace)
 
 
 _DECODER = msgspec.json.Decoder(Decision)

@@ -9,14 +9,16 @@ from collections import Counter
 from instant_credit.application.product import AttributeType, Better, Product
 from instant_credit.errors import Refused
 from instant_credit.policy.conditions import check_rules
-from instant_credit.policy.document import Policy, ReasonText, read_policy
+from instant_credit.policy.document import Amounts, Band, Policy, ReasonText, read_policy
 from instant_credit.policy.examples import check_examples
 from instant_credit.policy.operands import Catalogue
-from instant_credit.policy.program import EXITS, compile_policy
+from instant_credit.policy.program import EXITS, MEANS_EXITS, PRICE_EXITS, compile_policy
 from instant_credit.units import PPM
 
 # Exits that show no value of the applicant's.
 _EXITS_WITHOUT_VALUE = ("score_unavailable", "evidence_missing", "referred_by_score")
+_NOT_PRICED = "the product has no roles amount and term, so an approval carries no terms"
+_NO_INCOME = "the product has no roles amount, term and income_annual, so no instalment can be held against income"
 
 
 def load_policy(text: str, product: Product) -> Policy:
@@ -44,7 +46,8 @@ def find_problems(policy: Policy, product: Product) -> list[str]:
     problems = [
         *_check_names(policy, product),
         *_check_reasons(policy, product),
-        *_check_exits(policy),
+        *_check_sections(policy, product),
+        *_check_exits(policy, product),
         *_check_cut_offs(policy),
         *_check_amounts(policy, catalogue),
         *_check_grid(policy),
@@ -92,7 +95,25 @@ def _check_placeholders(reason: ReasonText) -> list[str]:
     return []
 
 
-def _check_exits(policy: Policy) -> list[str]:
+def _check_sections(policy: Policy, product: Product) -> list[str]:
+    """A section stands exactly where the product's roles give it something to say."""
+    priced = (product.is_priced, "is due, because the product has the roles amount and term", _NOT_PRICED)
+    judged = (product.has_affordability, "is due, because the product has the role income_annual", _NO_INCOME)
+    problems = []
+    for name, is_told, (is_due, why_due, why_not) in (
+        ("apr_ppm_max", policy.apr_ppm_max is not None, priced),
+        ("amounts", policy.amounts is not None, priced),
+        ("grid", bool(policy.grid), priced),
+        ("affordability", policy.affordability is not None, judged),
+    ):
+        if is_due and not is_told:
+            problems.append(f"{name}: {why_due}")
+        elif is_told and not is_due:
+            problems.append(f"{name}: leave it out; {why_not}")
+    return problems
+
+
+def _check_exits(policy: Policy, product: Product) -> list[str]:
     texts = {r.code: r.text for r in policy.reasons}
     exits = policy.exits
     codes = {name: getattr(exits, name) for name in exits.__struct_fields__}
@@ -104,9 +125,19 @@ def _check_exits(policy: Policy) -> list[str]:
     problems.extend(
         f"exit {name}: no value is shown, so the text of {codes[name]} may not ask for one"
         for name in _EXITS_WITHOUT_VALUE
-        if "{value}" in texts.get(codes[name], "")
+        if "{value}" in texts.get(codes[name] or "", "")
     )
-    if (policy.affordability.debt_to_income is None) != (exits.debt_above_affordable is None):
+    for names, is_due, why_not in (
+        (PRICE_EXITS, product.is_priced, _NOT_PRICED),
+        (MEANS_EXITS[:1], product.has_affordability, _NO_INCOME),
+    ):
+        for name in names:
+            if is_due and codes[name] is None:
+                problems.append(f"exit {name}: needs a reason")
+            elif codes[name] is not None and not is_due:
+                problems.append(f"exit {name}: leave it out; {why_not}")
+    debt = None if policy.affordability is None else policy.affordability.debt_to_income
+    if (debt is None) != (exits.debt_above_affordable is None):
         problems.append("exit debt_above_affordable: is due exactly when affordability has debt_to_income")
     return problems
 
@@ -121,13 +152,17 @@ def _check_cut_offs(policy: Policy) -> list[str]:
 
 
 def _check_amounts(policy: Policy, catalogue: Catalogue) -> list[str]:
-    amounts = policy.amounts
+    amounts, role = policy.amounts, catalogue.product.roles.term
+    if amounts is None:
+        return []
     problems = []
     if amounts.offer_cents_min < 1 or amounts.offer_cents_min % amounts.offer_cents_step:
         problems.append("amounts: offer_cents_min must be a positive multiple of offer_cents_step")
     if len(set(amounts.terms_months)) != len(amounts.terms_months):
         problems.append("amounts: terms_months must differ")
-    term, _ = catalogue.attributes[catalogue.product.roles.term]
+    if role is None:
+        return problems
+    term, _ = catalogue.attributes[role]
     low = 1 if term.minimum is None else term.minimum
     high = max(amounts.terms_months) if term.maximum is None else term.maximum
     problems.extend(
@@ -149,16 +184,12 @@ def _check_grid(policy: Policy) -> list[str]:
             problems.append(f"{place}: {kind}, it must start at pd_from_ppm = {expected}")
         if band.pd_below_ppm <= band.pd_from_ppm:
             problems.append(f"{place}: is empty")
-        if band.apr_ppm > policy.apr_ppm_max:
+        if policy.apr_ppm_max is not None and band.apr_ppm > policy.apr_ppm_max:
             problems.append(f"{place}: apr_ppm is above apr_ppm_max = {policy.apr_ppm_max}")
-        if band.amount_cents_max < policy.amounts.offer_cents_min:
-            problems.append(f"{place}: amount_cents_max is below offer_cents_min")
-        if band.amount_cents_max % policy.amounts.offer_cents_step:
-            problems.append(f"{place}: amount_cents_max must be a multiple of offer_cents_step")
-        if band.term_months_max not in policy.amounts.terms_months:
-            problems.append(f"{place}: term_months_max must be one of terms_months")
+        if policy.amounts is not None:
+            problems.extend(f"{place}: {text}" for text in _check_limits(band, policy.amounts))
         expected = band.pd_below_ppm
-    if expected != policy.cut_offs.approve_below_ppm:
+    if policy.grid and expected != policy.cut_offs.approve_below_ppm:
         problems.append(f"grid: ends at {expected}, it must end at approve_below_ppm")
     for number, (better, worse) in enumerate(zip(policy.grid, policy.grid[1:], strict=False), start=2):
         if worse.apr_ppm < better.apr_ppm:
@@ -170,8 +201,19 @@ def _check_grid(policy: Policy) -> list[str]:
     return problems
 
 
+def _check_limits(band: Band, amounts: Amounts) -> list[str]:
+    problems = []
+    if band.amount_cents_max < amounts.offer_cents_min:
+        problems.append("amount_cents_max is below offer_cents_min")
+    if band.amount_cents_max % amounts.offer_cents_step:
+        problems.append("amount_cents_max must be a multiple of offer_cents_step")
+    if band.term_months_max not in amounts.terms_months:
+        problems.append("term_months_max must be one of terms_months")
+    return problems
+
+
 def _check_debt(policy: Policy, catalogue: Catalogue) -> list[str]:
-    debt = policy.affordability.debt_to_income
+    debt = None if policy.affordability is None else policy.affordability.debt_to_income
     if debt is None:
         return []
     if debt.attribute not in catalogue.attributes:

@@ -12,6 +12,8 @@ The law of the document:
 - pd below `approve_below_ppm` may be approved, from `decline_from_ppm` on it is declined, between it is referred.
 - The grid covers pd from 0 to `approve_below_ppm` without gap or overlap. Beyond it affordability is judged at the last band's
   price, so a lower pd never meets a stricter test.
+- `apr_ppm_max`, `amounts` and `grid` stand exactly where the product knows amount and term, `affordability` exactly where it knows
+  income as well. Without them an approval carries no terms, and the exits that cannot happen have no reason.
 """
 
 from enum import StrEnum
@@ -134,15 +136,15 @@ class Affordability(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Exits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Reason code of every exit that is no rule. A decline by score has the model's own reasons."""
+    """Reason code of every exit that is no rule and that can happen. A decline by score has the model's own reasons."""
 
     score_unavailable: Code
-    evidence_missing: Code
+    evidence_missing: Code | None = None
     referred_by_score: Code
-    amount_above_limit: Code
-    term_above_limit: Code
-    term_not_offered: Code
-    instalment_above_affordable: Code
+    amount_above_limit: Code | None = None
+    term_above_limit: Code | None = None
+    term_not_offered: Code | None = None
+    instalment_above_affordable: Code | None = None
     debt_above_affordable: Code | None = None
 
 
@@ -184,13 +186,13 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Name
     product: Name
     title: Text
-    apr_ppm_max: PpmShare
+    apr_ppm_max: PpmShare | None = None
     model_variables_known_min: Annotated[int, Meta(ge=0, le=5000)] = 0
     cut_offs: CutOffs
-    amounts: Amounts
-    affordability: Affordability
+    amounts: Amounts | None = None
+    affordability: Affordability | None = None
     exits: Exits
-    grid: Annotated[tuple[Band, ...], Meta(min_length=1, max_length=200)]
+    grid: Annotated[tuple[Band, ...], Meta(max_length=200)] = ()
     rules: Annotated[tuple[Rule, ...], Meta(max_length=200)] = ()
     reasons: Annotated[tuple[ReasonText, ...], Meta(min_length=1, max_length=500)]
     examples: Annotated[tuple[Example, ...], Meta(min_length=1, max_length=200)]

@@ -2,14 +2,17 @@
 
 Every rule runs, then every exit; the trace is what ran. The outcome is the heaviest of what was said: decline, refer,
 counter-offer, approve. Because each part can only get lighter as a fact gets better, so can the whole.
+
+Where the product knows no amount and term nothing is priced: rules and score alone say who is eligible.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from instant_credit.application.facts import Facts
 from instant_credit.policy.document import Band
 from instant_credit.policy.pricing import Asked, Quote, band_of, quote
-from instant_credit.policy.program import CompiledPolicy, CompiledRule
+from instant_credit.policy.program import CompiledPolicy, CompiledRule, Pricing
 from instant_credit.policy.verdict import Outcome, Reason, RuleTrace, Verdict
 from instant_credit.units import Cents, Ppm, money_text, percent_text
 
@@ -37,46 +40,69 @@ def evaluate(policy: CompiledPolicy, facts: Facts, variables: Sequence[float], p
             (declining if rule.declines else referring).append(rule)
         else:
             trace.append(rule.traces.clear)
-    asked = _asked(policy, facts)
-    band = band_of(policy, pd_ppm)
-    quoted = None if asked is None else quote(policy, band, asked)
-    _trace_exits(policy, trace, pd_ppm, quoted)
+    priced = _price(policy.pricing, facts, pd_ppm)
+    _trace_exits(policy, trace, pd_ppm, priced)
 
     is_declined_by_score = pd_ppm is not None and pd_ppm >= policy.decline_from
-    is_unaffordable = quoted is not None and quoted.terms is None
-    if declining or is_declined_by_score or is_unaffordable:
-        reasons = [rule.reason_for(facts, variables) for rule in declining]
-        if asked is not None and quoted is not None and is_unaffordable:
-            reasons.append(_unaffordable(policy, quoted, asked.debt_ppm))
+    reasons = [rule.reason_for(facts, variables) for rule in declining]
+    if priced is not None and priced.quoted.terms is None:
+        reasons.extend(_unaffordable(policy, priced))
+    if reasons or is_declined_by_score:
         return _without_terms(Outcome.DECLINE, reasons, trace, by_score=is_declined_by_score)
     is_referred_by_score = pd_ppm is not None and pd_ppm >= policy.approve_below
-    if referring or is_referred_by_score or pd_ppm is None or asked is None or quoted is None:
-        reasons = [rule.reason_for(facts, variables) for rule in referring]
-        if asked is None:
-            reasons.append(policy.evidence_missing.fill(None))
-        if pd_ppm is None:
-            reasons.append(policy.score_unavailable.fill(None))
+    reasons = [rule.reason_for(facts, variables) for rule in referring]
+    if policy.pricing is not None and priced is None:
+        reasons.append(policy.pricing.evidence_missing.fill(None))
+    if pd_ppm is None:
+        reasons.append(policy.score_unavailable.fill(None))
+    if reasons or is_referred_by_score:
         fallback = policy.referred_by_score.fill(None) if is_referred_by_score else None
         return _without_terms(Outcome.REFER, reasons, trace, by_score=is_referred_by_score, fallback=fallback)
-    return _offer(policy, band, quoted, asked, trace)
+    if priced is None:
+        return _without_terms(Outcome.APPROVE, [], trace, by_score=False)
+    return _offer(policy, priced, trace)
 
 
-def _asked(policy: CompiledPolicy, facts: Facts) -> Asked | None:
-    """Amount, term, annual income and debt share; None when one of them is missing or the request is empty."""
-    amount = policy.read_amount(facts, ())
-    term = policy.read_term(facts, ())
-    income = policy.read_income(facts, ())
-    debt = Ppm(0) if policy.read_debt is None else policy.read_debt(facts)
-    if amount is None or amount < 1 or term is None or income is None or debt is None:
+class _Priced(NamedTuple):
+    """What the band of a pd offers to a request."""
+
+    pricing: Pricing
+    band: Band
+    asked: Asked
+    quoted: Quote
+
+
+def _price(pricing: Pricing | None, facts: Facts, pd: Ppm | None) -> _Priced | None:
+    """None when nothing is priced, or when a fact that pricing needs is missing."""
+    asked = None if pricing is None else _asked(pricing, facts)
+    if pricing is None or asked is None:
+        return None
+    band = band_of(pricing, pd)
+    return _Priced(pricing, band, asked, quote(pricing, band, asked))
+
+
+def _asked(pricing: Pricing, facts: Facts) -> Asked | None:
+    """Amount, term, annual income and debt share; None when one that is due is missing or the request is empty."""
+    amount = pricing.read_amount(facts, ())
+    term = pricing.read_term(facts, ())
+    if amount is None or amount < 1 or term is None:
+        return None
+    means = pricing.means
+    if means is None:
+        return Asked(amount_cents=Cents(int(amount)), term_months=int(term))
+    income = means.read_income(facts, ())
+    debt = Ppm(0) if means.read_debt is None else means.read_debt(facts)
+    if income is None or debt is None:
         return None
     return Asked(
         amount_cents=Cents(int(amount)), term_months=int(term), income_annual_cents=Cents(int(income)), debt_ppm=debt
     )
 
 
-def _trace_exits(policy: CompiledPolicy, trace: list[RuleTrace], pd: Ppm | None, quoted: Quote | None) -> None:
-    """Appends what each exit said, in the order of `program.EXITS`."""
+def _trace_exits(policy: CompiledPolicy, trace: list[RuleTrace], pd: Ppm | None, priced: _Priced | None) -> None:
+    """Appends what each exit said, in the order of `program.EXITS`; those that this policy cannot take stand last and say nothing."""
     is_known = pd is not None
+    quoted = None if priced is None else priced.quoted
     said: tuple[bool | None, ...] = (
         not is_known,
         pd >= policy.decline_from if pd is not None else None,
@@ -88,7 +114,7 @@ def _trace_exits(policy: CompiledPolicy, trace: list[RuleTrace], pd: Ppm | None,
         None if quoted is None else quoted.is_instalment_above,
         None if quoted is None else quoted.is_debt_above,
     )
-    for traces, result in zip(policy.exit_traces, said, strict=True):
+    for traces, result in zip(policy.exit_traces, said, strict=False):
         trace.append(traces.unknown if result is None else traces.hit if result else traces.clear)
 
 
@@ -105,29 +131,31 @@ def _without_terms(
     )
 
 
-def _unaffordable(policy: CompiledPolicy, quoted: Quote, debt: Ppm) -> Reason:
-    """Why the instalment is more than the applicant can carry: the tighter of the two caps."""
+def _unaffordable(policy: CompiledPolicy, priced: _Priced) -> list[Reason]:
+    """Why the instalment is more than the applicant can carry: the tighter of the two caps; nothing when it is not."""
+    means, quoted = priced.pricing.means, priced.quoted
+    if means is None or not (quoted.is_instalment_above or quoted.is_debt_above):
+        return []
     if quoted.is_debt_above:
-        return policy.debt_above_affordable.fill(percent_text(debt))
-    return policy.instalment_above_affordable.fill(money_text(quoted.instalment_cents_requested, policy.currency))
+        return [means.debt_above_affordable.fill(percent_text(priced.asked.debt_ppm))]
+    return [means.instalment_above_affordable.fill(money_text(quoted.instalment_cents_requested, policy.currency))]
 
 
-def _offer(policy: CompiledPolicy, band: Band, quoted: Quote, asked: Asked, trace: list[RuleTrace]) -> Verdict:
+def _offer(policy: CompiledPolicy, priced: _Priced, trace: list[RuleTrace]) -> Verdict:
     """Approve as asked, or a counter-offer with the limits that bound it."""
+    pricing, band, asked, quoted = priced
     term_text = f"{asked.term_months} months"
-    best = policy.bands[0]
-    reasons: list[Reason] = []
+    best = pricing.bands[0]
+    reasons = _unaffordable(policy, priced)
     by_score = False
-    if quoted.is_instalment_above or quoted.is_debt_above:
-        reasons.append(_unaffordable(policy, quoted, asked.debt_ppm))
     if quoted.is_amount_above_limit:
-        reasons.append(policy.amount_above_limit.fill(money_text(asked.amount_cents, policy.currency)))
+        reasons.append(pricing.amount_above_limit.fill(money_text(asked.amount_cents, policy.currency)))
         by_score = by_score or band.amount_cents_max < best.amount_cents_max
     if quoted.is_term_above_limit:
-        reasons.append(policy.term_above_limit.fill(term_text))
+        reasons.append(pricing.term_above_limit.fill(term_text))
         by_score = by_score or band.term_months_max < best.term_months_max
     if quoted.is_term_not_offered:
-        reasons.append(policy.term_not_offered.fill(term_text))
+        reasons.append(pricing.term_not_offered.fill(term_text))
     return Verdict(
         outcome=Outcome.COUNTER_OFFER if reasons else Outcome.APPROVE,
         terms=quoted.terms,

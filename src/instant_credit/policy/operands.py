@@ -66,7 +66,7 @@ class Catalogue:
     ----------
     attributes : case attribute by name, with its position among the attributes of its type.
     variables : variable by name, with its position in product order.
-    income : names of the cents attributes that together are the applicant's income: the role and every
+    income : names of the cents attributes that together are the applicant's income: the role, where there is one, and every
         `ASSISTANCE_INCOME` attribute (12 CFR 1002.6(b)(5)).
     """
 
@@ -86,7 +86,7 @@ class Catalogue:
         ]
         self._movements = trace_movements(product)
         role = product.roles.income_annual
-        self.income = (role, *(name for name in assistance if name != role))
+        self.income = (*(() if role is None else (role,)), *(name for name in assistance if name != role))
         self.prohibited = frozenset(a.name for a in product.monitoring_attributes)
 
     def attribute_operand(self, name: str) -> Operand:

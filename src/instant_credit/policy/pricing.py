@@ -10,18 +10,21 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from instant_credit.policy.document import Band
-from instant_credit.policy.program import CompiledPolicy
+from instant_credit.policy.program import Pricing
 from instant_credit.policy.verdict import Terms
 from instant_credit.units import Cents, Ppm, floor_to_step, instalment_ceil, monthly_share_floor
 
 
 class Asked(Struct, frozen=True, kw_only=True, gc=False):
-    """What is asked for and what bears on it; income by the year, `debt_ppm` of it already bound by other debt."""
+    """What is asked for and what bears on it; income by the year, `debt_ppm` of it already bound by other debt.
+
+    Income is None where the policy holds nothing against it.
+    """
 
     amount_cents: Cents
     term_months: int
-    income_annual_cents: Cents
-    debt_ppm: Ppm
+    income_annual_cents: Cents | None = None
+    debt_ppm: Ppm = Ppm(0)
 
 
 class Quote(Struct, frozen=True, kw_only=True, gc=False):
@@ -40,50 +43,45 @@ class Quote(Struct, frozen=True, kw_only=True, gc=False):
     instalment_cents_requested: Cents
 
 
-def band_of(policy: CompiledPolicy, pd: Ppm | None) -> Band:
+def band_of(pricing: Pricing, pd: Ppm | None) -> Band:
     """The band that prices `pd`; the last one for a pd beyond the grid or unknown."""
     if pd is None:
-        return policy.bands[-1]
-    return policy.bands[bisect_right(policy.band_ends, pd)]
+        return pricing.bands[-1]
+    return pricing.bands[bisect_right(pricing.band_ends, pd)]
 
 
-def choose_term(policy: CompiledPolicy, requested: int, term_months_max: int) -> int:
+def choose_term(pricing: Pricing, requested: int, term_months_max: int) -> int:
     """The longest offered term within the request and the band; the shortest offered one when the request is shorter."""
     ceiling = min(requested, term_months_max)
-    chosen = policy.terms_months[0]
-    for term in policy.terms_months:
+    chosen = pricing.terms_months[0]
+    for term in pricing.terms_months:
         if term > ceiling:
             break
         chosen = term
     return chosen
 
 
-def quote(policy: CompiledPolicy, band: Band, asked: Asked) -> Quote:
+def quote(pricing: Pricing, band: Band, asked: Asked) -> Quote:
     """The best offer of `band` for what is asked."""
-    amount, term, income = asked.amount_cents, asked.term_months, asked.income_annual_cents
-    offered_term = choose_term(policy, term, band.term_months_max)
+    amount, term = asked.amount_cents, asked.term_months
+    offered_term = choose_term(pricing, term, band.term_months_max)
     apr = Ppm(band.apr_ppm)
-    cap_instalment = monthly_share_floor(income, policy.instalment_share)
-    cap = cap_instalment
-    is_debt_tighter = False
-    if policy.read_debt is not None:
-        cap_debt = monthly_share_floor(income, Ppm(policy.debt_share - asked.debt_ppm))
-        is_debt_tighter = cap_debt < cap_instalment
-        cap = min(cap_instalment, cap_debt)
-    step = Cents(policy.policy.amounts.offer_cents_step)
+    cap, is_debt_tighter = _cap_instalment(pricing, asked)
+    step = pricing.offer_step
     limit = Cents(band.amount_cents_max)
     requested_instalment = instalment_ceil(amount, apr, offered_term)
     is_above_limit = amount > limit
     candidate = floor_to_step(limit, step) if is_above_limit else amount
     instalment = instalment_ceil(candidate, apr, offered_term) if is_above_limit else requested_instalment
-    is_above_cap = instalment > cap
-    if is_above_cap:
+    is_above_cap = False
+    if cap is not None and instalment > cap:
+        is_above_cap = True
         guess = floor_to_step(Cents(candidate * cap // instalment), step)
         candidate, instalment = largest_affordable(
             guess, candidate, cap, step, lambda c: instalment_ceil(c, apr, offered_term)
         )
     terms = None
-    if not is_above_cap or candidate >= max(policy.policy.amounts.offer_cents_min, 1):
+    if not is_above_cap or candidate >= max(pricing.offer_min, 1):
         terms = Terms(amount_cents=candidate, term_months=offered_term, apr_ppm=apr, instalment_cents=instalment)
     return Quote(
         terms=terms,
@@ -94,6 +92,18 @@ def quote(policy: CompiledPolicy, band: Band, asked: Asked) -> Quote:
         is_debt_above=is_above_cap and is_debt_tighter,
         instalment_cents_requested=requested_instalment,
     )
+
+
+def _cap_instalment(pricing: Pricing, asked: Asked) -> tuple[Cents | None, bool]:
+    """The highest instalment that income can carry, and whether other debt is what caps it; None where nothing does."""
+    means, income = pricing.means, asked.income_annual_cents
+    if means is None or income is None:
+        return None, False
+    by_share = monthly_share_floor(income, means.instalment_share)
+    if means.read_debt is None:
+        return by_share, False
+    by_debt = monthly_share_floor(income, Ppm(means.debt_share - asked.debt_ppm))
+    return min(by_share, by_debt), by_debt < by_share
 
 
 def largest_affordable(

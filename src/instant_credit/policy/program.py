@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from instant_credit.application.facts import Facts
 from instant_credit.application.product import Product
 from instant_credit.application.wording import format_value
+from instant_credit.errors import require
 from instant_credit.policy.document import Band, Comparison, Condition, DebtToIncome, Policy, ReasonText, Rule
 from instant_credit.policy.operands import Catalogue, Number, Operand, OperandKind, Read, compile_read
 from instant_credit.policy.verdict import Reason, RuleResult, RuleTrace
@@ -25,17 +26,10 @@ SHOWN_MAX = 1e15
 # Debt service beyond a thousand times income is not told apart.
 DEBT_PPM_MAX = 1e9
 
-EXITS = (
-    "score_unavailable",
-    "pd_in_decline_range",
-    "pd_in_referral_range",
-    "evidence_missing",
-    "amount_above_limit",
-    "term_above_limit",
-    "term_not_offered",
-    "instalment_above_affordable",
-    "debt_above_affordable",
-)
+SCORE_EXITS = ("score_unavailable", "pd_in_decline_range", "pd_in_referral_range")
+PRICE_EXITS = ("evidence_missing", "amount_above_limit", "term_above_limit", "term_not_offered")
+MEANS_EXITS = ("instalment_above_affordable", "debt_above_affordable")
+EXITS = (*SCORE_EXITS, *PRICE_EXITS, *MEANS_EXITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,32 +78,51 @@ class CompiledRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Means:
+    """What holds an instalment against income. `read_debt` is None where no debt to income is judged."""
+
+    read_income: Read
+    read_debt: Callable[[Facts], Ppm | None] | None
+    instalment_share: Ppm
+    debt_share: Ppm
+    instalment_above_affordable: CompiledReason
+    debt_above_affordable: CompiledReason
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """What makes terms. `band_ends` are the bands' upper bounds in pd ppm, ascending, all but the last.
+
+    `means` is None where income is not known: then nothing but the bands bounds an offer.
+    """
+
+    bands: tuple[Band, ...]
+    band_ends: tuple[int, ...]
+    offer_min: Cents
+    offer_step: Cents
+    terms_months: tuple[int, ...]
+    read_amount: Read
+    read_term: Read
+    evidence_missing: CompiledReason
+    amount_above_limit: CompiledReason
+    term_above_limit: CompiledReason
+    term_not_offered: CompiledReason
+    means: Means | None
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledPolicy:
-    """Everything `evaluate` reads. `band_ends` are the bands' upper bounds in pd ppm, ascending, all but the last."""
+    """Everything `evaluate` reads. `pricing` is None where an approval carries no terms."""
 
     policy: Policy
     currency: str
     rules: tuple[CompiledRule, ...]
     exit_traces: tuple[Traces, ...]
-    bands: tuple[Band, ...]
-    band_ends: tuple[int, ...]
     approve_below: Ppm
     decline_from: Ppm
-    terms_months: tuple[int, ...]
-    read_amount: Read
-    read_term: Read
-    read_income: Read
-    read_debt: Callable[[Facts], Ppm | None] | None
-    instalment_share: Ppm
-    debt_share: Ppm
     score_unavailable: CompiledReason
-    evidence_missing: CompiledReason
     referred_by_score: CompiledReason
-    amount_above_limit: CompiledReason
-    term_above_limit: CompiledReason
-    term_not_offered: CompiledReason
-    instalment_above_affordable: CompiledReason
-    debt_above_affordable: CompiledReason
+    pricing: Pricing | None
 
     @property
     def model_variables_known_min(self) -> int:
@@ -121,33 +134,68 @@ def compile_policy(policy: Policy, product: Product) -> CompiledPolicy:
     """The program of `policy`, which must have passed `checks.check_policy` for `product`."""
     catalogue = Catalogue(product)
     reasons = {r.code: _compile_reason(r) for r in policy.reasons}
-    exits = policy.exits
-    debt = policy.affordability.debt_to_income
     return CompiledPolicy(
         policy=policy,
         currency=product.currency,
         rules=tuple(_compile_rule(rule, catalogue, reasons) for rule in policy.rules),
-        exit_traces=tuple(_traces(name) for name in EXITS),
-        bands=policy.grid,
-        band_ends=tuple(band.pd_below_ppm for band in policy.grid[:-1]),
+        exit_traces=tuple(_traces(name) for name in exits_of(product)),
         approve_below=Ppm(policy.cut_offs.approve_below_ppm),
         decline_from=Ppm(policy.cut_offs.decline_from_ppm),
-        terms_months=tuple(sorted(policy.amounts.terms_months)),
-        read_amount=compile_read(catalogue.attribute_operand(product.roles.amount)),
-        read_term=compile_read(catalogue.attribute_operand(product.roles.term)),
+        score_unavailable=reasons[policy.exits.score_unavailable],
+        referred_by_score=reasons[policy.exits.referred_by_score],
+        pricing=_compile_pricing(policy, catalogue, reasons),
+    )
+
+
+def exits_of(product: Product) -> tuple[str, ...]:
+    """The exits that a decision on `product` can take, in the order of the trace."""
+    return (
+        *SCORE_EXITS,
+        *(PRICE_EXITS if product.is_priced else ()),
+        *(MEANS_EXITS if product.has_affordability else ()),
+    )
+
+
+def _compile_pricing(policy: Policy, catalogue: Catalogue, reasons: dict[str, CompiledReason]) -> Pricing | None:
+    """None where the product knows no amount and term; the checks have seen to it that the policy then has no section for them."""
+    roles, exits, amounts = catalogue.product.roles, policy.exits, policy.amounts
+    if roles.amount is None or roles.term is None or amounts is None:
+        return None
+    return Pricing(
+        bands=policy.grid,
+        band_ends=tuple(band.pd_below_ppm for band in policy.grid[:-1]),
+        offer_min=Cents(amounts.offer_cents_min),
+        offer_step=Cents(amounts.offer_cents_step),
+        terms_months=tuple(sorted(amounts.terms_months)),
+        read_amount=compile_read(catalogue.attribute_operand(roles.amount)),
+        read_term=compile_read(catalogue.attribute_operand(roles.term)),
+        evidence_missing=_due(exits.evidence_missing, reasons),
+        amount_above_limit=_due(exits.amount_above_limit, reasons),
+        term_above_limit=_due(exits.term_above_limit, reasons),
+        term_not_offered=_due(exits.term_not_offered, reasons),
+        means=_compile_means(policy, catalogue, reasons),
+    )
+
+
+def _compile_means(policy: Policy, catalogue: Catalogue, reasons: dict[str, CompiledReason]) -> Means | None:
+    affordability = policy.affordability
+    if affordability is None:
+        return None
+    debt, exits = affordability.debt_to_income, policy.exits
+    return Means(
         read_income=compile_read(catalogue.total_operand(catalogue.income)),
         read_debt=None if debt is None else _compile_debt(debt, catalogue),
-        instalment_share=Ppm(policy.affordability.instalment_to_income_ppm_max),
+        instalment_share=Ppm(affordability.instalment_to_income_ppm_max),
         debt_share=Ppm(0 if debt is None else debt.ppm_max),
-        score_unavailable=reasons[exits.score_unavailable],
-        evidence_missing=reasons[exits.evidence_missing],
-        referred_by_score=reasons[exits.referred_by_score],
-        amount_above_limit=reasons[exits.amount_above_limit],
-        term_above_limit=reasons[exits.term_above_limit],
-        term_not_offered=reasons[exits.term_not_offered],
-        instalment_above_affordable=reasons[exits.instalment_above_affordable],
-        debt_above_affordable=reasons[exits.debt_above_affordable or exits.instalment_above_affordable],
+        instalment_above_affordable=_due(exits.instalment_above_affordable, reasons),
+        debt_above_affordable=_due(exits.debt_above_affordable or exits.instalment_above_affordable, reasons),
     )
+
+
+def _due(code: str | None, reasons: dict[str, CompiledReason]) -> CompiledReason:
+    require(code is not None, "every exit that can happen has its reason")
+    assert code is not None
+    return reasons[code]
 
 
 def _traces(name: str) -> Traces:
