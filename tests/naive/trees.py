@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,6 +128,54 @@ def naive_total_contributions(tables: TreeTables, matrix: NDArray[np.float32]) -
 
 def naive_explain_few(tables: TreeTables, matrix: NDArray[np.float32]) -> tuple[list[float], list[list[float]]]:
     return naive_explain_rows(tables, matrix)
+
+
+def naive_explain_engine_1(tables: TreeTables, matrix: NDArray[np.float32]) -> tuple[list[float], list[list[float]]]:
+    return naive_explain_rows(tables, matrix)
+
+
+def naive_value_against_reference(
+    tables: TreeTables, tree: int, row: Sequence[float], known: frozenset[int], reference: NDArray[np.float32]
+) -> float:
+    """Mean value of one tree over the reference rows, each with the row's own answer in every known feature."""
+    values, _ = naive_leaves(tables, tree)
+    total = 0.0
+    for other in reference.tolist():
+        mixed = [row[f] if f in known else other[f] for f in range(tables.feature_count)]
+        total += values[naive_leaf(tables, tree, mixed)]
+    return total / len(reference)
+
+
+def naive_explain_against_reference(
+    tables: TreeTables, row: Sequence[float], reference: NDArray[np.float32]
+) -> tuple[float, list[float]]:
+    """(expected score, contributions): Shapley values over all the model's features of the mean score of mixed rows."""
+
+    def worth(known: frozenset[int]) -> float:
+        trees = range(tables.tree_count)
+        return sum(naive_value_against_reference(tables, tree, row, known, reference) for tree in trees) * tables.scale
+
+    m = tables.feature_count
+    given = []
+    for feature in range(m):
+        others = [f for f in range(m) if f != feature]
+        total = 0.0
+        for size in range(m):
+            weight = math.factorial(size) * math.factorial(m - size - 1) / math.factorial(m)
+            for coalition in combinations(others, size):
+                known = frozenset(coalition)
+                total += weight * (worth(known | {feature}) - worth(known))
+        given.append(total)
+    return worth(frozenset()) + tables.bias, given
+
+
+def naive_fix_records(entries: Sequence[float], units: float) -> list[int]:
+    """Whole units of one leaf's entries: differences of its rounded running sums."""
+    sums = [0.0]
+    for entry in entries:
+        sums.append(sums[-1] + entry)
+    rounded = [round(total * units) for total in sums]
+    return [after - before for before, after in pairwise(rounded)]
 
 
 def naive_estimate_pds(raw_scores: Sequence[float], slope: float, intercept: float) -> list[float]:

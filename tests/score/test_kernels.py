@@ -4,8 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instant_credit.score import kernels
+from instant_credit.score.attribution import kernels
 from instant_credit.score.calibration import Calibration, estimate_pds
+from instant_credit.score.engine_1 import compile_engine_1, explain_engine_1
 from instant_credit.score.model import compile_model, explain_rows, leaf_counts, mean_contributions, score_rows
 from instant_credit.score.trees import TreeTables
 from tests.budget import examples
@@ -13,7 +14,9 @@ from tests.naive.trees import (
     naive_count_leaves,
     naive_estimate_pds,
     naive_expected_log_odds,
+    naive_explain_against_reference,
     naive_explain_rows,
+    naive_fix_records,
     naive_score_rows,
     naive_total_contributions,
     naive_value_coalitions,
@@ -140,3 +143,51 @@ def test_probabilities_are_the_twins_and_the_same_bytes_alone(raw: list[float], 
     pds = estimate_pds(calibration, np.array(raw))
     np.testing.assert_allclose(pds, naive_estimate_pds(raw, slope, intercept), rtol=1e-12, atol=1e-300)
     assert [estimate_pds(calibration, np.array([r]))[0] for r in raw] == pds.tolist()
+
+
+@SMALL_FORESTS
+@given(forests(rows_max=4, depth_max=3), st.integers(0, 2**32 - 1))
+def test_against_a_reference_contributions_are_the_brute_force_definition(forest: Forest, seed: int) -> None:
+    tables, matrix = forest
+    reference = draw_rows(np.random.default_rng(seed), tables, 5)
+    model = compile_model(tables, leaf_counts(compile_model(tables), reference))
+    _, contributions = explain_rows(model, matrix)
+    for row, given_row in zip(matrix.tolist(), contributions, strict=True):
+        expected, brute_force = naive_explain_against_reference(tables, row, reference)
+        np.testing.assert_allclose(given_row, brute_force, rtol=0, atol=1e-11)
+        assert abs(model.expected_log_odds - expected) < 1e-11
+
+
+@FORESTS
+@given(forests(rows_max=60), st.integers(0, 2**32 - 1))
+def test_against_a_reference_contributions_and_base_add_up_to_the_score(forest: Forest, seed: int) -> None:
+    tables, matrix = forest
+    reference = draw_rows(np.random.default_rng(seed), tables, 7)
+    model = compile_model(tables, leaf_counts(compile_model(tables), reference))
+    raw_scores, contributions = explain_rows(model, matrix)
+    np.testing.assert_allclose(model.expected_log_odds + contributions.sum(axis=1), raw_scores, rtol=0, atol=1e-10)
+    assert abs(model.expected_log_odds - score_rows(model, reference).mean()) < 1e-10
+    assert np.abs(explain_rows(model, reference)[1].mean(axis=0)).max() < 1e-10
+
+
+@FORESTS
+@given(forests(rows_max=20))
+def test_engine_1_and_the_present_one_differ_by_rounding_alone(forest: Forest) -> None:
+    tables, matrix = forest
+    old, new = compile_engine_1(tables), compile_model(tables)
+    raw_scores, contributions = explain_engine_1(old, matrix)
+    assert raw_scores.tobytes() == score_rows(new, matrix).tobytes()
+    np.testing.assert_allclose(contributions, explain_rows(new, matrix)[1], rtol=0, atol=1e-11)
+    assert old.expected_log_odds == new.expected_log_odds
+
+
+@examples(200)
+@given(st.lists(st.floats(-8.0, 8.0) | st.just(0.0), min_size=1, max_size=8))
+def test_whole_units_add_up_to_the_rounded_sum_and_nothing_stays_nothing(entries: list[float]) -> None:
+    records = np.array([[[0.0, *entries]]])
+    fixed = np.zeros((1, 1, len(entries)), dtype=np.int64)
+    kernels.fix_records(records, 2.0**44, fixed)
+    units = fixed[0, 0].tolist()
+    assert units == naive_fix_records(entries, 2.0**44)
+    assert abs(sum(units) - sum(entries) * 2.0**44) <= 0.51
+    assert all(unit == 0 for unit, entry in zip(units, entries, strict=True) if entry == 0.0)

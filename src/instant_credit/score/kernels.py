@@ -23,9 +23,6 @@ from numba import njit, types
 from instant_credit.features.kernels import (
     READ_FLOAT_ROWS,
     READ_FLOATS,
-    READ_INT_ROWS,
-    READ_INTS,
-    WRITE_FLOAT_ROWS,
     WRITE_SINGLE_ROWS,
 )
 
@@ -42,6 +39,7 @@ WRITE_COUNT_ROWS = types.Array(types.int64, 2, "C")
 WRITE_PLACES = types.Array(types.uint32, 1, "C")
 
 BLOCK_ROWS = 64
+UNIT = 2.0**-44
 
 
 @njit(
@@ -137,11 +135,12 @@ def explain_rows(matrix, column_features, column_codes, tree_columns, split_bord
     """Raw scores and contributions of `matrix` float32[n, m]: `out` holds n scores, then n x m contributions."""
     n, m = matrix.shape
     depth = split_borders.shape[1]
+    units = records.view(np.int64)
     columns = np.empty((column_features.shape[0], BLOCK_ROWS), dtype=np.float32)
     leaves = np.empty(BLOCK_ROWS, dtype=np.uint32)
     sums = np.empty(BLOCK_ROWS, dtype=np.float64)
     # The row beyond the last feature takes what padded slots add.
-    gains = np.empty((m + 1, BLOCK_ROWS), dtype=np.float64)
+    gains = np.empty((m + 1, BLOCK_ROWS), dtype=np.int64)
     for first in range(0, n, BLOCK_ROWS):
         width = min(BLOCK_ROWS, n - first)
         _read_columns(matrix, first, width, column_features, column_codes, columns)
@@ -149,7 +148,7 @@ def explain_rows(matrix, column_features, column_codes, tree_columns, split_bord
             sums[r] = 0.0
         for f in range(m + 1):
             for r in range(width):
-                gains[f, r] = 0.0
+                gains[f, r] = 0
         for t in range(split_borders.shape[0]):
             _find_leaves(columns, width, tree_columns, split_borders, t, leaves)
             for r in range(width):
@@ -157,11 +156,11 @@ def explain_rows(matrix, column_features, column_codes, tree_columns, split_bord
             for s in range(depth):
                 f = tree_columns[t, depth + s]
                 for r in range(width):
-                    gains[f, r] += records[t, leaves[r], 1 + s]
+                    gains[f, r] += units[t, leaves[r], 1 + s]
         for r in range(width):
             out[first + r] = sums[r] * affine[0] + affine[1]
             for f in range(m):
-                out[n + (first + r) * m + f] = gains[f, r]
+                out[n + (first + r) * m + f] = gains[f, r] * UNIT
 
 
 @njit(
@@ -181,6 +180,48 @@ def explain_rows(matrix, column_features, column_codes, tree_columns, split_bord
 )
 def explain_few(matrix, column_features, column_codes, tree_columns, split_borders, records, affine, out):  # type: ignore[no-untyped-def]
     """What `explain_rows` gives, row by row: faster for fewer rows than a block is worth."""
+    n, m = matrix.shape
+    trees, depth = split_borders.shape
+    units = records.view(np.int64)
+    columns = np.empty((column_features.shape[0], 1), dtype=np.float32)
+    values = columns.ravel()
+    leaves = np.empty(trees, dtype=np.uint32)
+    gains = np.empty(m + 1, dtype=np.int64)
+    for i in range(n):
+        _read_columns(matrix, i, 1, column_features, column_codes, columns)
+        for t in range(trees):
+            leaf = np.uint32(0)
+            for j in range(depth):
+                leaf |= np.uint32(values[tree_columns[t, j]] > split_borders[t, j]) << np.uint32(j)
+            leaves[t] = leaf
+        gains[:] = 0
+        total = 0.0
+        for t in range(trees):
+            total += records[t, leaves[t], 0]
+            for s in range(depth):
+                gains[tree_columns[t, depth + s]] += units[t, leaves[t], 1 + s]
+        out[i] = total * affine[0] + affine[1]
+        for f in range(m):
+            out[n + i * m + f] = gains[f] * UNIT
+
+
+@njit(
+    types.void(
+        READ_SINGLE_ROWS,
+        READ_PLACES,
+        READ_SINGLES,
+        READ_PLACE_ROWS,
+        READ_SINGLE_ROWS,
+        READ_FLOAT_BLOCKS,
+        READ_FLOATS,
+        WRITE_FLOATS,
+    ),
+    cache=True,
+    error_model="numpy",
+    fastmath=False,
+)
+def explain_engine_1(matrix, column_features, column_codes, tree_columns, split_borders, records, affine, out):  # type: ignore[no-untyped-def]
+    """What engine 1 gave: `records` and sums are float64 throughout, added in tree order; `out` as in `explain_rows`."""
     n, m = matrix.shape
     trees, depth = split_borders.shape
     columns = np.empty((column_features.shape[0], 1), dtype=np.float32)
@@ -248,108 +289,26 @@ def total_contributions(counts, tree_columns, records, totals):  # type: ignore[
 
 
 @njit(
-    types.void(READ_INTS, types.int64, READ_FLOATS, READ_FLOATS, WRITE_FLOAT_ROWS),
+    types.void(READ_FLOATS, READ_SINGLES, READ_FLOATS, READ_FLOATS, WRITE_FLOATS, WRITE_FLOATS),
     cache=True,
     error_model="numpy",
     fastmath=False,
 )
-def value_coalitions(slots, depth, leaf_values, leaf_weights, coalitions):  # type: ignore[no-untyped-def]
-    """Value of every coalition of a tree's features, in every leaf: `coalitions` float64[2^k, 2^depth].
+def estimate_pds(raw_scores, codes, slopes, intercepts, log_odds, pds):  # type: ignore[no-untyped-def]
+    """Calibrated log-odds float64[n] and probabilities of default float64[n] of raw scores float64[n].
 
-    A coalition is a set of slots (bit s: the feature of slot s is known). Splits are taken from bit 0, the lowest, up to the
-    root: a split of a known feature follows the leaf's own bit, a split of an unknown one averages its two children by their
-    covers, equally where neither has any. Slots are numbered by first appearance from bit 0 up.
+    `slopes` and `intercepts` float64[k + 1] are by segment, the overall ones last; `codes` float32[n] say each row's segment and
+    are not read where k = 0. A code that is no segment (-1, missing, beyond) takes the overall ones.
     """
-    size = 1 << depth
-    covers = leaf_weights[:size].copy()
-    for leaf in range(size):
-        coalitions[0, leaf] = leaf_values[leaf]
-    known = 0
-    for j in range(depth):
-        slot = slots[j]
-        half = 1 << known
-        if slot == known:
-            for c in range(half):
-                for leaf in range(size):
-                    coalitions[half + c, leaf] = coalitions[c, leaf]
-            known += 1
-        low = 1 << j
-        for prefix in range(size >> (j + 1)):
-            below = covers[2 * prefix]
-            above = covers[2 * prefix + 1]
-            if below + above == 0.0:
-                below = 1.0
-                above = 1.0
-            total = below + above
-            for c in range(1 << known):
-                if (c >> slot) & 1 == 0:
-                    start = prefix << (j + 1)
-                    for leaf in range(start, start + low):
-                        mean = (below * coalitions[c, leaf] + above * coalitions[c, leaf + low]) / total
-                        coalitions[c, leaf] = mean
-                        coalitions[c, leaf + low] = mean
-            covers[prefix] = covers[2 * prefix] + covers[2 * prefix + 1]
-
-
-@njit(
-    types.void(
-        READ_INT_ROWS, READ_INTS, READ_FLOAT_ROWS, READ_FLOAT_ROWS, types.float64, WRITE_FLOAT_BLOCKS, WRITE_FLOATS
-    ),
-    cache=True,
-    error_model="numpy",
-    fastmath=False,
-)
-def build_records(slots, depths, leaf_values, leaf_weights, scale, records, means):  # type: ignore[no-untyped-def]
-    """Fill `records` float64[t, 2^d, w] (zeroed) and `means` float64[t]: each leaf's value and scaled contributions.
-
-    `slots` int32[t, d] numbers each tree's distinct features by first appearance from bit 0. A contribution is the Shapley value of
-    the game of `value_coalitions`; a tree's mean is what its empty coalition is worth.
-    """
-    trees, leaves = leaf_values.shape
-    coalitions = np.empty((leaves, leaves), dtype=np.float64)
-    shares = np.empty(16, dtype=np.float64)
-    for t in range(trees):
-        depth = depths[t]
-        size = 1 << depth
-        features = 0
-        for j in range(depth):
-            features = max(features, slots[t, j] + 1)
-        value_coalitions(slots[t], depth, leaf_values[t], leaf_weights[t], coalitions)
-        means[t] = coalitions[0, 0]
-        # shares[q] = q! (k - q - 1)! / k!, the weight of a coalition of q features that the next one joins.
-        if features > 0:
-            shares[0] = 1.0 / features
-            for q in range(1, features):
-                shares[q] = shares[q - 1] * q / (features - q)
-        for leaf in range(size):
-            records[t, leaf, 0] = leaf_values[t, leaf]
-        for c in range(1 << features):
-            joined = 0
-            for s in range(features):
-                joined += (c >> s) & 1
-            for s in range(features):
-                if (c >> s) & 1 == 0:
-                    other = c | (1 << s)
-                    for leaf in range(size):
-                        gain = coalitions[other, leaf] - coalitions[c, leaf]
-                        records[t, leaf, 1 + s] += shares[joined] * gain
-        for leaf in range(size):
-            for s in range(features):
-                records[t, leaf, 1 + s] *= scale
-
-
-@njit(
-    types.void(READ_FLOATS, types.float64, types.float64, WRITE_FLOATS),
-    cache=True,
-    error_model="numpy",
-    fastmath=False,
-)
-def estimate_pds(raw_scores, slope, intercept, pds):  # type: ignore[no-untyped-def]
-    """Probabilities of default float64[n] of raw scores float64[n]: logistic of intercept + slope x raw."""
+    overall = slopes.shape[0] - 1
     for i in range(raw_scores.shape[0]):
-        log_odds = intercept + slope * raw_scores[i]
-        if log_odds >= 0.0:
-            pds[i] = 1.0 / (1.0 + math.exp(-log_odds))
+        place = overall
+        if overall > 0 and codes[i] >= 0.0 and codes[i] < overall:
+            place = int(codes[i])
+        odds_log = intercepts[place] + slopes[place] * raw_scores[i]
+        log_odds[i] = odds_log
+        if odds_log >= 0.0:
+            pds[i] = 1.0 / (1.0 + math.exp(-odds_log))
         else:
-            odds = math.exp(log_odds)
+            odds = math.exp(odds_log)
             pds[i] = odds / (1.0 + odds)

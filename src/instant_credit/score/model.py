@@ -17,74 +17,100 @@ Steps: TreeTables -> columns (numbers as they are, one column per category code 
 records float64[t, 2^d, w] (value and contributions of each leaf) -> kernels.
 """
 
-import math
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from instant_credit.errors import Refused, require
+from instant_credit.errors import require
 from instant_credit.score import kernels
+from instant_credit.score.attribution.records import UNIT, check_counts, fix_contributions, share_out
+from instant_credit.score.layout import Layout, lay_out
+from instant_credit.score.reasons import REASONS_MAX, rank_adverse
 from instant_credit.score.trees import TreeTables
+
+Definition = Literal["interventional", "path_dependent"]
 
 # Below this many rows one row at a time is faster than a block (break-even on 300 trees of depth 6: about 8 rows).
 FEW_ROWS = 8
 
 
 class CompiledModel(Struct, frozen=True, kw_only=True, eq=False):
-    """A model ready to score; made by `compile_model`. Arrays as in `kernels.py`, all read-only.
+    """A model ready to score; made by `compile_model`. All arrays are read-only.
 
-    `expected_log_odds` is the raw score before anything is known, the base from which contributions count.
+    `expected_log_odds` is the base from which contributions count. `family_places` int32[m] numbers the reason families.
     """
 
     tables: TreeTables
+    definition: Definition
     expected_log_odds: float
-    column_features: NDArray[np.uint32]
-    column_codes: NDArray[np.float32]
-    tree_columns: NDArray[np.uint32]
-    split_borders: NDArray[np.float32]
-    leaf_values: NDArray[np.float64]
+    layout: Layout
     records: NDArray[np.float64]
     affine: NDArray[np.float64]
+    family_places: NDArray[np.int32]
 
 
-def compile_model(tables: TreeTables) -> CompiledModel:
-    """Prepare `tables` for scoring; contribution tables are built here, once per model."""
-    depth = max(1, int(tables.depths.max()))
-    split_columns, column_features, column_codes, borders = _lay_columns(tables)
-    trees = tables.tree_count
-    tree_of_split = np.repeat(np.arange(trees), tables.depths)
-    level = np.arange(len(split_columns)) - tables.split_offsets[tree_of_split]
-    tree_columns = np.zeros((trees, 2 * depth), dtype=np.uint32)
-    tree_columns[:, depth:] = tables.feature_count
-    tree_columns[tree_of_split, level] = split_columns
-    split_borders = np.full((trees, depth), np.inf, dtype=np.float32)
-    split_borders[tree_of_split, level] = borders
-    slots = _number_slots(tables, tree_columns, depth)
-    is_leaf = _leaf_mask(tables, depth)
-    leaf_values = np.zeros(is_leaf.shape)
-    leaf_values[is_leaf] = tables.leaf_values
-    leaf_weights = np.zeros(is_leaf.shape)
-    leaf_weights[is_leaf] = tables.leaf_weights
-    # Records of a power of two numbers start on cache lines: depth 6 fills 64 bytes.
-    width = 1 << depth.bit_length() if depth & (depth + 1) else depth + 1
-    records = np.zeros((trees, 1 << depth, width))
-    means = np.empty(trees)
-    kernels.build_records(slots, tables.depths, leaf_values, leaf_weights, tables.scale, records, means)
-    arrays = (column_features, column_codes, tree_columns, split_borders, leaf_values, records)
+class Explanation(Struct, frozen=True, eq=False, gc=False):
+    """One row, scored and explained.
+
+    Attributes
+    ----------
+    raw : log-odds of default, bit-equal to CatBoost's ``RawFormulaVal``.
+    contributions : float64[m] log-odds of default; the model's `expected_log_odds` and they add up to `raw` within 1e-8.
+    adverse : positions of at most four variables that speak for the most adverse families, as `reasons.rank_adverse` ranks them
+        against a reference of 0.0.
+    """
+
+    raw: float
+    contributions: NDArray[np.float64]
+    adverse: tuple[int, ...]
+
+
+def compile_model(
+    tables: TreeTables,
+    reference_counts: NDArray[np.int64] | None = None,
+    *,
+    families: Sequence[str] | None = None,
+    simd: bool | None = None,
+) -> CompiledModel:
+    """Prepare `tables` for scoring; contribution tables are built here, once per model.
+
+    Parameters
+    ----------
+    reference_counts : int64[leaves] as `leaf_counts` gives them: contributions are interventional against these rows. None: they are
+        path-dependent.
+    families : m reason families by which `explain_row` and `rank_rows` rank; None: each variable is its own.
+    simd : whether to use the processor's widest instructions; None: where it has them. The bytes are the same.
+
+    Raises
+    ------
+    Refused : the counts are another model's or count nobody, or contributions could leave the range of exact sums.
+    """
+    m = tables.feature_count
+    require(families is None or len(families) == m, "one family a variable")
+    layout = lay_out(tables)
+    if reference_counts is None:
+        records, expected = share_out(layout, tables.leaf_weights, is_reference=False)
+    else:
+        check_counts(tables, reference_counts)
+        records, expected = share_out(layout, reference_counts, is_reference=True)
+    records.view(np.int64)[:, :, 1:] = fix_contributions(records)
+    names = list(range(m)) if families is None else list(families)
+    places = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    family_places = np.array([places[name] for name in names], dtype=np.int32)
     affine = np.array([tables.scale, tables.bias])
-    for array in (*arrays, affine):
+    for array in (records, affine, family_places):
         array.flags.writeable = False
     return CompiledModel(
         tables=tables,
-        expected_log_odds=math.fsum(means.tolist()) * tables.scale + tables.bias,
-        column_features=column_features,
-        column_codes=column_codes,
-        tree_columns=tree_columns,
-        split_borders=split_borders,
-        leaf_values=leaf_values,
+        definition="path_dependent" if reference_counts is None else "interventional",
+        expected_log_odds=expected,
+        layout=layout,
         records=records,
         affine=affine,
+        family_places=family_places,
     )
 
 
@@ -101,16 +127,7 @@ def score_rows(model: CompiledModel, matrix: NDArray[np.float32]) -> NDArray[np.
     """
     _require_matrix(model, matrix)
     raw_scores = np.empty(matrix.shape[0])
-    kernels.score_rows(
-        matrix,
-        model.column_features,
-        model.column_codes,
-        model.tree_columns,
-        model.split_borders,
-        model.leaf_values,
-        model.affine,
-        raw_scores,
-    )
+    kernels.score_rows(*_arrays(model, matrix), model.layout.leaf_values, model.affine, raw_scores)
     return raw_scores
 
 
@@ -130,17 +147,34 @@ def explain_rows(model: CompiledModel, matrix: NDArray[np.float32]) -> tuple[NDA
     n, m = matrix.shape
     out = np.empty(n * (m + 1))
     kernel = kernels.explain_few if n < FEW_ROWS else kernels.explain_rows
-    kernel(
-        matrix,
-        model.column_features,
-        model.column_codes,
-        model.tree_columns,
-        model.split_borders,
-        model.records,
-        model.affine,
-        out,
-    )
+    kernel(*_arrays(model, matrix), model.records, model.affine, out)
     return out[:n], out[n:].reshape(n, m)
+
+
+def explain_row(model: CompiledModel, row: NDArray[np.float32]) -> Explanation:
+    """One row scored, explained and its reasons ranked; the same bytes as `explain_rows` and `rank_rows` of many.
+
+    Parameters
+    ----------
+    row : float32[m], contiguous; values as in `score_rows`.
+    """
+    raw_scores, contributions = explain_rows(model, row.reshape(1, -1))
+    adverse = rank_rows(model, contributions)[0]
+    return Explanation(float(raw_scores[0]), contributions[0], adverse)
+
+
+def rank_rows(
+    model: CompiledModel, contributions: NDArray[np.float64], most: int = REASONS_MAX
+) -> list[tuple[int, ...]]:
+    """Positions of at most `most` adverse variables of each row, one per family, the most adverse first.
+
+    Parameters
+    ----------
+    contributions : float64[n, m] as `explain_rows` gives them.
+    """
+    nothing = [0.0] * model.tables.feature_count
+    families = model.family_places.astype(str).tolist()
+    return [rank_adverse(row, nothing, families, most) for row in contributions.tolist()]
 
 
 def leaf_counts(model: CompiledModel, matrix: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -149,11 +183,9 @@ def leaf_counts(model: CompiledModel, matrix: NDArray[np.float32]) -> NDArray[np
     Counts of two sets of rows add up to the counts of both.
     """
     _require_matrix(model, matrix)
-    counts = np.zeros(model.leaf_values.shape, dtype=np.int64)
-    kernels.count_leaves(
-        matrix, model.column_features, model.column_codes, model.tree_columns, model.split_borders, counts
-    )
-    return counts[_leaf_mask(model.tables, model.split_borders.shape[1])]
+    counts = np.zeros(model.layout.is_leaf.shape, dtype=np.int64)
+    kernels.count_leaves(*_arrays(model, matrix), counts)
+    return counts[model.layout.is_leaf]
 
 
 def mean_contributions(model: CompiledModel, counts: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -171,18 +203,21 @@ def mean_contributions(model: CompiledModel, counts: NDArray[np.int64]) -> NDArr
     ------
     Refused : counts of another model, or of no rows.
     """
-    tables = model.tables
-    if counts.shape != tables.leaf_values.shape or counts.dtype != np.int64 or (len(counts) and counts.min() < 0):
-        raise Refused(f"leaf counts must be {len(tables.leaf_values)} whole numbers of at least 0")
-    rows_by_tree = np.add.reduceat(counts, tables.leaf_offsets[:-1])
-    n = int(rows_by_tree[0])
-    if n < 1 or bool(np.any(rows_by_tree != n)):
-        raise Refused("leaf counts must count the same rows, at least one, in every tree")
-    padded = np.zeros(model.leaf_values.shape, dtype=np.int64)
-    padded[_leaf_mask(tables, model.split_borders.shape[1])] = counts
-    totals = np.zeros(tables.feature_count + 1)
-    kernels.total_contributions(padded, model.tree_columns, model.records, totals)
+    n = check_counts(model.tables, counts)
+    layout = model.layout
+    units = model.records.view(np.int64)[:, :, 1 : layout.depth + 1] * UNIT
+    by_slot = np.einsum("tl,tls->ts", layout.pad_leaves(counts), units)
+    totals = np.zeros(model.tables.feature_count + 1)
+    np.add.at(totals, layout.tree_columns[:, layout.depth :], by_slot)
     return totals[:-1] / n
+
+
+def _arrays(
+    model: CompiledModel, matrix: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.uint32], NDArray[np.float32], NDArray[np.uint32], NDArray[np.float32]]:
+    """What every kernel over rows reads."""
+    layout = model.layout
+    return matrix, layout.column_features, layout.column_codes, layout.tree_columns, layout.split_borders
 
 
 def _require_matrix(model: CompiledModel, matrix: NDArray[np.float32]) -> None:
@@ -193,44 +228,3 @@ def _require_matrix(model: CompiledModel, matrix: NDArray[np.float32]) -> None:
         and matrix.shape[1] == model.tables.feature_count,
         f"a model matrix is float32[n, {model.tables.feature_count}], C-contiguous",
     )
-
-
-def _leaf_mask(tables: TreeTables, depth: int) -> NDArray[np.bool_]:
-    """Which places of [t, 2^depth] are real leaves; in row order they are the leaves tree after tree."""
-    return np.arange(1 << depth)[None, :] < np.left_shift(1, tables.depths.astype(np.int64))[:, None]
-
-
-def _lay_columns(
-    tables: TreeTables,
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float32], NDArray[np.float32]]:
-    """Columns that splits ask for: (column of each split, features, codes, border of each split).
-
-    A number becomes one column; a category one column of 1.0 and 0.0 per code asked for, with 0.5 as its border.
-    """
-    borders = tables.borders[tables.border_offsets[tables.split_features] + tables.split_borders]
-    is_code = tables.is_category[tables.split_features]
-    asked = np.where(is_code, tables.split_borders, -1)
-    keys = np.stack([tables.split_features, asked.astype(np.int32)], axis=1)
-    if len(keys) == 0:
-        return np.empty(0, np.uint32), np.zeros(1, np.uint32), np.full(1, np.nan, np.float32), borders
-    distinct, split_columns = np.unique(keys, axis=0, return_inverse=True)
-    features = np.ascontiguousarray(distinct[:, 0], dtype=np.uint32)
-    codes = np.where(tables.nan_is_above[features], np.inf, np.nan).astype(np.float32)
-    is_indicator = distinct[:, 1] >= 0
-    positions = tables.border_offsets[features[is_indicator]] + distinct[is_indicator, 1]
-    codes[is_indicator] = tables.borders[positions]
-    split_borders = np.where(is_code, np.float32(0.5), borders).astype(np.float32)
-    return split_columns.astype(np.uint32).ravel(), features, codes, split_borders
-
-
-def _number_slots(tables: TreeTables, tree_columns: NDArray[np.uint32], depth: int) -> NDArray[np.int32]:
-    """Number each tree's distinct features by first appearance; writes them into the second half of `tree_columns`."""
-    slots = np.zeros((tables.tree_count, depth), dtype=np.int32)
-    features = tables.split_features.tolist()
-    offsets = tables.split_offsets.tolist()
-    for t in range(tables.tree_count):
-        seen: dict[int, int] = {}
-        for j, feature in enumerate(features[offsets[t] : offsets[t + 1]]):
-            slots[t, j] = slot = seen.setdefault(feature, len(seen))
-            tree_columns[t, depth + slot] = feature
-    return slots
