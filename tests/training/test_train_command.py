@@ -96,11 +96,19 @@ def test_texts_that_are_no_facts_are_never_printed(environ, tmp_path):
     assert not any(MARK in text for text in texts)
 
 
-@pytest.mark.parametrize("options", [(), ("--folds", "2", "--test-from", "2011-01-01")])
-def test_exactly_one_plan_is_asked_for(environ, options):
+@pytest.mark.parametrize(
+    "options", [("--test-share", "0.2", "--folds", "2"), ("--folds", "2", "--test-from", "2011-01-01")]
+)
+def test_at_most_one_plan_is_asked_for(environ, options):
     done = run(environ, "train", "--book", "small", *options)
     assert done.exit_code == 2
-    assert "either --test-from or --folds" in done.output
+    assert "one of --test-from, --test-share and --folds" in done.output
+
+
+def test_a_book_without_dates_is_tested_in_folds_by_default_and_says_so(environ, book):
+    done = run(environ, "train", "--book", book)
+    assert done.exit_code == 0, done.output
+    assert "Tested on 3 folds: the book has no dates to test over time" in done.stdout
 
 
 def test_an_unknown_book_is_refused(environ):

@@ -24,8 +24,8 @@ from instant_credit.record.pool import Record, open_record
 from instant_credit.record.reads import list_book_products
 from instant_credit.settings import Settings, read_settings
 from instant_credit.training.intervals import Measured
+from instant_credit.training.plans import CALIBRATION_MONTHS, Wish
 from instant_credit.training.report.page import ReportPaths, write_report
-from instant_credit.training.plans import CALIBRATION_MONTHS, ByDate, ByFolds, Plan
 from instant_credit.training.workshop import Training
 from instant_credit.training.workshop import train as train_on_book
 
@@ -36,7 +36,7 @@ class _Request(Struct, frozen=True, kw_only=True):
     """What was asked for on the command line."""
 
     book: str
-    plan: Plan
+    wish: Wish
     product: str | None
     known_on: date | None
     report: Path | None
@@ -47,13 +47,14 @@ class _Request(Struct, frozen=True, kw_only=True):
 @click.option(
     "--test-from", type=click.DateTime(["%Y-%m-%d"]), help="Test on loans from this day on, fit on those before."
 )
+@click.option(
+    "--test-share", type=float, help="Test on this share of the loans: the latest by date, or of persons by chance."
+)
 @click.option("--folds", type=int, help="Test in this many folds instead, for a book without dates.")
 @click.option(
     "--calibration-months",
     type=click.IntRange(1, 120),
-    default=CALIBRATION_MONTHS,
-    show_default=True,
-    help="Calibrate on this many months before the test (with --test-from).",
+    help=f"Calibrate on this many months before a test by date; default: {CALIBRATION_MONTHS}.",
 )
 @click.option(
     "--known-on", type=click.DateTime(["%Y-%m-%d"]), help="Take labels as they were known on this day; default: today."
@@ -68,8 +69,9 @@ def train(
     *,
     book: str,
     test_from: datetime | None,
+    test_share: float | None,
     folds: int | None,
-    calibration_months: int,
+    calibration_months: int | None,
     known_on: datetime | None,
     product: str | None,
     report: Path | None,
@@ -77,18 +79,19 @@ def train(
     """Fit, calibrate and test a model on a book.
 
     Prints the hash of the model bundle, which `release make --model` takes, and that of the training's manifest, and writes
-    report.html and report.json.
+    report.html and report.json. Without --test-from, --test-share and --folds a book with dates is tested on the last fifth of its
+    loans, one without in five folds.
     """
-    if (test_from is None) == (folds is None):
-        raise click.UsageError("give either --test-from or --folds")
-    plan: Plan
-    if test_from is not None:
-        plan = ByDate(test_from=test_from.date(), calibration_months=calibration_months)
-    else:
-        assert folds is not None
-        plan = ByFolds(folds=folds)
+    if sum(one is not None for one in (test_from, test_share, folds)) > 1:
+        raise click.UsageError("give one of --test-from, --test-share and --folds")
+    wish = Wish(
+        test_from=None if test_from is None else test_from.date(),
+        calibration_months=calibration_months,
+        test_share=test_share,
+        folds=folds,
+    )
     request = _Request(
-        book=book, plan=plan, product=product, known_on=None if known_on is None else known_on.date(), report=report
+        book=book, wish=wish, product=product, known_on=None if known_on is None else known_on.date(), report=report
     )
     training, paths = asyncio.run(_train(read_settings(os.environ), request))
     click.echo(_summarise(training, paths))
@@ -107,7 +110,7 @@ async def _train(settings: Settings, request: _Request) -> tuple[Training, Repor
                 record,
                 book=request.book,
                 product=await _find_product(record, request),
-                plan=request.plan,
+                plan=request.wish,
                 known_on=request.known_on or record.clock.now().astimezone(UTC).date(),
                 actor=ACTOR,
                 progress=show,
@@ -130,9 +133,12 @@ async def _find_product(record: Record, request: _Request) -> Product:
 def _summarise(training: Training, paths: ReportPaths) -> str:
     """What a person wants to read at the end."""
     model, scorecard = training.model.quality, training.scorecard_tested.quality
+    weighted = "weighted " if training.training_set.is_weighted else ""
     lines = [
+        f"Tested on {training.plan_why}",
         *(
-            f"{part.name}: {part.loans:,} loans, {part.bads:,} bad, {part.first_on} to {part.last_on}"
+            f"{part.name}: {part.loans:,} loans, {part.bads:,} bad ({weighted}bad rate {part.bad_rate:.2%}), "
+            f"{part.first_on} to {part.last_on}"
             for part in training.parts
         ),
         f"AUC   {_measured_text(model.auc)}, scorecard {_measured_text(scorecard.auc)}",

@@ -192,7 +192,7 @@ class _Gathering:
         self._days.append(day)
         self._keys.append((day, stored.natural_key or "", hash_content(stored.case)))
         self._persons.append(stored.person_id)
-        self._weights.append(float(getattr(stored, "sampling_weight", 1.0)))
+        self._weights.append(stored.sampling_weight)
         for event in stored.events:
             kind = KIND_CODES[EventKind(event.kind)]
             self._events.append((loan, kind, days_from_date(event.event_on), days_from_date(event.known_on)))

@@ -97,26 +97,36 @@ class Wish(Struct, frozen=True, kw_only=True):
 
 
 def choose_plan(loans: Loans, wish: Wish) -> tuple[Plan, str]:
-    """The plan, and a sentence that says why this one."""
+    """The plan, and in words what is tested on and why that."""
     if wish.folds is not None:
         return ByFolds(folds=wish.folds), f"{wish.folds} folds, as asked for"
     if wish.test_from is not None:
         months = CALIBRATION_MONTHS if wish.calibration_months is None else wish.calibration_months
-        return ByDate(test_from=wish.test_from, calibration_months=months), f"loans from {wish.test_from} on, as asked"
+        return ByDate(
+            test_from=wish.test_from, calibration_months=months
+        ), f"loans from {wish.test_from} on, as asked for"
     share = SHARE_DEFAULT if wish.test_share is None else wish.test_share
     if not is_dated(loans):
         if wish.test_share is not None:
             return ByShare(test_share=share), f"loans of {share:.0%} of the persons, by chance: the book has no dates"
-        return ByFolds(folds=FOLDS_DEFAULT), f"{FOLDS_DEFAULT} folds: the book has no dates to test over time"
+        return _take_folds(loans, "the book has no dates to test over time")
     plan = _take_latest(loans, share, wish.calibration_months)
     divided = divide(loans, plan)
     told = f"the latest {len(divided.test_rows) / loans.loans:.1%} of the loans, from {plan.test_from} on"
     if wish.test_share is None and min(map(loans.count_rarer, (divided.test_rows, divided.calibrate_rows))) < KIND_MIN:
-        return (
-            ByFolds(folds=FOLDS_DEFAULT),
-            f"{FOLDS_DEFAULT} folds: {told}, hold fewer than {KIND_MIN} good or bad ones",
-        )
+        return _take_folds(loans, f"{told}, hold fewer than {KIND_MIN} good or bad ones, or those before them do")
     return plan, told
+
+
+def _take_folds(loans: Loans, why: str) -> tuple[ByFolds, str]:
+    """Five folds, or as many as each hold enough good and bad loans."""
+    folds = FOLDS_DEFAULT
+    while folds > FOLDS_MIN:
+        dealt = deal_folds(loans.persons, folds)
+        if min(loans.count_rarer(np.flatnonzero(dealt == fold)) for fold in range(folds)) >= KIND_MIN:
+            break
+        folds -= 1
+    return ByFolds(folds=folds), f"{folds} folds: {why}"
 
 
 def is_dated(loans: Loans) -> bool:

@@ -40,6 +40,8 @@ from instant_credit.training.plans import (
     ByFolds,
     Plan,
     Rows,
+    Wish,
+    choose_plan,
     deal_folds,
     describe_parts,
     divide,
@@ -72,6 +74,7 @@ class Training(Struct, frozen=True, kw_only=True, eq=False):
     Attributes
     ----------
     training_set : holds each loan's day, person and weight, in the order that all rows below refer to.
+    plan_why : in words, what is tested on and why that.
     parameters : of the final model; chosen or searched for unless they were given.
     test_rows : int64[t] positions of the test loans.
     test_folds : int64[t] which fold a test loan lies in; 0 when there is one test.
@@ -83,6 +86,7 @@ class Training(Struct, frozen=True, kw_only=True, eq=False):
 
     training_set: TrainingSet
     plan: Plan
+    plan_why: str
     parameters: FitParameters
     parts: tuple[Part, ...]
     test_rows: Rows
@@ -146,7 +150,7 @@ async def train(
     *,
     book: str,
     product: Product,
-    plan: Plan | Callable[[TrainingSet], Plan],
+    plan: Plan | Wish,
     known_on: date,
     actor: Actor,
     parameters: FitParameters | None = None,
@@ -156,7 +160,7 @@ async def train(
 
     Parameters
     ----------
-    plan : a plan, or what makes one of the training set.
+    plan : a plan, or what is wished for of one; `Wish()` takes the one that suits the book.
     known_on : labels are what was known on this day.
     parameters : None = the preset that suits the loans best.
     progress : told the stage's name and, while reading, how many Cases were read.
@@ -168,7 +172,7 @@ async def train(
     training_set = await gather_training_set(
         record, book=book, product=product, known_on=known_on, progress=lambda done: progress("read", done)
     )
-    training = build_training(training_set, plan(training_set) if callable(plan) else plan, parameters, progress)
+    training = build_training(training_set, plan, parameters, progress)
     documents = [
         (DocumentKind.PRODUCT, encode_product(product)),
         (DocumentKind.MODEL, training.bundle_raw),
@@ -184,11 +188,12 @@ async def train(
 
 def build_training(
     training_set: TrainingSet,
-    plan: Plan,
+    wish: Plan | Wish,
     parameters: FitParameters | None = None,
     progress: Progress = lambda _stage, _done: None,
 ) -> Training:
     """Fit, calibrate and test; a function of its arguments alone."""
+    plan, plan_why = choose_plan(training_set, wish) if isinstance(wish, Wish) else (wish, "as asked for")
     parts = describe_parts(training_set, plan)
     model = _ModelMaker(parameters, progress)
     carried_model = _carry(training_set, plan, model.prepare)
@@ -214,6 +219,7 @@ def build_training(
     return Training(
         training_set=training_set,
         plan=plan,
+        plan_why=plan_why,
         parameters=model.parameters,
         parts=parts,
         test_rows=test_rows,
