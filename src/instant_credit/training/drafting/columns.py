@@ -1,0 +1,258 @@
+"""From a column to a guess: by its name first, then by what its cells look like. Edge.
+
+The order is that of caution: what points at a person, what the law closes and what was known too late come before anything that could
+become a variable.
+"""
+
+from math import isnan
+from typing import Final
+
+import numpy as np
+from msgspec.structs import replace
+
+from instant_credit.training.drafting import lexicon
+from instant_credit.training.drafting.days import find_days
+from instant_credit.training.drafting.guess import AGE_EDGES, Guess, Kind, Use, as_monitoring
+from instant_credit.training.drafting.lexicon import NULL_TEXTS
+from instant_credit.training.drafting.missing import find_missing_numbers, find_missing_texts
+from instant_credit.training.drafting.naming import Names
+from instant_credit.training.drafting.profile import Column
+from instant_credit.training.drafting.values import are_sentences, find_identity, make_values, tell_basis
+
+CODE_VALUES_MAX: Final = 25
+_FEW: Final = 20
+_CODE_WORDS: Final = frozenset({"code", "naics", "sic", "id"})
+_EXACT_MAX: Final = 2.0**53
+
+
+def guess_column(column: Column, names: Names) -> Guess:
+    """What `column` seems to be; the names already given are in `names`."""
+    if not column.is_nameable:
+        why = "a column without a name that a mapping can hold" if column.name else "a column without a name"
+        return Guess(column=column.name, name=f"column_{column.place + 1}", use=Use.LEFT_OUT, why=why)
+    name = names.take_column(column.name, column.place)
+    told = [(text, rows) for text, rows in column.counts if text not in NULL_TEXTS]
+    base = Guess(
+        column=column.name,
+        name=name,
+        use=Use.FACT,
+        told=sum(rows for _, rows in told),
+        distinct=len(told),
+        is_unique=len(told) == column.rows,
+    )
+    if not told:
+        return base.put(Use.LEFT_OUT, "empty in every row")
+    if len(told) == 1 and told[0][1] == column.rows:
+        return base.put(Use.LEFT_OUT, "the same in every row")
+    return _guess_named(column, base, told) or _guess_shaped(column, base, told)
+
+
+def _guess_named(column: Column, base: Guess, told: list[tuple[str, int]]) -> Guess | None:
+    """What the name alone is enough for."""
+    words = column.words
+    is_spread = len(told) > _FEW or 2 * len(told) > base.told
+    if (lexicon.IDENTITIES.names(words) or (lexicon.STAFF.names(words) and not column.is_numeric)) and is_spread:
+        return replace(base.put(Use.WITHHELD, "points at a person"), is_identity=True)
+    if lexicon.BIRTHS.names(words):
+        days = find_days(column)
+        if days is not None:
+            why = "a date of birth: age may be used when an older applicant never fares worse (12 CFR 1002.6(b)(2))"
+            return replace(base.put(Use.AGE, why), kind=Kind.DAY, days=days, doubts=days.doubts)
+        return replace(
+            base.put(Use.WITHHELD, "tells of birth, in a form that can't be read as a day"), is_identity=True
+        )
+    if lexicon.AGES.names(words):
+        return _guess_age(column, base)
+    if lexicon.PROHIBITED.names(words):
+        guess = _as_category(column, base) if len(told) <= CODE_VALUES_MAX or not column.is_numeric else base
+        return as_monitoring(
+            guess, "its name tells of a prohibited basis (12 CFR 1002.2(z)); measured for fairness only"
+        )
+    if lexicon.PLACES.names(words):
+        return base.put(Use.WITHHELD, "a place finer than a state can stand for a prohibited basis")
+    if lexicon.LEAKS.names(words):
+        return base.put(Use.LEAK, "its name tells of what happened after the decision")
+    if lexicon.PRICES.names(words) or (set(words) & lexicon.INSTALMENTS and len(set(words) - lexicon.INSTALMENTS) == 0):
+        return base.put(Use.WITHHELD, "the lender's own price or grade, which encodes an earlier score")
+    if lexicon.FREE_TEXTS.names(words) and is_spread and not column.is_numeric:
+        return replace(base.put(Use.WITHHELD, "free text"), is_identity=True)
+    return None
+
+
+def _guess_age(column: Column, base: Guess) -> Guess:
+    why = (
+        "age: measured for fairness only. It may be used when an older applicant never fares worse (12 CFR 1002.6(b)(2)): as a "
+        'date of birth with legal = "age", op span_months, direction = "decreasing"'
+    )
+    if not column.is_numeric:
+        return as_monitoring(_as_category(column, base), why)
+    missing = find_missing_numbers(column)
+    codes = {text for text, _, _ in missing.texts}
+    numbers = [number for number, _ in _list_numbers(column, codes)]
+    if numbers and min(numbers) >= 0 and 14 <= max(numbers) <= 150:
+        guess = replace(base, edges=AGE_EDGES, missing=missing, low=min(numbers), high=max(numbers))
+        return as_monitoring(_with_numerals(column, guess), why)
+    return base.put(Use.WITHHELD, "tells of age, in no form of years")
+
+
+def _guess_shaped(column: Column, base: Guess, told: list[tuple[str, int]]) -> Guess:
+    """What the cells say."""
+    words = column.words
+    is_id = lexicon.IDS.names(words)
+    days = find_days(column) if not lexicon.MONEY.names(words) else None
+    if days is not None and not (base.is_unique and is_id):
+        guess = replace(base, kind=Kind.DAY, days=days).doubt(*days.doubts)
+        return (
+            guess.doubt(f"{days.unread:,} rows hold no day of this form and will be rejected") if days.unread else guess
+        )
+    if (
+        lexicon.WEIGHTS.names(words)
+        and column.is_numeric
+        and min(column.number_counts)[0] > 0
+        and base.told == column.rows
+    ):
+        return base.put(Use.WEIGHT, "how many loans a row stands for", "taken for a sampling weight by its name")
+    if is_id or (base.is_unique and _counts_rows(column)):
+        if base.is_unique:
+            return base.put(Use.KEY, "names the row")
+        if lexicon.PERSONS.names(words) and len(told) > _FEW:
+            return base.put(Use.PERSON, "names the borrower", "taken for the borrower's number, because rows share it")
+        if 10 * len(told) > 3 * base.told and len(told) > _FEW:
+            return base.put(Use.WITHHELD, "an identifier")
+    if column.is_numeric:
+        return _guess_number(column, base)
+    return _guess_text(column, base, told)
+
+
+def _counts_rows(column: Column) -> bool:
+    """Whether the column is 0, 1, 2, ... in some order."""
+    if not column.is_numeric or column.rows < _FEW:
+        return False
+    low, high = column.number_counts[0][0], column.number_counts[-1][0]
+    return low in (0.0, 1.0) and high - low == column.rows - 1
+
+
+def _guess_text(column: Column, base: Guess, told: list[tuple[str, int]]) -> Guess:
+    identity = find_identity(told, column.rows)
+    if identity is not None:
+        return replace(base.put(Use.WITHHELD, identity, f"withheld, because {identity}"), is_identity=True)
+    basis = tell_basis([text for text, _ in told])
+    if basis is not None:
+        why = f"its values tell of {basis}, a prohibited basis (12 CFR 1002.2(z)); measured for fairness only"
+        return as_monitoring(_as_category(column, base), why)
+    if column.numerals.rows >= 0.5 * base.told and column.numerals.rows > 1:
+        return base.put(
+            Use.WITHHELD,
+            "half numbers, half texts",
+            "numbers and texts stand side by side in it; say in `null` or `values` what the texts mean and make it a fact, or leave it",
+        )
+    if are_sentences(told):
+        return replace(base.put(Use.WITHHELD, "free text, or nearly as many values as rows"), is_identity=True)
+    guess = _as_category(column, base)
+    if guess.rest:
+        guess = guess.doubt(
+            f"{base.distinct:,} values: {len(guess.values)} are kept, {guess.rest:,} rows are told as other"
+        )
+    if lexicon.AREAS.names(column.words):
+        guess = guess.doubt("a region can stand for a prohibited basis: keep it only if its risk is understood")
+    return guess
+
+
+def _as_category(column: Column, base: Guess) -> Guess:
+    missing = find_missing_texts(column)
+    codes = {text for text, _, _ in missing.texts}
+    values, rest = make_values([(text, rows) for text, rows in column.counts if text not in codes])
+    if not values:
+        return base.put(Use.WITHHELD, "no value of it can stand in a mapping")
+    return replace(
+        base,
+        kind=Kind.CATEGORY,
+        unit="category",
+        missing=missing,
+        values=values,
+        rest=rest,
+        doubts=(*base.doubts, *missing.doubts),
+    )
+
+
+def _guess_number(column: Column, base: Guess) -> Guess:
+    missing = find_missing_numbers(column)
+    codes = {text for text, _, _ in missing.texts}
+    counts = _list_numbers(column, codes)
+    if not counts:
+        return base.put(Use.LEFT_OUT, "nothing but codes for missing")
+    values = [number for number, _ in counts]
+    words = column.words
+    is_whole = all(number.is_integer() for number in values) and max(map(abs, values)) < _EXACT_MAX
+    is_code = lexicon.CODES.names(words) and is_whole and not lexicon.MONEY.names(words)
+    is_kept_scale = bool(missing.doubts) and values[0] < 0
+    if is_code and (
+        len(values) <= CODE_VALUES_MAX or "code" in words or "naics" in words or "sic" in words or "id" in words
+    ):
+        if not set(values) <= {0.0, 1.0}:
+            return _code_category(column, base)
+    guess = replace(base, missing=missing, low=values[0], high=values[-1], doubts=(*base.doubts, *missing.doubts))
+    guess = _with_numerals(column, guess)
+    if set(values) <= {0.0, 1.0}:
+        return replace(guess, kind=Kind.FLAG, unit="flag")
+    kind, unit = _choose_number(words, values, is_whole=is_whole, median=_median(counts))
+    guess = replace(guess, kind=kind, unit=unit)
+    if is_whole and kind is Kind.WHOLE and len(values) <= 10 and unit == "number" and not is_kept_scale:
+        guess = guess.doubt("few whole numbers: if they are codes without an order, make it a category")
+    if lexicon.FAMILIES.names(words):
+        guess = guess.doubt(
+            "the number of dependents may be asked, but not used to tell of marriage or childbearing (12 CFR 1002.5(d))"
+        )
+    return guess
+
+
+def _list_numbers(column: Column, codes: set[str]) -> list[tuple[float, int]]:
+    """The numbers that are told and no codes for missing, rising, with their rows."""
+    counts = [(column.numerals.read(text), rows) for text, rows in column.counts if text not in codes]
+    return sorted((number, rows) for number, rows in counts if not isnan(number))
+
+
+def _code_category(column: Column, base: Guess) -> Guess:
+    guess = _as_category(column, base).doubt(
+        "whole numbers taken for codes by the column's name; if they count something, make it a number"
+    )
+    return guess.doubt(f"{guess.rest:,} rows of rare codes are told as other") if guess.rest else guess
+
+
+def _with_numerals(column: Column, guess: Guess) -> Guess:
+    return replace(guess, suffix=column.numerals.suffix)
+
+
+def _median(counts: list[tuple[float, int]]) -> float:
+    total, seen = sum(rows for _, rows in counts), 0
+    for number, rows in counts:
+        seen += rows
+        if 2 * seen >= total:
+            return number
+    return counts[-1][0]
+
+
+def _choose_number(words: list[str], values: list[float], *, is_whole: bool, median: float) -> tuple[Kind, str]:
+    """The kind of a number and the unit of its variable."""
+    plain = Kind.WHOLE if is_whole else Kind.REAL
+    largest = max(abs(values[0]), abs(values[-1]))
+    if lexicon.MONEY.names(words) and largest >= 20 and _has_cents(values) and largest < 1e12:
+        return Kind.AMOUNT, "cents"
+    if lexicon.PERCENTS.names(words) or lexicon.RATIOS.names(words):
+        if abs(median) <= 1.5 and not is_whole:
+            return Kind.REAL, "ratio"
+        return (plain, "percent") if lexicon.PERCENTS.names(words) or "dti" in words else (plain, "number")
+    if lexicon.MONTHS.names(words):
+        return plain, "months" if is_whole else "number"
+    if lexicon.YEARS.names(words) and largest < 150:
+        return plain, "years"
+    if is_whole and lexicon.ORDERS.names(words):
+        return plain, "count"
+    return plain, "number"
+
+
+def _has_cents(values: list[float]) -> bool:
+    """Whether nearly all amounts are whole cents."""
+    told = np.array(values)
+    with np.errstate(over="ignore"):
+        return bool(np.mean(np.abs(told * 100 - np.round(told * 100)) < 1e-4) >= 0.9)

@@ -1,0 +1,230 @@
+"""Which column tells how a loan went, and which of its texts are bad. Edge.
+
+Names and texts are weighed by words (`lexicon`); a person may say both. Texts that no word explains, such as A, B, C and D, are never
+guessed: the draft then has no events, and says what to add.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from instant_credit.errors import Refused
+from instant_credit.outcome.events import EventKind
+from instant_credit.training.drafting import lexicon
+from instant_credit.training.drafting.lexicon import NULL_TEXTS, list_words
+from instant_credit.training.drafting.profile import Column, is_writable
+
+VALUES_MAX: Final = 30
+_GUESSED_VALUES_MAX: Final = 12
+_YES: Final = frozenset({"1", "y", "yes", "true", "t", "ja", "si", "sí", "oui"})
+_NO: Final = frozenset({"0", "n", "no", "false", "f", "nein", "non", "nie"})
+_POLICY: Final = re.compile(r"does not meet the credit policy\.?\s*(status:)?\s*", re.IGNORECASE)
+_NOT: Final = re.compile(r"\bnot (fully )?(paid|repaid|good|approved|settled)", re.IGNORECASE)
+_WRITTEN_OFF: Final = lexicon.Lexicon(
+    words=frozenset({"written", "loss"}), stems=("charg", "chg", "default", "writeoff")
+)
+_PAID: Final = lexicon.Lexicon(words=frozenset({"paid", "pif", "repaid", "closed", "settled", "finished", "p"}))
+
+
+class OutcomeText(Struct, frozen=True, kw_only=True):
+    """One text of the outcome column: its rows, and what it tells; None = not known, or not resolved."""
+
+    text: str
+    rows: int
+    kind: EventKind | None
+    is_bad: bool = False
+
+
+class Outcome(Struct, frozen=True, kw_only=True, eq=False):
+    """The outcome column.
+
+    Attributes
+    ----------
+    texts : all its texts, the commonest first.
+    labels : int8[n], 1 bad, 0 good, -1 neither.
+    others : other columns that could have been meant.
+    is_sure : whether a person or plain words said which texts are bad.
+    """
+
+    column: str
+    texts: tuple[OutcomeText, ...]
+    labels: NDArray[np.int8]
+    others: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is known which texts are bad and which are good."""
+        kinds = {one.is_bad for one in self.texts if one.kind is not None}
+        return kinds == {True, False}
+
+    @property
+    def bad_rate(self) -> float:
+        """Share of bad among the labelled rows."""
+        labelled = self.labels[self.labels >= 0]
+        return float(labelled.mean()) if labelled.size else 0.0
+
+
+def find_outcome(columns: Sequence[Column], told: str | None, bad: Sequence[str]) -> Outcome | None:
+    """The outcome among `columns`; None when no column looks like one.
+
+    Arguments
+    ---------
+    columns : of the tape, in its order.
+    told : the column that a person named. bad : its texts that a person called bad.
+
+    Raises
+    ------
+    Refused : there is no such column or text.
+    """
+    if told is not None:
+        column = next((one for one in columns if one.name == told), None)
+        if column is None:
+            raise Refused(
+                f"--outcome {told}: the tape has no such column; it has {', '.join(one.name for one in columns[:60])}"
+            )
+        if not _list_texts(column) or len(_list_texts(column)) > VALUES_MAX:
+            raise Refused(
+                f"--outcome {told}: it has {column.distinct:,} different texts; an outcome has 2 to {VALUES_MAX}"
+            )
+        return _read_outcome(column, bad, ())
+    scored = sorted(
+        ((_score(one, place, len(columns)), -place, one) for place, one in enumerate(columns)), key=lambda s: s[:2]
+    )
+    likely = [(score, one) for score, _, one in reversed(scored) if score >= lexicon.OUTCOME_SCORE_MIN]
+    if bad:
+        likely = [(score, one) for score, one in likely if {text for text, _ in _list_texts(one)} >= set(bad)]
+        if not likely:
+            raise Refused(
+                f"--bad {' --bad '.join(bad)}: no likely outcome column has these texts; name the column with --outcome"
+            )
+    if not likely:
+        return None
+    return _read_outcome(likely[0][1], bad, tuple(one.name for _, one in likely[1:4]))
+
+
+def _list_texts(column: Column) -> list[tuple[str, int]]:
+    return [(text, rows) for text, rows in column.counts if text not in NULL_TEXTS]
+
+
+def _score(column: Column, place: int, columns: int) -> float:
+    """How much speaks for the column."""
+    if not column.is_nameable or not 2 <= column.distinct <= _GUESSED_VALUES_MAX + 3:
+        return 0.0
+    texts = [text for text, _ in _list_texts(column)]
+    if not 2 <= len(texts) <= _GUESSED_VALUES_MAX or lexicon.PROHIBITED.names(column.words):
+        return 0.0
+    words = set(column.words)
+    score = float(sum(weight for group, weight in lexicon.OUTCOME_WORDS if not words.isdisjoint(group)))
+    kinds = [_tell(text) for text in texts]
+    score += 6.0 if True in kinds and False in kinds else 2.0 if True in kinds else 0.0
+    score += 3.0 if set(texts) == {"+", "-"} else 0.0
+    score += 2.0 if len(texts) == 2 else 0.0
+    return score + (1.5 if place == columns - 1 else 0.5 if place == 0 else 0.0)
+
+
+def _tell(text: str) -> bool | None:
+    """Whether plain words call the text bad (True) or good (False)."""
+    rest = _POLICY.sub("", text)
+    words = list_words(rest)
+    if lexicon.BAD_TEXTS.names(words) or _NOT.search(rest):
+        return True
+    if lexicon.GOOD_TEXTS.names(words):
+        return False
+    return None
+
+
+def _read_outcome(column: Column, bad: Sequence[str], others: tuple[str, ...]) -> Outcome:
+    counts = _list_texts(column)
+    texts = [text for text, _ in counts]
+    absent = [text for text in bad if text not in texts]
+    if absent:
+        raise Refused(f"--bad {absent[0]}: column {column.name} has no such text; it has {', '.join(texts)}")
+    verdicts, doubts = (_judge_told(texts, set(bad)), []) if bad else _judge(column.words, counts)
+    if lexicon.LENDER_TEXTS & {word for one in (*texts, column.name) for word in list_words(one)}:
+        doubts.append(
+            "it seems to tell the lender's own decision, not how loans were repaid: a model of it repeats that decision"
+        )
+    table = {text: -1 if verdict is None else int(verdict) for text, verdict in verdicts.items()}
+    labels = np.array([-1 if text is None else table.get(text, -1) for text in column.texts.to_list()], dtype=np.int8)
+    return Outcome(
+        column=column.name,
+        texts=tuple(_make_text(text, rows, verdicts[text]) for text, rows in counts),
+        labels=labels,
+        others=others,
+        doubts=tuple(doubts),
+    )
+
+
+def _make_text(text: str, rows: int, verdict: bool | None) -> OutcomeText:
+    if verdict is None or not is_writable(text) or len(text) > 200:
+        return OutcomeText(text=text, rows=rows, kind=None)
+    words = list_words(_POLICY.sub("", text))
+    if verdict:
+        kind = EventKind.CHARGED_OFF if _WRITTEN_OFF.names(words) else EventKind.DELINQUENT
+    else:
+        kind = EventKind.PAID if _PAID.names(words) else EventKind.CURRENT
+    return OutcomeText(text=text, rows=rows, kind=kind, is_bad=verdict)
+
+
+def _judge_told(texts: Iterable[str], bad: set[str]) -> dict[str, bool | None]:
+    """A person said what is bad; the rest is good, but for what says of itself that it is still open."""
+    told = list(texts)
+    rest = [text for text in told if text not in bad]
+    are_open = [text for text in rest if lexicon.OPEN_TEXTS.names(list_words(text))]
+    open_texts = set(are_open) if len(are_open) < len(rest) else set()
+    return {text: True if text in bad else None if text in open_texts else False for text in told}
+
+
+def _judge(words: list[str], counts: Sequence[tuple[str, int]]) -> tuple[dict[str, bool | None], list[str]]:
+    texts = [text for text, _ in counts]
+    found = {text: _tell(text) for text in texts}
+    if True in found.values() or False in found.values():
+        return _judge_words(found)
+    if len(texts) != 2:
+        return found, ["which of its texts are bad can't be seen: say it with --bad, or write the events"]
+    return _judge_pair(words, counts)
+
+
+def _judge_words(found: dict[str, bool | None]) -> tuple[dict[str, bool | None], list[str]]:
+    """Plain words called some texts bad or good."""
+    unknown = [text for text, verdict in found.items() if verdict is None]
+    doubts = []
+    if len(found) == 2 and unknown:
+        found[unknown[0]] = not next(verdict for verdict in found.values() if verdict is not None)
+        doubts.append(f"{unknown[0]} was taken for the other side")
+        unknown = []
+    if False not in found.values():
+        current = [
+            text for text in unknown if lexicon.OPEN_TEXTS.names(list_words(text)) and "late" not in list_words(text)
+        ]
+        found |= dict.fromkeys(current, False)
+        doubts += [f"{', '.join(current)} was taken for good, although it may still turn bad"] if current else []
+        unknown = [text for text in unknown if text not in current]
+    if unknown:
+        doubts.append(f"{', '.join(unknown)}: neither bad nor good, so these rows are not learnt from")
+    return found, doubts
+
+
+def _judge_pair(words: list[str], counts: Sequence[tuple[str, int]]) -> tuple[dict[str, bool | None], list[str]]:
+    """Two texts that say nothing by themselves."""
+    texts = [text for text, _ in counts]
+    folded = {text.casefold(): text for text in texts}
+    yes = next((text for one, text in folded.items() if one in _YES), None)
+    no = next((text for one, text in folded.items() if one in _NO), None)
+    if yes is not None and no is not None:
+        is_good = lexicon.GOOD_NAMES.names(words) and "not" not in words
+        is_sure = is_good or lexicon.BAD_NAMES.names(words) or "not" in words
+        bad = no if is_good else yes
+        doubts = [] if is_sure else [f"{bad} was taken for bad, as is usual; the column's name does not say it"]
+        return {text: text == bad for text in texts}, doubts
+    if set(texts) == {"+", "-"}:
+        return {"+": False, "-": True}, ["- was taken for bad"]
+    if set(texts) in ({"1", "2"}, {"-1", "1"}):
+        bad = counts[-1][0]
+        return {text: text == bad for text in texts}, [f"{bad} was taken for bad, because it is the rarer one"]
+    return dict.fromkeys(texts), ["which of its texts is bad can't be seen: say it with --bad, or write the events"]
