@@ -1,9 +1,12 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from instant_credit.decision.reasons import merge_reasons, variable_reason
 from instant_credit.errors import BrokenInvariant
 from instant_credit.policy.verdict import Outcome, Reason, Verdict
+from instant_credit.score.reasons import rank_adverse
 from tests.decision.world import release
 from tests.policy.documents import product
 
@@ -31,7 +34,8 @@ def shifted(by: float) -> list[float]:
 
 
 def codes_of(verdict: Verdict, contributions: list[float]) -> list[str]:
-    return [reason.code for reason in merge_reasons(verdict, SEEN, contributions, release())]
+    adverse = rank_adverse(contributions, release().reference, release().families)
+    return [reason.code for reason in merge_reasons(verdict, SEEN, adverse, release())]
 
 
 def test_nothing_adverse_leaves_the_fallback() -> None:
@@ -51,6 +55,16 @@ def test_a_family_speaks_once() -> None:
 
 def test_no_more_than_four_reasons_are_given() -> None:
     assert len(codes_of(verdict_of("one", "two", "three", "four", "five"), shifted(1.0))) == 4
+
+
+@given(st.lists(st.floats(-1, 1), min_size=len(VARIABLES), max_size=len(VARIABLES)), st.data())
+def test_four_of_the_model_fill_up_what_the_policy_leaves(contributions: list[float], data: st.DataObject) -> None:
+    """As if every adverse family had been asked for."""
+    families = sorted(set(release().families))
+    verdict = verdict_of(*data.draw(st.lists(st.sampled_from([*families, "other"]), unique=True, max_size=4)))
+    every = rank_adverse(contributions, release().reference, release().families, len(families))
+    told = [reason.code for reason in merge_reasons(verdict, SEEN, every, release())]
+    assert codes_of(verdict, contributions) == told
 
 
 def test_without_a_score_in_play_the_model_says_nothing() -> None:

@@ -22,7 +22,6 @@ from instant_credit.decision.release import (
 from instant_credit.errors import Refused
 from instant_credit.policy.document import encode_policy
 from instant_credit.score.bundle import Bundle, decode_bundle, encode_bundle
-from instant_credit.score.model import compile_model
 from tests.decision.world import documents, manifest, release
 from tests.policy.documents import changed, product
 
@@ -61,8 +60,8 @@ def test_altered_bytes_are_refused_by_name(part: str) -> None:
 
 
 def test_a_release_of_another_engine_is_refused() -> None:
-    with pytest.raises(Refused, match="made for engine 2"):
-        compose_release(msgspec.structs.replace(manifest(), engine_version=2), documents().by_hash)
+    with pytest.raises(Refused, match="made for engine 3"):
+        compose_release(msgspec.structs.replace(manifest(), engine_version=3), documents().by_hash)
 
 
 def with_part(part: str, raw: bytes) -> tuple[Manifest, dict[str, bytes]]:
@@ -149,10 +148,11 @@ def test_a_negative_count_is_refused() -> None:
 
 def test_a_reference_as_bad_as_the_declined_is_refused() -> None:
     """Its mean would leave declines without a reason."""
-    tables = compile_model(decode_bundle(documents().by_hash[manifest().model_hash]).tables).tables
+    bundle = decode_bundle(documents().by_hash[manifest().model_hash])
+    tables = bundle.tables
     counts = np.zeros(len(tables.leaf_values), dtype=np.int64)
     for start, end in zip(tables.leaf_offsets[:-1].tolist(), tables.leaf_offsets[1:].tolist(), strict=True):
         counts[start + int(np.argmax(tables.leaf_values[start:end]))] = 10
-    raw = encode_canonical(make_reference(manifest().model_hash, "The worst of all.", 10, counts))
+    raw = encode_canonical(make_reference(bundle, manifest().model_hash, "The worst of all.", 10, counts))
     with pytest.raises(Refused, match="must lie below the decline cut-off"):
         compose_release(*with_part("reference", raw))

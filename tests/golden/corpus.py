@@ -1,7 +1,7 @@
-"""Golden decisions: Cases of a product, policy and model that never change, and the bytes that this engine decides.
+"""Golden decisions: Cases of a product, policy and model that never change, and the bytes that each engine decides.
 
-``python -m tests.golden.corpus`` decides them again, prints what differs, and writes the new bytes; a commit that changes them says
-why, and a changed formula comes with a new engine version.
+``python -m tests.golden.corpus`` decides them again under the present engine, prints what differs, and writes the new bytes; a commit
+that changes them says why, and a changed formula comes with a new engine version. What a former engine decided is never written again.
 """
 
 import difflib
@@ -34,11 +34,11 @@ from instant_credit.policy.document import encode_policy
 from instant_credit.score.bundle import ENGINE_VERSION, Bundle, encode_bundle
 from instant_credit.score.calibration import Calibration
 from instant_credit.score.model import compile_model, leaf_counts, score_rows
+from instant_credit.score.proof import prove_bundle
 from instant_credit.score.trees import TreeTables
 from instant_credit.units import days_from_date
 
 FOLDER = Path(__file__).parent
-DECISIONS = FOLDER / f"decisions_engine_{ENGINE_VERSION}.jsonl"
 AS_OF = date(2026, 6, 15)
 CASES = 60
 
@@ -47,6 +47,10 @@ BORDERS = [[2e6, 4e6, 8e6], [0.1, 0.3, 0.6], [0.3, 0.7, 1.0], [0.5, 2.5], [24, 7
 SIGNS = [-1.0, 1.0, 1.0, 1.0, -1.0, 0.5]
 DEPTH = 3
 TREES = 24
+
+
+def decisions_path(engine: int) -> Path:
+    return FOLDER / f"decisions_engine_{engine}.jsonl"
 
 
 def write_tables() -> TreeTables:
@@ -94,8 +98,8 @@ def invent_facts(door: Door, chance: Random) -> Facts:
     return facts
 
 
-def build_corpus() -> tuple[Release, list[Case]]:
-    """The release and its Cases."""
+def build_corpus(engine: int) -> tuple[Release, list[Case]]:
+    """A release of `engine` and its Cases."""
     product = load_product((FOLDER / "product.toml").read_text())
     policy = load_policy((FOLDER / "policy.toml").read_text(), product)
     product_raw = encode_product(product)
@@ -112,6 +116,8 @@ def build_corpus() -> tuple[Release, list[Case]]:
     ]
     variables = product.model_variables
     bundle = Bundle(
+        schema_version=1 if engine == 1 else 2,
+        engine_version=engine,
         product_hash=hash_content(product_raw),
         variables=tuple(v.name for v in variables),
         categories=((),) * 5 + (("rent", "own", "other"),),
@@ -119,33 +125,38 @@ def build_corpus() -> tuple[Release, list[Case]]:
         tables=write_tables(),
         calibration=Calibration(slope=1.25, intercept=-0.7),
     )
+    if engine > 1:
+        bundle = prove_bundle(bundle)
     model_raw = encode_bundle(bundle)
     model = compile_model(bundle.tables)
     program = compile_features(product)
     days = np.full(CASES, days_from_date(AS_OF), dtype=np.int32)
     matrix = build_features(program, pack_facts(program, [case.facts for case in cases], days)).model
     safer = matrix[np.argsort(score_rows(model, matrix), kind="stable")[: CASES // 2]]
-    reference = make_reference(hash_content(model_raw), "The safer half.", len(safer), leaf_counts(model, safer))
+    reference = make_reference(
+        bundle, hash_content(model_raw), "The safer half.", len(safer), leaf_counts(model, safer)
+    )
     parts = [product_raw, model_raw, encode_policy(policy), encode_reference(reference)]
     names = ("product_hash", "model_hash", "policy_hash", "reference_hash")
     hashes = {name: hash_content(raw) for name, raw in zip(names, parts, strict=True)}
-    manifest = Manifest(engine_version=ENGINE_VERSION, **hashes)
+    manifest = Manifest(engine_version=engine, **hashes)
     return compose_release(manifest, {hash_content(raw): raw for raw in parts}), cases
 
 
-def decide_corpus() -> list[bytes]:
+def decide_corpus(engine: int) -> list[bytes]:
     """One line a Case: the Case, then the Decision, as canonical bytes."""
-    release, cases = build_corpus()
+    release, cases = build_corpus(engine)
     decisions = decide_many(cases, release)
     return [encode_canonical({"case": c, "decision": d}) for c, d in zip(cases, decisions, strict=True)]
 
 
 def main() -> None:
     """Decide again, print the difference, write."""
-    former = DECISIONS.read_text().splitlines() if DECISIONS.exists() else []
-    current = [line.decode() for line in decide_corpus()]
+    path = decisions_path(ENGINE_VERSION)
+    former = path.read_text().splitlines() if path.exists() else []
+    current = [line.decode() for line in decide_corpus(ENGINE_VERSION)]
     sys.stdout.writelines(difflib.unified_diff(former, current, "recorded", "decided now", n=0, lineterm="\n"))
-    DECISIONS.write_text("\n".join(current) + "\n")
+    path.write_text("\n".join(current) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,21 @@
 import msgspec
+import pytest
 
-from tests.golden.corpus import DECISIONS, decide_corpus
-
-
-def test_the_engine_decides_the_golden_cases_as_ever() -> None:
-    assert decide_corpus() == DECISIONS.read_bytes().splitlines()
+from instant_credit.decision.release import ENGINES
+from tests.golden.corpus import decide_corpus, decisions_path
 
 
-def test_the_golden_cases_meet_every_outcome() -> None:
-    outcomes = {msgspec.json.decode(line)["decision"]["outcome"] for line in DECISIONS.read_bytes().splitlines()}
-    assert outcomes == {"approve", "counter_offer", "refer", "decline"}
+@pytest.mark.parametrize("engine", ENGINES)
+def test_each_engine_decides_the_golden_cases_as_ever(engine: int) -> None:
+    assert decide_corpus(engine) == decisions_path(engine).read_bytes().splitlines()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_golden_cases_meet_every_outcome(engine: int) -> None:
+    lines = decisions_path(engine).read_bytes().splitlines()
+    assert {msgspec.json.decode(line)["decision"]["outcome"] for line in lines} == {
+        "approve",
+        "counter_offer",
+        "refer",
+        "decline",
+    }

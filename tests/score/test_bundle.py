@@ -2,6 +2,7 @@
 
 import base64
 import json
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from instant_credit.score.bundle import Bundle, decode_bundle, encode_bundle
 from instant_credit.score.calibration import Calibration
 from instant_credit.score.model import compile_model, explain_rows
 from instant_credit.score.points import Scale
+from instant_credit.score.proof import prove_bundle
 from instant_credit.score.trees import ARRAY_NAMES, TreeTables
 from tests.budget import examples
 from tests.score.forests import Forest, forests
@@ -29,22 +31,31 @@ def bundle_of(tables: TreeTables, **changed: Any) -> Bundle:
         "product_hash": "ab" * 32,
         "variables": tuple(f"variable_{i}" for i in range(tables.feature_count)),
         "categories": tuple(CATEGORIES if c else () for c in tables.is_category),
-        "directions": (Direction.INCREASING,) * tables.feature_count,
+        "directions": (Direction.FREE,) * tables.feature_count,
         "tables": tables,
         "calibration": Calibration(slope=1.25, intercept=-0.5),
     }
     return Bundle(**{**said, **changed})
 
 
+@cache
 def example() -> Bundle:
-    return bundle_of(TreeTables(**fields()))
+    """A bundle of engine 2."""
+    return prove_bundle(bundle_of(TreeTables(**fields())))
+
+
+@cache
+def former_example() -> Bundle:
+    """The same of engine 1."""
+    directions = (Direction.INCREASING,) * 2
+    return bundle_of(TreeTables(**fields()), schema_version=1, engine_version=1, directions=directions)
 
 
 @examples(40)
 @given(forests(rows_max=3))
 def test_a_bundle_comes_back_with_its_bytes_and_its_scores(forest: Forest) -> None:
     tables, matrix = forest
-    raw = encode_bundle(bundle_of(tables, scale=Scale(points=550)))
+    raw = encode_bundle(prove_bundle(bundle_of(tables, scale=Scale(points=550))))
     back = decode_bundle(raw)
     assert encode_bundle(back) == raw
     assert back.scale == Scale(points=550)
@@ -57,7 +68,30 @@ def test_a_bundle_comes_back_with_its_bytes_and_its_scores(forest: Forest) -> No
 
 def test_the_hash_of_a_bundle_is_the_same_on_every_machine() -> None:
     """Changed only together with schema_version: recorded releases name bundles by this hash."""
-    assert hash_content(encode_bundle(example())) == "10a6769571a4bd6f36082b6a35ab5e3da6827270bbaec27bd4aadf1bc1af4155"
+    assert (
+        hash_content(encode_bundle(former_example()))
+        == "10a6769571a4bd6f36082b6a35ab5e3da6827270bbaec27bd4aadf1bc1af4155"
+    )
+
+
+def test_a_bundle_of_engine_1_comes_back_with_its_bytes() -> None:
+    raw = encode_bundle(former_example())
+    assert encode_bundle(decode_bundle(raw)) == raw
+    assert decode_bundle(raw).proof is None
+    assert "proof" not in json.loads(raw)
+
+
+def test_segments_come_back_with_their_calibrations() -> None:
+    own = (None, Calibration(slope=2.0), *(None,) * 5)
+    bundle = prove_bundle(bundle_of(TreeTables(**fields()), segment_variable="variable_1", segment_calibrations=own))
+    back = decode_bundle(encode_bundle(bundle))
+    assert (back.segment_position, back.segment_calibrations) == (1, own)
+    assert back.calibrations == (bundle.calibration, Calibration(slope=2.0))
+
+
+def test_a_bundle_without_its_proof_is_not_written() -> None:
+    with pytest.raises(Refused, match="has no proof"):
+        encode_bundle(bundle_of(TreeTables(**fields())))
 
 
 def test_a_bundle_holds_little_endian_numbers() -> None:
@@ -83,12 +117,15 @@ def test_names_must_describe_the_tables(changed: dict[str, Any], words: str) -> 
 
 
 def altered(path: str, value: Any) -> bytes:
+    """The example's bytes with one field changed, or left out (...)."""
     document = json.loads(encode_bundle(example()))
     *parents, last = path.split(".")
     here = document
     for parent in parents:
         here = here[parent]
     here[last] = value
+    if value is ...:
+        del here[last]
     return json.dumps(document).encode()
 
 
@@ -98,7 +135,18 @@ def altered(path: str, value: Any) -> bytes:
         (b"", "model bundle"),
         (b"\xff\xfe", "model bundle"),
         (b'{"schema_version": 1}', "missing required field"),
-        (altered("schema_version", 2), "schema_version"),
+        (altered("schema_version", 3), "schema_version"),
+        (altered("schema_version", 1), "schema 1 must have no proof"),
+        (altered("engine_version", 1), "schema 1 belongs"),
+        (altered("proof", ...), "schema 2 must have segment_variable and segment_calibrations and proof"),
+        (altered("proof.rows", 300), "rows"),
+        (altered("proof.rows", 3), "golden_rows of its proof must hold 3 rows of 8 bytes"),
+        (altered("proof.golden_raws", "AAA="), "golden_raws of its proof must hold"),
+        (altered("segment_variable", "elsewhere"), "none of its variables"),
+        (altered("segment_variable", "variable_0"), "variable_0 must be a category"),
+        (altered("segment_variable", "variable_1"), "segment_calibrations must have 7 entries"),
+        (altered("segment_calibrations", [None]), "need a segment_variable"),
+        (altered("segment_calibrations", [{"slope": -1, "intercept": 0}]), "slope"),
         (altered("product_hash", "short"), "product_hash"),
         (altered("variables", ["a b", "c"]), "variables"),
         (altered("directions", ["up", "down"]), "directions"),

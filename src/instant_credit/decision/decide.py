@@ -4,7 +4,7 @@ The steps, for n Cases of v variables, m of them in the model::
 
     Cases -> packed facts        float64[n, a + 1]
           -> variables           float64[n, v], float32[n, m]
-          -> raw score           float64[n], contributions float64[n, m]   (log-odds of default)
+          -> raw score           float64[n], contributions float64[n, m]   (log-odds of default), as the release's engine tells them
           -> pd                  float64[n] -> pd_ppm          by the calibration of the row's segment
           -> policy              Verdict by row: rules, exits, terms
           -> reasons             at most four by row
@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from instant_credit.decision.case import Case, build_case_features
 from instant_credit.decision.decision import Decision, Outcome
@@ -26,8 +27,10 @@ from instant_credit.decision.release import Release
 from instant_credit.errors import require
 from instant_credit.policy.evaluate import evaluate
 from instant_credit.score.calibration import calibrate_rows, pd_to_ppm
-from instant_credit.score.model import explain_rows
+from instant_credit.score.engine_1 import ModelOfEngine1, explain_engine_1
+from instant_credit.score.model import explain_row, explain_rows, rank_rows
 from instant_credit.score.points import points_at
+from instant_credit.score.reasons import rank_adverse
 
 
 def decide(case: Case, release: Release) -> Decision:
@@ -53,34 +56,59 @@ def decide_many(cases: Sequence[Case], release: Release) -> list[Decision]:
     if not cases:
         return []
     matrix = build_case_features(release.features, cases)
-    raw_scores, contributions = explain_rows(release.model, matrix.model)
+    raw_scores, contributions, adverse = _explain(release, matrix.model)
     position = release.segment_position
     codes = None if position < 0 else np.ascontiguousarray(matrix.model[:, position])
     log_odds, pds = calibrate_rows(release.calibrations, raw_scores, codes)
     return [
-        _decide_row(case, release, _Row(values, log_odds_of_row, pd, by_variable))
-        for case, values, log_odds_of_row, pd, by_variable in zip(
-            cases, matrix.values.tolist(), log_odds.tolist(), pds.tolist(), contributions.tolist(), strict=True
+        _decide_row(case, release, _Row(*row))
+        for case, *row in zip(
+            cases,
+            matrix.values.tolist(),
+            log_odds.tolist(),
+            pds.tolist(),
+            contributions.tolist(),
+            adverse,
+            strict=True,
         )
     ]
 
 
+def _explain(
+    release: Release, matrix: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], Sequence[tuple[int, ...]]]:
+    """Raw scores float64[n], contributions float64[n, m] and the most adverse variables of each row, as the release's engine tells them."""
+    model = release.model
+    if isinstance(model, ModelOfEngine1):
+        raw_scores, contributions = explain_engine_1(model, matrix)
+        ranked = [rank_adverse(row, release.reference, release.families) for row in contributions.tolist()]
+        return raw_scores, contributions, ranked
+    if len(matrix) == 1:
+        one = explain_row(model, matrix[0])
+        return np.array([one.raw]), one.contributions[None, :], (one.adverse,)
+    raw_scores, contributions = explain_rows(model, matrix)
+    return raw_scores, contributions, rank_rows(model, contributions)
+
+
 class _Row(NamedTuple):
-    """One row of the arrays: `values` float64[v], calibrated `log_odds`, `pd` in [0, 1], `contributions` float64[m] to the raw score."""
+    """One row of the arrays: `values` float64[v], calibrated `log_odds`, `pd` in [0, 1], `contributions` float64[m] to the raw score, and
+    the places of the most `adverse` of them.
+    """
 
     values: list[float]
     log_odds: float
     pd: float
     contributions: list[float]
+    adverse: tuple[int, ...]
 
 
 def _decide_row(case: Case, release: Release, row: _Row) -> Decision:
-    values, log_odds, pd, contributions = row
+    values, log_odds, pd, contributions, adverse = row
     seen = [values[position] for position in release.model_positions]
     is_scored = math.isfinite(log_odds) and _has_evidence(release, seen)
     pd_ppm = pd_to_ppm(pd) if is_scored else None
     verdict = evaluate(release.policy, case.facts, values, pd_ppm)
-    reasons = () if verdict.outcome is Outcome.APPROVE else merge_reasons(verdict, seen, contributions, release)
+    reasons = () if verdict.outcome is Outcome.APPROVE else merge_reasons(verdict, seen, adverse, release)
     return Decision(
         release_hash=release.hash,
         product_hash=release.manifest.product_hash,

@@ -13,7 +13,6 @@ from instant_credit.decision.release import Release
 from instant_credit.errors import require
 from instant_credit.policy.program import SHOWN_MAX
 from instant_credit.policy.verdict import Verdict
-from instant_credit.score.reasons import rank_adverse
 
 
 def variable_reason(product: Product, variable: Variable, value: float) -> Reason:
@@ -39,7 +38,7 @@ def variable_reason(product: Product, variable: Variable, value: float) -> Reaso
 def merge_reasons(
     verdict: Verdict,
     values: Sequence[float],
-    contributions: Sequence[float],
+    adverse: Sequence[int],
     release: Release,
 ) -> tuple[Reason, ...]:
     """At most four reasons for `verdict`.
@@ -47,14 +46,15 @@ def merge_reasons(
     Parameters
     ----------
     values : m model variables of the applicant as float64; NaN or -1 (categories) = missing.
-    contributions : m log-odds of default.
-    release : names the reference population, the families and the texts of the m model variables.
+    adverse : positions of the variables that speak for the (at most four) most adverse families, the worst first.
+    release : names the families and the texts of the m model variables.
     """
     chosen: dict[str, Reason] = {}
     for reason in verdict.reasons:
         chosen.setdefault(reason.family, reason)
     if verdict.has_model_reasons and len(chosen) < REASONS_MAX:
-        for i in rank_adverse(contributions, release.reference, release.families, REASONS_MAX + len(chosen)):
+        # Of four families at most as many are spoken for as the policy gave reasons, so what is left fills up to four.
+        for i in adverse:
             if release.families[i] not in chosen:
                 reason = variable_reason(release.product, release.variables[i], values[i])
                 chosen[reason.family] = reason

@@ -24,7 +24,8 @@ from instant_credit.policy.document import decode_policy
 from instant_credit.policy.program import CompiledPolicy, compile_policy
 from instant_credit.score.bundle import ENGINE_VERSION, Bundle, decode_bundle
 from instant_credit.score.calibration import Calibration, CalibrationTable, margin_at_pd, tabulate_calibrations
-from instant_credit.score.model import CompiledModel, compile_model, explain_rows, mean_contributions
+from instant_credit.score.engine_1 import ModelOfEngine1, compile_engine_1, mean_contributions_engine_1
+from instant_credit.score.model import CompiledModel, compile_model, explain_rows
 from instant_credit.score.points import Scale
 from instant_credit.score.proof import check_contributions, check_proof, golden_rows, tell_problems
 from instant_credit.units import Ppm
@@ -70,9 +71,10 @@ class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Release:
-    """Everything compiled, ready to decide. `variables`, `families` and `reference` (mean log-odds) are by model variable.
+    """Everything compiled, ready to decide. `variables`, `families` and `reference` are by model variable.
 
-    `calibrations` are by code of the variable at `segment_position` of the model matrix, the overall `calibration` last; the position
+    `reference` is the reference population's mean contribution in log-odds, above which a contribution is adverse: 0 under engine 2,
+    whose contributions count from it. `calibrations` are by code of the variable at `segment_position` of the model matrix, the overall `calibration` last; the position
     is -1 without segments.
 
     It decides every Case of `layout_hash`, whichever version of the product the Case was told to.
@@ -83,7 +85,7 @@ class Release:
     product: Product
     layout_hash: str
     features: FeatureProgram
-    model: CompiledModel
+    model: CompiledModel | ModelOfEngine1
     calibration: Calibration
     calibrations: CalibrationTable
     segment_position: int
@@ -121,9 +123,9 @@ def hash_manifest(manifest: Manifest) -> str:
 def make_reference(bundle: Bundle, model_hash: str, definition: str, rows: int, counts: NDArray[np.int64]) -> Reference:
     """A reference from counts per leaf (int64[leaves], as `score.model.leaf_counts` gives them) of `bundle`, whose hash is `model_hash`."""
     told = counts.astype("<i8", copy=False).tobytes()
-    if bundle.proof is None:
+    if bundle.schema_version == 1:
         return Reference(schema_version=1, model_hash=model_hash, definition=definition, rows=rows, counts=told)
-    _, contributions = explain_rows(compile_model(bundle.tables), golden_rows(bundle))
+    _, contributions = explain_rows(compile_model(bundle.tables, counts), golden_rows(bundle))
     return Reference(
         schema_version=2,
         model_hash=model_hash,
@@ -172,10 +174,16 @@ def compose_release(manifest: Manifest, documents: Mapping[str, bytes]) -> Relea
     families = tuple(v.family for v in variables)
     counts = _read_counts(reference, manifest, bundle)
     compiled = compile_policy(policy, product)
+    model: CompiledModel | ModelOfEngine1
     if manifest.engine_version == 1:
-        model, means, mean = _compile_engine_1(bundle, counts)
+        model = compile_engine_1(bundle.tables)
+        means = tuple(mean_contributions_engine_1(model, counts).tolist())
+        mean = model.expected_log_odds + math.fsum(means)
     else:
-        model, means, mean = _compile_proven(bundle, reference, counts, families)
+        check_proof(bundle)
+        model = compile_model(bundle.tables, counts, families=families)
+        _check_golden_reference(bundle, reference, model)
+        means, mean = (0.0,) * len(variables), model.expected_log_odds
     _check_reference(mean, bundle.calibrations, compiled.decline_from)
     features = compile_features(product)
     return Release(
@@ -235,24 +243,6 @@ def _read_counts(reference: Reference, manifest: Manifest, bundle: Bundle) -> ND
     if bool(np.any(counts < 0)) or bool(np.any(per_tree != reference.rows)):
         raise Refused(f"release: the counts of each tree must add up to {reference.rows} rows")
     return counts
-
-
-def _compile_engine_1(bundle: Bundle, counts: NDArray[np.int64]) -> tuple[CompiledModel, tuple[float, ...], float]:
-    """Model, mean contributions of the reference by variable, and its mean raw score, as engine 1 defines them."""
-    model = compile_model(bundle.tables)
-    means = tuple(mean_contributions(model, counts).tolist())
-    return model, means, model.expected_log_odds + math.fsum(means)
-
-
-def _compile_proven(
-    bundle: Bundle, reference: Reference, counts: NDArray[np.int64], families: Sequence[str]
-) -> tuple[CompiledModel, tuple[float, ...], float]:
-    """The same of engine 2, whose contributions count from the reference's mean, so that each of its means is 0."""
-    check_proof(bundle)
-    model = compile_model(bundle.tables)
-    _check_golden_reference(bundle, reference, model)
-    means = tuple(mean_contributions(model, counts).tolist())
-    return model, means, model.expected_log_odds + math.fsum(means)
 
 
 def _check_golden_reference(bundle: Bundle, reference: Reference, model: CompiledModel) -> None:

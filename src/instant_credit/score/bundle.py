@@ -107,8 +107,10 @@ class Bundle(Struct, frozen=True, kw_only=True, eq=False):
 
 
 def _check_segments(bundle: Bundle) -> None:
-    if bundle.schema_version == 1 and (bundle.engine_version != 1 or bundle.segment_variable or bundle.proof):
-        raise Refused("model bundle: schema 1 belongs to engine 1 and has neither segments nor a proof")
+    if (bundle.schema_version == 1) != (bundle.engine_version == 1):
+        raise Refused("model bundle: schema 1 belongs to engine 1, and to it only")
+    if bundle.schema_version == 1 and (bundle.segment_variable is not None or bundle.proof is not None):
+        raise Refused("model bundle: schema 1 has neither segments nor a proof")
     if bundle.segment_variable is None:
         if bundle.segment_calibrations:
             raise Refused("model bundle: segment_calibrations need a segment_variable")

@@ -323,8 +323,8 @@ def _draw_candidates(
             below, above = (np.nextafter(borders, side) for side in (-_LARGEST, _LARGEST))
             missing = np.full(1 + len(borders) // 4, np.nan, dtype=np.float32)
             values = np.concatenate([borders, below, above, missing])
-        laps = [generator.permutation(values) for _ in range(-(-rows // len(values)))]
-        candidates[:, f] = np.concatenate(laps)[:rows]
+        laps = np.tile(values, (-(-rows // len(values)), 1))
+        candidates[:, f] = generator.permuted(laps, axis=1).ravel()[:rows]
     return candidates
 
 

@@ -6,7 +6,7 @@ A release is never changed, only superseded: activating another one is an event,
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -19,6 +19,7 @@ from instant_credit.application.product import Product
 from instant_credit.canonical import hash_content
 from instant_credit.decision.case import Case, build_case_features, decode_case
 from instant_credit.decision.release import (
+    REFERENCE_GAP_MIN,
     Manifest,
     Reference,
     Release,
@@ -31,7 +32,7 @@ from instant_credit.decision.release import (
 from instant_credit.errors import NotFound, Refused, Unavailable
 from instant_credit.features.program import compile_features
 from instant_credit.policy.checks import check_policy
-from instant_credit.policy.document import Policy, encode_policy
+from instant_credit.policy.document import CutOffs, Policy, encode_policy
 from instant_credit.record.documents import (
     DocumentKind,
     activate_release,
@@ -42,9 +43,11 @@ from instant_credit.record.documents import (
 )
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import iterate_cases
+from instant_credit.record.rows import StoredCase
 from instant_credit.score.bundle import ENGINE_VERSION, Bundle, decode_bundle
-from instant_credit.score.calibration import estimate_pds, pd_to_ppm, tabulate_calibrations
+from instant_credit.score.calibration import estimate_pds, margin_at_pd, pd_to_ppm, tabulate_calibrations
 from instant_credit.score.model import compile_model, leaf_counts, score_rows
+from instant_credit.units import Ppm
 
 CHUNK_CASES: Final = 2_000
 RETRY_NS: Final = 30_000_000_000
@@ -95,13 +98,18 @@ async def make_release(
     """
     model_raw = await get_document(record, model_hash)
     bundle = decode_bundle(model_raw)
+    if bundle.engine_version != ENGINE_VERSION:
+        raise Refused(
+            f"release: model {model_hash} was made for engine {bundle.engine_version}, this is engine {ENGINE_VERSION}; "
+            "train it again (instant-credit train)"
+        )
     product_raw = await get_document(record, bundle.product_hash) if product is None else encode_product(product)
     if hash_content(product_raw) != bundle.product_hash:
         raise Refused(f"release: the model was trained on product {bundle.product_hash}; give that product document")
     product = decode_product(product_raw)
     check_policy(policy, product)
     matrix = await _read_matrix(record, book, product, progress)
-    reference = _count_reference(matrix, book, bundle, model_hash, policy.cut_offs.approve_below_ppm)
+    reference = _count_reference(matrix, book, bundle, model_hash, policy.cut_offs)
     parts = [
         Part(kind=DocumentKind.PRODUCT, body=product_raw),
         Part(kind=DocumentKind.MODEL, body=model_raw),
@@ -248,23 +256,30 @@ class LiveReleases:
 
 
 def _count_reference(
-    matrix: NDArray[np.float32], book: str, bundle: Bundle, model_hash: str, approve_below_ppm: int
+    matrix: NDArray[np.float32], book: str, bundle: Bundle, model_hash: str, cut_offs: CutOffs
 ) -> Reference:
-    """The reference population of `book`, whose model matrix is float32[n, m], as counts per leaf of the model."""
+    """The reference population of `book`, whose model matrix is float32[n, m], as counts per leaf of the model.
+
+    Where segments are calibrated apart, a low score may be declined in one that is approved in another. Rows that would be declined
+    in some segment stay out, so that every decline is worse than the reference.
+    """
     model = compile_model(bundle.tables)
+    raw_scores = score_rows(model, matrix)
     position = bundle.segment_position
     codes = None if position < 0 else np.ascontiguousarray(matrix[:, position])
     calibrations = tabulate_calibrations(bundle.calibration, bundle.segment_calibrations)
-    pds = estimate_pds(calibrations, score_rows(model, matrix), codes)
-    pds_ppm = np.array([pd_to_ppm(pd) for pd in pds.tolist()], dtype=np.int64)
-    approvable = np.sort(pds_ppm[pds_ppm < approve_below_ppm])
+    pds_ppm = np.array([pd_to_ppm(pd) for pd in estimate_pds(calibrations, raw_scores, codes).tolist()], dtype=np.int64)
+    below = cut_offs.approve_below_ppm
+    lowest_margin = min(margin_at_pd(one, Ppm(cut_offs.decline_from_ppm - 1)) for one in bundle.calibrations)
+    is_eligible = (pds_ppm < below) & (raw_scores < lowest_margin - REFERENCE_GAP_MIN)
+    approvable = np.sort(pds_ppm[is_eligible])
     if not len(approvable):
-        raise Refused(f"release: no applicant of book {book} has a pd below approve_below_ppm = {approve_below_ppm}")
+        raise Refused(f"release: no applicant of book {book} has a pd below approve_below_ppm = {below}")
     lowest = approvable[int(len(approvable) * (1 - REFERENCE_SHARE))]
-    rows = np.ascontiguousarray(matrix[(pds_ppm >= lowest) & (pds_ppm < approve_below_ppm)])
+    rows = np.ascontiguousarray(matrix[is_eligible & (pds_ppm >= lowest)])
     definition = (
         f"{len(rows)} of {len(matrix)} applicants of book {book}: the quarter of those approvable by score nearest to the cut-off, "
-        f"pd from {int(lowest)} to below {approve_below_ppm} ppm"
+        f"pd from {int(lowest)} to below {below} ppm"
     )
     return make_reference(bundle, model_hash, definition, len(rows), leaf_counts(model, rows))
 
@@ -274,28 +289,40 @@ async def _read_matrix(
 ) -> NDArray[np.float32]:
     """Model matrix, float32[n, m], of the book's Cases of this product and layout that can be opened."""
     program = compile_features(product)
-    layout_hash = hash_layout(product)
     pieces: list[NDArray[np.float32]] = []
-    waiting: list[Case] = []
-    read = 0
+    async for chunk in read_cases(record, book, product, progress):
+        pieces.append(build_case_features(program, [case for _, case in chunk]).model)
+    return np.concatenate(pieces)
 
-    def build() -> None:
-        pieces.append(build_case_features(program, waiting).model)
-        waiting.clear()
-        progress(read)
 
+async def read_cases(
+    record: Record, book: str, product: Product, progress: Callable[[int], None]
+) -> AsyncIterator[list[tuple[StoredCase, Case]]]:
+    """The book's Cases of this product and layout that can be opened, in chunks of at most `CHUNK_CASES`, none empty.
+
+    Raises
+    ------
+    NotFound : the book holds no Case.
+    Refused : it holds none of this product and layout.
+    """
+    layout_hash = hash_layout(product)
+    waiting: list[tuple[StoredCase, Case]] = []
+    read = found = 0
     async for stored in iterate_cases(record, book, with_events=False, chunk=CHUNK_CASES):
         read += 1
         if stored.case is not None and stored.product == product.name:
             case = decode_case(stored.case)
             if case.layout_hash == layout_hash:
-                waiting.append(case)
+                waiting.append((stored, case))
+                found += 1
         if len(waiting) == CHUNK_CASES:
-            build()
+            yield waiting
+            waiting = []
+            progress(read)
     if waiting:
-        build()
+        yield waiting
+        progress(read)
     if not read:
         raise NotFound("book", book)
-    if not pieces:
+    if not found:
         raise Refused(f"release: book {book} holds no Case of {product.name} with the columns that the model reads")
-    return np.concatenate(pieces)
