@@ -48,6 +48,9 @@ def mappings_command() -> None:
 @tape.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--mapping", required=True, help="A shipped mapping's name (see `tape mappings`) or a TOML file.")
+@click.option(
+    "--file", "files", multiple=True, metavar="NAME=PATH", help="A file that the mapping joins; once for each."
+)
 @click.option("--book", help="Book to import into; default: the mapping's name.")
 @click.option(
     "--product",
@@ -60,6 +63,7 @@ def import_command(
     *,
     file: Path,
     mapping: str,
+    files: tuple[str, ...],
     book: str | None,
     product: str | None,
     rows_max: int | None,
@@ -72,7 +76,8 @@ def import_command(
     each column that is wrong. Of Cases that are recorded already, newer events are added; they are not decided.
     """
     settings = read_settings(os.environ)
-    asyncio.run(_import(settings, _Request(file, mapping, book, product, rows_max, rejects, decide)))
+    joined = _read_joined(files)
+    asyncio.run(_import(settings, _Request(file, mapping, joined, book, product, rows_max, rejects, decide)))
 
 
 class _Request(Struct, frozen=True):
@@ -80,11 +85,25 @@ class _Request(Struct, frozen=True):
 
     file: Path
     mapping: str
+    files: dict[str, Path]
     book: str | None
     product: str | None
     rows_max: int | None
     rejects: Path | None
     decide: bool
+
+
+def _read_joined(files: tuple[str, ...]) -> dict[str, Path]:
+    """The paths of ``--file NAME=PATH`` by their names."""
+    joined: dict[str, Path] = {}
+    for one in files:
+        name, sign, path = one.partition("=")
+        if not (sign and name and path):
+            raise Refused("--file is NAME=PATH, where NAME is one of the mapping's [files.NAME]")
+        if name in joined:
+            raise Refused(f"--file {name} is given twice")
+        joined[name] = Path(path)
+    return joined
 
 
 async def _import(settings: Settings, request: _Request) -> None:
@@ -102,6 +121,7 @@ async def _import(settings: Settings, request: _Request) -> None:
             make_private_folder(settings.home / "rejects")
         job = TapeImport(
             path=request.file,
+            files=request.files,
             mapping=mapping,
             product=product,
             book=book,
@@ -118,6 +138,13 @@ async def _import(settings: Settings, request: _Request) -> None:
         f"+ {summary.rejected:,} rejected; {summary.events_added:,} events added to Cases recorded before "
         f"({seconds:.1f} s, {summary.rows_in / seconds:,.0f} rows/s)"
     )
+    for join in summary.joins:
+        click.echo(
+            f"File {join.file}: {join.loans_matched:,} loans have a row of it and {join.loans_unmatched:,} have none; "
+            f"{join.rows_unmatched:,} of its {join.rows:,} rows belong to no loan of the tape"
+        )
+    for name, count in summary.monitoring_unread.items():
+        click.echo(f"Monitoring {name}: {count:,} cells are none of its categories and count as not told")
     if summary.undecided:
         click.echo(
             f"{summary.undecided:,} of the Cases recorded before stay undecided: a Case is decided when it is recorded, or "
@@ -125,6 +152,8 @@ async def _import(settings: Settings, request: _Request) -> None:
         )
     if summary.rejected:
         click.echo(f"Rejected rows, with column and reason: {job.rejects_path}")
+    if summary.rejected == summary.rows_in:
+        raise Refused("no row could be read: correct the mapping by the rejects file and import again")
 
 
 async def _find_live(record: Record, product_name: str) -> Release:

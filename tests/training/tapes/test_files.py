@@ -74,8 +74,20 @@ def test_lines_before_the_header_can_be_skipped(tmp_path):
 @pytest.mark.parametrize(
     ("raw", "claim"),
     [
-        (b"", "no header"),
-        (b"a,a\n1,2\n", "named twice: a"),
+        (b"", "the file is empty"),
+        (b"\n\n", "no header"),
+        (b"a,b\n", "a header and no row"),
+        (b"a,b\n\n\n", "a header and no row"),
+        (b"a,a\n1,2\n", "named twice: a; give each column"),
+        (b"a,,\n1,2,3\n", "named twice: (no name)"),
+        (b"a;b;c\n1;2;3\n", 'separated by ";": say delimiter = ";"'),
+        (b"a\tb\tc\n1\t2\t3\n", 'say delimiter = "\\t"'),
+        ("a,b\n1,2\n".encode("utf-16"), 'say encoding = "utf-16"'),
+        ("a,b\n1,2\n".encode("utf-16-le"), "the header holds NUL bytes"),
+        (b"a,b\x00\n1,2\n", "the header holds NUL bytes"),
+        (b"PK\x03\x04rest", "an Excel workbook or another zip file: save its sheet as csv"),
+        (b"\xd0\xcf\x11\xe0rest", "an old Excel workbook"),
+        (b"\x28\xb5\x2f\xfdrest", "compressed with zstd"),
         (b"a,b\n1,2\n", "lacks: c"),
         (b"a" + b",a" * 10_000, "more than 10000 columns"),
         (b'a,"b"c\n', "header can't be read"),
@@ -87,7 +99,7 @@ def test_lines_before_the_header_can_be_skipped(tmp_path):
 def test_a_file_that_is_no_tape_is_refused(tmp_path, raw, claim):
     (tmp_path / "tape").write_bytes(raw)
     with pytest.raises(Refused) as refused:
-        read(tmp_path / "tape", needed=("c",) if claim.startswith("lacks") else ())
+        read(tmp_path / "tape", needed=("c",) if "lacks" in claim or "delimiter" in claim else ())
     assert claim in str(refused.value)
 
 
@@ -107,3 +119,31 @@ def test_a_damaged_parquet_says_how_far_it_was_read(tmp_path):
     path.write_bytes(bytes(raw))
     with pytest.raises(Refused, match="damaged after row"):
         read(path, chunk_rows=1000)
+
+
+def test_a_parquet_without_rows_is_refused(tmp_path):
+    parquet.write_table(pa.table({"a": pa.array([], pa.int64())}), tmp_path / "tape")
+    with pytest.raises(Refused, match="a header and no row"):
+        read(tmp_path / "tape")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252", "latin-1"])
+def test_a_tape_is_read_in_the_encoding_that_its_form_says(tmp_path, encoding):
+    raw = "näme,b\nMüller,1\n".encode(encoding)
+    for name in ("tape.csv", "tape.csv.gz"):
+        (tmp_path / name).write_bytes(gzip.compress(raw) if name.endswith("gz") else raw)
+        chunks = read(tmp_path / name, form=FileForm(encoding=encoding))
+        assert cells(chunks, "näme") == ["Müller"]
+
+
+def test_a_tape_that_is_not_utf_16_as_its_form_says_is_refused(tmp_path):
+    (tmp_path / "tape.csv").write_text("a\n1\n")
+    with pytest.raises(Refused, match="not UTF-16"):
+        read(tmp_path / "tape.csv", form=FileForm(encoding="utf-16"))
+
+
+def test_a_row_with_a_nul_byte_is_broken_and_the_next_one_is_read(tmp_path):
+    (tmp_path / "tape.csv").write_bytes(b"a,b\n1,x\x00\n2,y\n")
+    (chunk,) = read(tmp_path / "tape.csv", chunk_rows=10)
+    assert chunk.broken == {0: "lines 2 to 2: a cell holds a NUL byte; get the file again"}
+    assert cells([chunk], "a") == [None, "2"]

@@ -13,7 +13,8 @@ from instant_credit.record.shipped import read_starter
 from instant_credit.training.tapes.files import TapeChunk, read_tape
 from instant_credit.training.tapes.mapping import load_mapping
 from instant_credit.training.tapes.parts import FileForm
-from instant_credit.training.tapes.rows import RowReader, TapeRow, add_months
+from instant_credit.training.tapes.rows import RowReader, TapeRow
+from instant_credit.units import add_months
 from tests.training.documents import HEADER, MAPPING, PRODUCT, ROW, row_of
 
 LATEST = date(2020, 1, 1)
@@ -231,7 +232,7 @@ def test_months_keep_the_day_or_the_months_last_one():
 def test_forgetting_what_texts_mean_changes_nothing(monkeypatch):
     rows = [row_of(amount=str(place)) for place in (1, 2, 1)]
     expected = [row.values for row in read_rows(*rows)]
-    monkeypatch.setattr("instant_credit.training.tapes.rows._REMEMBERED_MAX", 0)
+    monkeypatch.setattr("instant_credit.training.tapes.readers._REMEMBERED_MAX", 0)
     reader = RowReader(load_mapping(MAPPING, PRODUCT), PRODUCT, LATEST)
     found = []
     for row in rows:

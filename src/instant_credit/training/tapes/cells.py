@@ -6,9 +6,11 @@ can't be read becomes an `Unreadable`, a value with the reason and never with th
 """
 
 import re
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 from math import isfinite, isnan
+from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct
@@ -20,6 +22,9 @@ Cell = str | int | float | bool | date | datetime | Decimal | bytes | None
 WHOLE_MAX: Final = 10**15
 _DIGITS_MAX: Final = 40
 _NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_DAYS_REMEMBERED_MAX: Final = 50_000
+_DAY_ZERO: Final = MappingProxyType({"sas": date(1960, 1, 1), "excel": date(1899, 12, 30)})
+_DIGITS_OF: Final = MappingProxyType({"%Y": 4, "%y": 2, "%m": 2, "%d": 2})
 
 
 class Unreadable(Struct, frozen=True, gc=False):
@@ -109,12 +114,30 @@ def read_real(text: str, divide_by: float) -> float | Unreadable:
     return real if isfinite(real) else NUMBER_TOO_LARGE
 
 
+@lru_cache(maxsize=_DAYS_REMEMBERED_MAX)
 def read_day(text: str, layout: str) -> date | Unreadable:
-    """A day: an ISO date always, or a text of `layout` (strptime)."""
+    """A day: an ISO date always, a text of `layout` (strptime), or the number of days that "sas" and "excel" count.
+
+    A layout of digits alone, such as ``%y%m%d``, is read as a number that lost the zeros in front: 50102 is 05-01-02 and nothing else.
+    """
     try:
-        return date.fromisoformat(text[:10]) if _is_iso(text) else datetime.strptime(text, layout).date()  # noqa: DTZ007 a day has no zone
-    except ValueError:
+        if _is_iso(text):
+            return date.fromisoformat(text[:10])
+        if layout in _DAY_ZERO:
+            number = read_whole(text)
+            return number if isinstance(number, Unreadable) else _DAY_ZERO[layout] + timedelta(days=number)
+        width = _count_digits(layout)
+        if width and (not text.isdecimal() or len(text) > width):
+            return Unreadable("DATE_EXPECTED", f"expected a date of {width} digits, of the form {layout}")
+        return datetime.strptime(text.zfill(width), layout).date()  # noqa: DTZ007 a day has no zone
+    except (ValueError, OverflowError):
         return Unreadable("DATE_EXPECTED", f"expected a date of the form {layout}")
+
+
+def _count_digits(layout: str) -> int:
+    """How many digits a layout of digits alone has; 0 for any other."""
+    parts = [layout[place : place + 2] for place in range(0, len(layout), 2)]
+    return sum(_DIGITS_OF[part] for part in parts) if all(part in _DIGITS_OF for part in parts) else 0
 
 
 def _is_iso(text: str) -> bool:

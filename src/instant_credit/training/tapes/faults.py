@@ -52,20 +52,11 @@ def _find_file_faults(mapping: TapeMapping) -> Iterator[str]:
         if file.undated and file.rows == "one":
             yield f"{place}: `undated` is for files of many rows"
         declared.add(name)
-    for column in mapping.named_columns:
+    on = {column for file in mapping.files.values() for column in file.tape_columns}
+    for column in sorted(mapping.cell_columns - on):
         joined = mapping.find_file(column)
-        if joined is not None and mapping.files[joined].rows == "many" and column in _list_joined_reads(mapping):
+        if joined is not None and mapping.files[joined].rows == "many":
             yield f"{column}: files.{joined} has many rows a loan; take a fact from it with `file` and `take`, an event with `file`"
-
-
-def _list_joined_reads(mapping: TapeMapping) -> set[str]:
-    """Columns that are read as if each loan had one cell of them."""
-    facts = (*mapping.facts.values(), *mapping.monitoring.values())
-    reads = {column for fact in facts if fact.file is None for column in fact.columns}
-    reads |= {column for rule in mapping.events if rule.file is None for column in rule.columns}
-    reads |= {*mapping.row.key, *mapping.person.columns}
-    reads |= set() if mapping.weight is None else {mapping.weight.column}
-    return reads | ({mapping.as_of.column} if mapping.as_of.column is not None else set())
 
 
 def _find_row_faults(mapping: TapeMapping) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """Tapes: csv, csv.gz and parquet files read in chunks of rows, without holding the file in memory. Edge.
 
-A chunk has the tape's columns as lists of cells. A csv row whose number of fields differs from the header's, or which the csv reader
-can't take, is kept as a broken row with its reason, so that every row of the file is either read or accounted for. Blank lines are
-not rows.
+A chunk has the tape's columns as lists of cells. A csv row whose number of fields differs from the header's, which holds a NUL byte, or
+which the csv reader can't take, is kept as a broken row with its reason, so that every row of the file is either read or accounted for.
+Blank lines are not rows. A file that is no tape is refused with what it looks like and what to do about it.
 """
 
 import csv
@@ -24,6 +24,16 @@ FIELD_CHARACTERS_MAX: Final = 1_000_000
 COLUMNS_MAX: Final = 10_000
 _PARQUET_MAGIC: Final = b"PAR1"
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+_UTF_16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+_DELIMITERS: Final = (",", ";", "\t", "|")
+_FOREIGN: Final = (
+    (b"PK\x03\x04", "an Excel workbook or another zip file: save its sheet as csv, or unpack it"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook: save its sheet as csv"),
+    (b"ARRO", "an Arrow file: write it as parquet or csv"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd: unpack it, or compress it with gzip"),
+    (b"BZh", "compressed with bzip2: unpack it, or compress it with gzip"),
+    (b"\xfd7zX", "compressed with xz: unpack it, or compress it with gzip"),
+)
 
 
 class TapeChunk(Struct, frozen=True, kw_only=True):
@@ -52,19 +62,39 @@ def read_tape(
 
     Raises
     ------
-    Refused : the file is missing, damaged, or lacks a needed column; damage may show only after some chunks.
+    Refused : the file is missing, no tape, empty, damaged, or lacks a needed column; damage may show only after some chunks.
     """
     first = _first_bytes(path)
+    if not first:
+        raise Refused(f"{path.name}: the file is empty; get it again")
+    for magic, advice in _FOREIGN:
+        if first.startswith(magic):
+            raise Refused(f"{path.name}: not csv, csv.gz or parquet but {advice}")
     chunks = _read_parquet(path, chunk_rows) if first == _PARQUET_MAGIC else _read_csv(path, form, chunk_rows)
     is_first = True
+    row_count = 0
     for chunk in chunks:
         if is_first:
-            absent = [column for column in needed_columns if column not in chunk.columns]
-            if absent:
-                raise Refused(f"{path.name}: the mapping needs columns that the file lacks: {', '.join(absent)}")
+            _check_needed(path, form, list(chunk.columns), needed_columns)
             is_first = False
         if chunk.row_count:
+            row_count += chunk.row_count
             yield chunk
+    if not row_count:
+        raise Refused(f"{path.name}: the file has a header and no row below it")
+
+
+def _check_needed(path: Path, form: FileForm, names: list[str], needed_columns: tuple[str, ...]) -> None:
+    absent = [column for column in needed_columns if column not in names]
+    if not absent:
+        return
+    advice = ""
+    if len(names) == 1 and _first_bytes(path) != _PARQUET_MAGIC:
+        other = next((one for one in _DELIMITERS if one != form.delimiter and one in names[0]), None)
+        if other is not None:
+            said = "\\t" if other == "\t" else other
+            advice = f'. The header looks separated by "{said}": say delimiter = "{said}" in the form of this file'
+    raise Refused(f"{path.name}: the mapping needs columns that the file lacks: {', '.join(absent)}{advice}")
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -110,8 +140,9 @@ def _read_csv(path: Path, form: FileForm, chunk_rows: int) -> Iterator[TapeChunk
     first_row = 1
     is_gzip = _first_bytes(path)[:2] == _GZIP_MAGIC
     with gzip.open(path, "rb") if is_gzip else path.open("rb") as raw:
-        text = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        text = _open_text(raw, form)
         try:
+            _check_encoding(path, form, raw)
             for _ in range(form.skip_lines):
                 text.readline()
             reader = csv.reader(text, delimiter=form.delimiter, strict=True)
@@ -128,6 +159,22 @@ def _read_csv(path: Path, form: FileForm, chunk_rows: int) -> Iterator[TapeChunk
             raise Refused(f"{path.name}: damaged after row {first_row - 1}; get the file again and repeat") from error
         except csv.Error as error:
             raise Refused(f"{path.name}: the header can't be read as csv") from error
+
+
+def _open_text(raw: Any, form: FileForm) -> io.TextIOWrapper:
+    """The file's text. Bytes that are none of the encoding come through and are found where they matter, in their cell."""
+    if form.encoding == "utf-16":
+        return io.TextIOWrapper(raw, encoding="utf-16", errors="replace", newline="")
+    encoding = "utf-8-sig" if form.encoding == "utf-8" else form.encoding
+    return io.TextIOWrapper(raw, encoding=encoding, errors="surrogateescape", newline="")
+
+
+def _check_encoding(path: Path, form: FileForm, raw: Any) -> None:
+    first = raw.peek(2)[:2]
+    if first in _UTF_16_MARKS and form.encoding != "utf-16":
+        raise Refused(f'{path.name}: the file is UTF-16: say encoding = "utf-16" in its form, or save it as UTF-8')
+    if first not in _UTF_16_MARKS and form.encoding == "utf-16":
+        raise Refused(f"{path.name}: the file is not UTF-16, for it does not begin with the mark of it")
 
 
 def _read_csv_chunk(reader: Any, names: list[str], first_row: int, chunk_rows: int) -> TapeChunk:
@@ -147,8 +194,11 @@ def _read_csv_chunk(reader: Any, names: list[str], first_row: int, chunk_rows: i
             break
         if not fields:
             continue
-        if len(fields) == len(names):
+        if len(fields) == len(names) and "\0" not in "".join(fields):
             rows.append(fields)
+        elif len(fields) == len(names):
+            broken[len(rows)] = f"lines {line} to {reader.line_num}: a cell holds a NUL byte; get the file again"
+            rows.append(nothing)
         else:
             broken[len(rows)] = (
                 f"lines {line} to {reader.line_num}: expected {len(names)} fields as in the header, found {len(fields)}"
@@ -162,8 +212,13 @@ def _read_csv_chunk(reader: Any, names: list[str], first_row: int, chunk_rows: i
 def _check_header(path: Path, names: list[str]) -> None:
     if not any(names):
         raise Refused(f"{path.name}: the file has no header")
+    if any("\0" in name for name in names):
+        raise Refused(
+            f"{path.name}: the header holds NUL bytes: the file is damaged, or UTF-16 without its mark; save it as UTF-8"
+        )
     if len(names) > COLUMNS_MAX:
         raise Refused(f"{path.name}: more than {COLUMNS_MAX} columns")
     repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if repeated:
-        raise Refused(f"{path.name}: columns named twice: {', '.join(repeated)}")
+        told = ", ".join(name or "(no name)" for name in repeated)
+        raise Refused(f"{path.name}: columns named twice: {told}; give each column a name of its own")

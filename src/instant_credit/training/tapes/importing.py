@@ -1,6 +1,6 @@
 """Importing a tape: rows become recorded Cases with their repayment events. Edge.
 
-    file -> chunks of rows -> values (mapping) -> Facts (the product's own door) -> Entries -> one transaction a chunk
+    file -> chunks of rows (+ joined files) -> values (mapping) -> Facts (the product's own door) -> Entries -> one transaction a chunk
 
 Every row of the file is recorded, was recorded already, or stands in the rejects file with its column and reason. Ids are derived
 from book and natural key, so that the same tape imported again, or after a kill in the middle, records exactly what is missing.
@@ -25,7 +25,8 @@ from msgspec import Meta, Struct
 from instant_credit.access.actors import Actor
 from instant_credit.application.document import encode_product, hash_layout
 from instant_credit.application.door import Door
-from instant_credit.application.facts import Facts
+from instant_credit.application.facts import Facts, Monitoring
+from instant_credit.application.fields import CODE_MISSING
 from instant_credit.application.product import Product
 from instant_credit.canonical import encode_canonical, hash_content
 from instant_credit.decision.case import Case
@@ -41,6 +42,8 @@ from instant_credit.record.pool import Record
 from instant_credit.record.rows import Entry, EventRow
 from instant_credit.record.sealing import bucket_of_person
 from instant_credit.training.tapes.files import CHUNK_ROWS, TapeChunk, count_rows, read_tape
+from instant_credit.training.tapes.joining import JoinedFiles
+from instant_credit.training.tapes.keys import JoinCount
 from instant_credit.training.tapes.parts import TapeMapping
 from instant_credit.training.tapes.rows import Reject, RowReader, TapeRow
 from instant_credit.underwriting.desk import BOOK as APPLICATIONS_BOOK
@@ -53,7 +56,9 @@ _ENCODER: Final = msgspec.json.Encoder()
 class ImportSummary(Struct, frozen=True, kw_only=True):
     """What an import did so far: ``rows_in = recorded + already + rejected``; `rows_total` is None where only reading tells.
 
-    `events_added` to Cases that were recorded already, of which `undecided` were to be decided and never are.
+    `events_added` to Cases that were recorded already, of which `undecided` were to be decided and never are. `joins` say how tape and
+    joined files met, `monitoring_unread` how many cells of a prohibited attribute were in none of its categories and count as not
+    told; both at the end.
     """
 
     rows_in: int = 0
@@ -63,16 +68,20 @@ class ImportSummary(Struct, frozen=True, kw_only=True):
     events_added: int = 0
     undecided: int = 0
     rows_total: int | None = None
+    joins: tuple[JoinCount, ...] = ()
+    monitoring_unread: dict[str, int] = {}
     is_complete: bool = False
 
 
 class TapeImport(Struct, frozen=True, kw_only=True):
     """What is to be imported: where from, by which mapping, into which book.
 
-    `decide_with` decides every Case under that release, None records the Cases alone. `rows_max` reads the first rows only.
+    `files` are the paths of the files that the mapping joins, by their names there. `decide_with` decides every Case under that
+    release, None records the Cases alone. `rows_max` reads the first rows only.
     """
 
     path: Path
+    files: dict[str, Path] = {}
     mapping: TapeMapping
     product: Product
     book: str
@@ -107,7 +116,7 @@ async def import_tape(
     if tape.decide_with is not None and tape.decide_with.manifest.product_hash != product_hash:
         raise Refused(f"the release is for another version of {tape.product.name}: import with the release's product")
     summary = ImportSummary(rows_total=_count_total(tape))
-    source = _Source(record, tape, product_hash)
+    source = await asyncio.to_thread(_Source, record, tape, product_hash)
     stored_hash = await put_document(record, DocumentKind.PRODUCT, product_raw, actor)
     require(stored_hash == product_hash, "a document is stored under the hash of its bytes")
     with _open_rejects(tape.rejects_path) as rejects_file:
@@ -126,7 +135,13 @@ async def import_tape(
         summary.rows_in == summary.recorded + summary.already + summary.rejected,
         "every row is recorded, was recorded already, or is rejected",
     )
-    summary = msgspec.structs.replace(summary, rows_total=summary.rows_in, is_complete=True)
+    summary = msgspec.structs.replace(
+        summary,
+        rows_total=summary.rows_in,
+        joins=source.joined.count(),
+        monitoring_unread=source.monitoring_unread,
+        is_complete=True,
+    )
     progress(summary)
     return summary
 
@@ -203,10 +218,16 @@ class _Source(Iterator[_Prepared]):
         self._layout_hash = hash_layout(tape.product)
         self._now = record.clock.now()
         self._door = Door(tape.product)
-        self._reader = RowReader(tape.mapping, tape.product, self._now.date())
-        self._columns = {name: fact.column or "" for name, fact in tape.mapping.facts.items()}
+        self.joined = JoinedFiles(tape.mapping, tape.product, tape.files)
+        self._reader = RowReader(tape.mapping, tape.product, self._now.date(), self.joined)
+        self._columns = {name: ", ".join(fact.all_columns) for name, fact in tape.mapping.facts.items()}
         self._chunks = read_tape(tape.path, tape.mapping.file, tape.mapping.needed_columns, tape.chunk_rows)
         self._rows_left = tape.rows_max
+
+    @property
+    def monitoring_unread(self) -> dict[str, int]:
+        """Cells of prohibited attributes that are none of their categories, by attribute."""
+        return {name: count for name, count in sorted(self._reader.monitoring_unread.items()) if count}
 
     def __next__(self) -> _Prepared:
         """The next chunk's rows, checked, decided and laid out as Entries."""
@@ -263,7 +284,9 @@ class _Source(Iterator[_Prepared]):
             as_of=row.as_of,
             case_id=case_id,
             case=encode_canonical(case),
+            monitoring=_write_monitoring(row.monitoring),
             natural_key=row.natural_key,
+            sampling_weight=row.sampling_weight,
             decision_id=None if decision is None else derive_id(bucket, at, seed + b"decision"),
             decision=None if decision is None else encode_canonical(decision),
             release_hash=None if decision is None else decision.release_hash,
@@ -271,6 +294,11 @@ class _Source(Iterator[_Prepared]):
             events=_write_events(case_id, row.events),
             recorded_at=self._now,
         )
+
+
+def _write_monitoring(codes: tuple[int, ...]) -> bytes | None:
+    """Prohibited attributes as they are sealed, None when none is told."""
+    return encode_canonical(Monitoring(codes=codes)) if any(code != CODE_MISSING for code in codes) else None
 
 
 def _write_events(case_id: UUID, events: Sequence[RepaymentEvent]) -> tuple[EventRow, ...]:

@@ -228,18 +228,27 @@ class TapeMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     events: Annotated[tuple[EventRule, ...], Meta(max_length=100)] = ()
 
     @property
-    def named_columns(self) -> tuple[str, ...]:
-        """Every column of the tape and, as "NAME.column", of joined files that the document reads, sorted."""
-        named = {column for fact in (*self.facts.values(), *self.monitoring.values()) for column in fact.all_columns}
-        named |= {*self.row.key, *self.person.columns, *self.event_columns}
+    def cell_columns(self) -> frozenset[str]:
+        """Every column that is read as one cell a loan: of the tape or, as "NAME.column", of a joined file of one row."""
+        facts = (*self.facts.values(), *self.monitoring.values())
+        named = {column for fact in facts if fact.file is None for column in fact.columns}
+        named |= {column for rule in self.events if rule.file is None for column in rule.columns}
         named |= {column for one in self.files.values() for column in one.tape_columns}
-        for name, one in self.files.items():
-            where = () if one.where is None else (one.where.column,)
-            named |= {f"{name}.{column}" for column in (*one.key, *where)}
+        named |= {*self.row.key, *self.person.columns}
         if self.as_of.column is not None:
             named.add(self.as_of.column)
         if self.weight is not None:
             named.add(self.weight.column)
+        return frozenset(named)
+
+    @property
+    def named_columns(self) -> tuple[str, ...]:
+        """Every column of the tape and, as "NAME.column", of joined files that the document reads, sorted."""
+        named = {*self.cell_columns, *self.event_columns}
+        named |= {column for fact in self.facts.values() for column in fact.all_columns}
+        for name, one in self.files.items():
+            where = () if one.where is None else (one.where.column,)
+            named |= {f"{name}.{column}" for column in (*one.key, *where)}
         return tuple(sorted(named))
 
     @property
