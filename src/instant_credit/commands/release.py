@@ -1,32 +1,39 @@
-"""`instant-credit release make`, `activate`, `list`, `show`: what decides, by content hash."""
+"""`instant-credit release make`, `activate`, `list`, `show`, `example`: what decides, by content hash."""
 
 import asyncio
+import json
 import os
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import click
 import msgspec
 from rich.table import Table
 
 from instant_credit.access.actors import Actor, ActorKind
-from instant_credit.application.document import load_product
+from instant_credit.application.document import decode_product, load_product
+from instant_credit.application.inventing import invent_body
 from instant_credit.application.product import Product
-from instant_credit.commands.documents import read_document
+from instant_credit.commands.documents import NEWEST, find_newest_model, find_product, read_document
 from instant_credit.commands.tables import print_table
-from instant_credit.errors import Refused
+from instant_credit.errors import NotFound, Refused
 from instant_credit.policy.document import Policy, read_policy
-from instant_credit.record.documents import DocumentKind, list_documents
+from instant_credit.policy.offers import usual_request
+from instant_credit.record.clock import SystemClock
+from instant_credit.record.documents import get_document
 from instant_credit.record.pool import Record, open_record
+from instant_credit.record.shipped import list_starters, read_starter
+from instant_credit.score.bundle import decode_bundle
 from instant_credit.settings import read_settings
 from instant_credit.underwriting.releases import (
     list_releases,
+    load_live_release,
     load_release,
     make_live,
     make_release,
 )
 
 ACTOR: Final = Actor(kind=ActorKind.JOB, id="command-line")
-NEWEST: Final = "newest"
 
 
 @click.group()
@@ -40,25 +47,25 @@ def release() -> None:
 @click.option(
     "--policy",
     "policy_name",
-    default="personal_loan",
-    show_default=True,
-    help="Policy: a shipped name or a TOML file.",
+    help="Policy: a shipped name or a TOML file; default: the shipped one of the product's name.",
 )
 @click.option("--product", "product_name", help="Product, likewise; default: the one that the model was trained on.")
 @click.option("--activate", "is_activated", is_flag=True, help="Make it live at once.")
-def make(book: str, model_hash: str, policy_name: str, product_name: str | None, is_activated: bool) -> None:
+def make(book: str, model_hash: str, policy_name: str | None, product_name: str | None, is_activated: bool) -> None:
     """Put product, model, policy and reference population together, prove that they fit, and print the release's hash."""
-    policy = read_policy(read_document("policies", policy_name))
+    policy = None if policy_name is None else read_policy(read_document("policies", policy_name))
     product = None if product_name is None else load_product(read_document("products", product_name))
     click.echo(asyncio.run(_make(book, model_hash, policy, product, is_activated)))
 
 
-async def _make(book: str, model_hash: str, policy: Policy, product: Product | None, is_activated: bool) -> str:
+async def _make(book: str, model_hash: str, policy: Policy | None, product: Product | None, is_activated: bool) -> str:
     async with open_record(read_settings(os.environ)) as record:
+        if model_hash == NEWEST:
+            model_hash = await find_newest_model(record)
         made = await make_release(
             record,
-            policy=policy,
-            model_hash=await _newest_model(record) if model_hash == NEWEST else model_hash,
+            policy=await _shipped_policy(record, model_hash, book) if policy is None else policy,
+            model_hash=model_hash,
             book=book,
             actor=ACTOR,
             product=product,
@@ -113,9 +120,42 @@ def show(release_hash: str) -> None:
     click.echo(asyncio.run(run()).decode())
 
 
-async def _newest_model(record: Record) -> str:
-    """Hash of the model recorded last."""
-    models = await list_documents(record, DocumentKind.MODEL)
-    if not models:
-        raise Refused("no model is recorded: train one first (instant-credit train)")
-    return models[-1].content_hash
+@release.command("example")
+@click.argument("product_name", metavar="PRODUCT")
+@click.option("--to", "path", type=click.Path(path_type=Path, dir_okay=False), help="File; default: standard output.")
+def example(product_name: str, path: Path | None) -> None:
+    """Write the JSON body of an invented application for PRODUCT, which its live release decides as it stands.
+
+    PRODUCT is a product's name, or the file of a product document. Send the body with curl, or change its facts first.
+    """
+    text = json.dumps(asyncio.run(_example(product_name)), indent=2, ensure_ascii=False) + "\n"
+    if path is None:
+        click.echo(text, nl=False)
+    else:
+        path.write_text(text, encoding="utf-8")
+        click.echo(f"Written: {path}")
+
+
+async def _example(name: str) -> dict[str, Any]:
+    """A body for the live release of that product, which asks for what its policy offers; else for the product document."""
+    today = SystemClock().now().date()
+    if Path(name).suffix == ".toml":
+        return invent_body(load_product(read_document("products", name)), today)
+    async with open_record(read_settings(os.environ)) as record:
+        try:
+            live = await load_live_release(record, name)
+        except NotFound:
+            return invent_body(await find_product(name), today)
+    return invent_body(live.product, today, usual_request(live.policy.policy, live.product))
+
+
+async def _shipped_policy(record: Record, model_hash: str, book: str) -> Policy:
+    """The shipped policy of the name of the product that the model was trained on."""
+    bundle = decode_bundle(await get_document(record, model_hash))
+    name = decode_product(await get_document(record, bundle.product_hash)).name
+    if name not in list_starters("policies"):
+        raise Refused(
+            f"no policy is shipped for product {name}: draft one (instant-credit policy draft --book {book} --model {model_hash} "
+            f"--to {name}.policy.toml), edit it, and give it with --policy"
+        )
+    return read_policy(read_starter("policies", name))

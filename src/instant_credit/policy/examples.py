@@ -24,10 +24,20 @@ def check_examples(policy: Policy, compiled: CompiledPolicy, product: Product) -
     door = Door(product)
     problems: list[str] = []
     for example in policy.examples:
-        facts = _read_facts(example, door)
-        found = facts if isinstance(facts, list) else _differences(example, _run(example, facts, compiled, product))
+        verdict = _judge(example, compiled, door)
+        found = verdict if isinstance(verdict, list) else _differences(example, verdict)
         problems.extend(f"example {example.name!r}: {text}" for text in found)
     return problems
+
+
+def run_example(example: Example, compiled: CompiledPolicy, product: Product) -> Verdict | list[str]:
+    """What the policy answers to an example, whatever the example expects; or what is wrong with its facts."""
+    return _judge(example, compiled, Door(product))
+
+
+def _judge(example: Example, compiled: CompiledPolicy, door: Door) -> Verdict | list[str]:
+    facts = _read_facts(example, door)
+    return facts if isinstance(facts, list) else _run(example, facts, compiled, door.product)
 
 
 def _read_facts(example: Example, door: Door) -> Facts | list[str]:

@@ -1,0 +1,145 @@
+"""`instant-credit policy draft` and `check`: a first policy out of a book, and whether an edited one holds together."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Final
+
+import click
+
+from instant_credit.commands.documents import NEWEST, find_newest_model, find_product, read_document
+from instant_credit.errors import Refused
+from instant_credit.policy.checks import check_policy
+from instant_credit.policy.document import read_policy
+from instant_credit.policy.drafting.assumptions import Assumptions
+from instant_credit.record.pool import open_record
+from instant_credit.settings import read_settings
+from instant_credit.underwriting.drafts import BookDraft, draft_from_book
+from instant_credit.units import PPM
+
+PERCENT: Final = click.FloatRange(0, 100)
+_DEFAULTS: Final = Assumptions()
+
+
+@click.group()
+def policy() -> None:
+    """Draft a policy from a book and a model; check an edited one."""
+
+
+@policy.command("draft")
+@click.option("--book", required=True, help="Book whose Cases say how risk, amounts and terms are spread.")
+@click.option("--model", "model_hash", default=NEWEST, show_default=True, help="Hash of a recorded model bundle.")
+@click.option("--to", "path", type=click.Path(path_type=Path, dir_okay=False), help="File; default: standard output.")
+@click.option(
+    "--approve-share",
+    type=PERCENT,
+    default=60.0,
+    show_default=True,
+    help="Approve this percentage of the book, the safest.",
+)
+@click.option(
+    "--decline-share",
+    type=PERCENT,
+    default=25.0,
+    show_default=True,
+    help="Decline this percentage of the book, the riskiest.",
+)
+@click.option(
+    "--loss",
+    type=PERCENT,
+    default=60.0,
+    show_default=True,
+    help="Percentage of the amount lent that is lost when a loan goes bad.",
+)
+@click.option("--cost", type=PERCENT, default=8.0, show_default=True, help="Funding and operation, percent a year.")
+@click.option("--margin", type=PERCENT, default=3.0, show_default=True, help="Profit, percent a year.")
+@click.option("--apr-max", type=PERCENT, default=36.0, show_default=True, help="No price above this, percent a year.")
+@click.option(
+    "--instalment-share",
+    type=PERCENT,
+    default=35.0,
+    show_default=True,
+    help="Percentage of income that the instalment may take.",
+)
+def draft(
+    *,
+    book: str,
+    model_hash: str,
+    path: Path | None,
+    approve_share: float,
+    decline_share: float,
+    loss: float,
+    cost: float,
+    margin: float,
+    apr_max: float,
+    instalment_share: float,
+) -> None:
+    """Write a first policy for the model's product, which `release make` takes as it is and people edit.
+
+    Cut-offs lie at shares of the book. Prices come from the expected loss, limits and terms from the book's own; what is assumed
+    stands in the file.
+    """
+    assumptions = Assumptions(
+        approve_share=approve_share / 100,
+        decline_share=decline_share / 100,
+        loss_given_default_ppm=_ppm(loss),
+        cost_ppm=_ppm(cost),
+        margin_ppm=_ppm(margin),
+        apr_ppm_max=_ppm(apr_max),
+        instalment_to_income_ppm_max=_ppm(instalment_share),
+    )
+    if path is not None and path.exists():
+        raise Refused(f"{path}: there is a file already; name another one, or delete it if nobody has edited it")
+    made = asyncio.run(_draft(book, model_hash, assumptions))
+    if path is None:
+        click.echo(made.draft.text, nl=False)
+    else:
+        path.write_text(made.draft.text, encoding="utf-8")
+    for line in _summarise(made, book, path):
+        click.echo(line, err=path is None)
+
+
+async def _draft(book: str, model_hash: str, assumptions: Assumptions) -> BookDraft:
+    async with open_record(read_settings(os.environ)) as record:
+        return await draft_from_book(
+            record,
+            book=book,
+            model_hash=await find_newest_model(record) if model_hash == NEWEST else model_hash,
+            assumptions=assumptions,
+        )
+
+
+def _summarise(made: BookDraft, book: str, path: Path | None) -> list[str]:
+    """What a person wants to read at the end."""
+    shares = ", ".join(f"{outcome.replace('_', '-')} {100 * share:.1f}%" for outcome, share in made.shares.items())
+    lines = [
+        f"Tried on {made.tried:,} Cases of {book}: {shares}.",
+        *(f"Look at this: {doubt}." for doubt in made.draft.doubts),
+    ]
+    if path is not None:
+        lines += [
+            f"Written: {path}. Read every line of it, edit it, and check it: instant-credit policy check {path}",
+            f"Then: instant-credit release make --book {book} --policy {path} --activate",
+        ]
+    return lines
+
+
+@policy.command("check")
+@click.argument("name", metavar="FILE")
+@click.option(
+    "--product",
+    "product_name",
+    help="Product: a shipped name or a TOML file; default: the newest recorded or else shipped one that the policy names.",
+)
+def check(name: str, product_name: str | None) -> None:
+    """Check the policy in FILE as a whole, worked examples included, and name everything that is wrong with it."""
+    found = read_policy(read_document("policies", name))
+    product = asyncio.run(find_product(found.product, product_name))
+    check_policy(found, product)
+    click.echo(
+        f"{name} is a policy for product {product.name}: {len(found.rules)} rules, {len(found.examples)} examples hold."
+    )
+
+
+def _ppm(percent: float) -> int:
+    return round(percent * PPM / 100)

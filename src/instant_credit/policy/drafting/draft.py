@@ -1,0 +1,102 @@
+"""A first policy out of a book's risk and stated assumptions. It loads, passes its checks and holds its own examples."""
+
+from collections.abc import Callable
+from math import inf
+
+from msgspec import Struct
+
+from instant_credit.application.product import Product
+from instant_credit.errors import require
+from instant_credit.policy.checks import load_policy
+from instant_credit.policy.document import Affordability, Policy
+from instant_credit.policy.drafting.assumptions import Assumptions
+from instant_credit.policy.drafting.book import BookRisk, weighted_quantile
+from instant_credit.policy.drafting.cut_offs import ChosenCutOffs, choose_cut_offs
+from instant_credit.policy.drafting.examples import with_examples
+from instant_credit.policy.drafting.grid import PricedBand, choose_amounts, make_bands
+from instant_credit.policy.drafting.reasons import draft_reasons
+from instant_credit.policy.drafting.text import write_policy
+
+
+class Draft(Struct, frozen=True, kw_only=True):
+    """The policy, its TOML with a comment beside each line, and what whoever edits it should look at first."""
+
+    policy: Policy
+    text: str
+    doubts: tuple[str, ...]
+
+
+def draft_policy(
+    product: Product, risk: BookRisk, assumptions: Assumptions, decline_ppm_min: Callable[[int], int]
+) -> Draft:
+    """The draft, the same for the same book.
+
+    Parameters
+    ----------
+    decline_ppm_min : the lowest decline_from_ppm with which a release can give reasons, for an approve_below_ppm.
+
+    Raises
+    ------
+    Refused : no policy for this product can come out of this book.
+    """
+    attributes = {a.name: a for a in product.attributes}
+    roles = product.roles
+    is_priced = roles.amount is not None and roles.term is not None
+    term = weighted_quantile(risk.terms_months, risk.weights, 0.5) if is_priced else 0
+    chosen = choose_cut_offs(
+        risk,
+        assumptions,
+        pd_ppm_at_cap=assumptions.pd_ppm_at_cap(term) if is_priced else inf,
+        decline_ppm_min=decline_ppm_min,
+    )
+    amounts, bands = None, tuple[PricedBand, ...]()
+    if roles.amount is not None and roles.term is not None:
+        amount = attributes[roles.amount]
+        amounts = choose_amounts(risk, amount, attributes[roles.term])
+        bands = make_bands(risk, assumptions, amounts, chosen.cut_offs.approve_below_ppm, amount)
+    drafted = draft_reasons(product)
+    policy = Policy(
+        name=product.name,
+        product=product.name,
+        title=product.title,
+        apr_ppm_max=assumptions.apr_ppm_max if is_priced else None,
+        model_variables_known_min=_known_min(risk),
+        cut_offs=chosen.cut_offs,
+        amounts=amounts,
+        affordability=(
+            Affordability(instalment_to_income_ppm_max=assumptions.instalment_to_income_ppm_max)
+            if product.has_affordability
+            else None
+        ),
+        exits=drafted.exits,
+        grid=tuple(one.band for one in bands),
+        rules=drafted.rules,
+        reasons=drafted.reasons,
+        examples=(),
+    )
+    policy = with_examples(policy, product, risk.latest_on)
+    text = write_policy(policy, product, risk, assumptions, bands)
+    require(load_policy(text, product) == policy, "the draft's text says what the draft says")
+    return Draft(policy=policy, text=text, doubts=tuple(_doubts(chosen, bands, assumptions)))
+
+
+def _known_min(risk: BookRisk) -> int:
+    """Half of what all but the thinnest hundredth of the book tells: below that a score means little."""
+    return -(-weighted_quantile(risk.known, risk.weights, 0.01) // 2)
+
+
+def _doubts(chosen: ChosenCutOffs, bands: tuple[PricedBand, ...], assumptions: Assumptions) -> list[str]:
+    doubts = []
+    if chosen.is_lowered_by_cap:
+        doubts.append("fewer are approved than the share asked for: beyond this pd the price would pass apr_ppm_max")
+    capped = sum(one.unbounded_ppm > assumptions.apr_ppm_max for one in bands)
+    if capped:
+        doubts.append(
+            f"{capped} of {len(bands)} bands are priced at apr_ppm_max, which does not earn their expected loss: "
+            "raise the cap, lower the costs, or approve fewer"
+        )
+    if chosen.is_raised_by_reference:
+        doubts.append(
+            "decline_from_ppm is above the share asked for: below it a decline might have no reason against the reference population"
+        )
+    return doubts

@@ -1,0 +1,192 @@
+"""Edge. A first policy out of a book in the record: its Cases are scored by the model, and the draft is tried out on some of them.
+
+book + model -> Cases in chunks -> raw scores, pds, amounts, terms, weights -> draft -> tried on a sample of the same Cases
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Final
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from instant_credit.application.document import decode_product
+from instant_credit.application.product import Product
+from instant_credit.decision.case import Case, build_case_features
+from instant_credit.errors import Refused
+from instant_credit.features.program import compile_features
+from instant_credit.policy.document import Policy
+from instant_credit.policy.drafting.assumptions import Assumptions
+from instant_credit.policy.drafting.book import BookRisk
+from instant_credit.policy.drafting.draft import Draft, draft_policy
+from instant_credit.policy.evaluate import evaluate
+from instant_credit.policy.operands import Catalogue, compile_read
+from instant_credit.policy.program import compile_policy
+from instant_credit.policy.verdict import Outcome
+from instant_credit.record.documents import get_document
+from instant_credit.record.pool import Record
+from instant_credit.record.rows import StoredCase
+from instant_credit.score.bundle import Bundle, decode_bundle
+from instant_credit.score.calibration import Calibration, estimate_pds, pd_to_ppm, tabulate_calibrations
+from instant_credit.score.model import compile_model, score_rows
+from instant_credit.underwriting.releases import read_cases
+from instant_credit.units import PPM, Ppm
+
+TRIED_CASES_MAX: Final = 4_000
+# Log-odds that keep a decline clear of the reference population, twice what composing a release asks for.
+REFERENCE_GAP: Final = 2e-6
+# Beyond this a pd is far below one in a million, and its exponential near the end of float64.
+LOG_ODDS_MAX: Final = 100.0
+
+
+class BookDraft(Struct, frozen=True, kw_only=True):
+    """The draft and what it would have answered: share of the tried Cases by outcome, `tried` of them."""
+
+    draft: Draft
+    product: Product
+    shares: Mapping[Outcome, float]
+    tried: int
+
+
+async def draft_from_book(
+    record: Record,
+    *,
+    book: str,
+    model_hash: str,
+    assumptions: Assumptions,
+    progress: Callable[[int], None] = lambda _: None,
+) -> BookDraft:
+    """A policy for the model's product out of the book's Cases; the same book gives the same draft.
+
+    Raises
+    ------
+    NotFound : the model, its product or the book is not in the record.
+    Refused : the book holds no Case that the model reads, or no policy can come out of it.
+    """
+    bundle = decode_bundle(await get_document(record, model_hash))
+    product = decode_product(await get_document(record, bundle.product_hash))
+    gathered = _Gathered(product, bundle)
+    async for chunk in read_cases(record, book, product, progress):
+        gathered.add(chunk)
+    risk, raws = gathered.finish(book, model_hash)
+
+    def decline_ppm_min(approve_below_ppm: int) -> int:
+        return lowest_decline(float(np.median(raws[risk.pds_ppm < approve_below_ppm])), bundle.calibrations)
+
+    draft = draft_policy(product, risk, assumptions, decline_ppm_min)
+    shares = try_policy(draft.policy, product, gathered.kept)
+    return BookDraft(draft=draft, product=product, shares=shares, tried=len(gathered.kept))
+
+
+def lowest_decline(raw_score: float, calibrations: tuple[Calibration, ...]) -> int:
+    """The lowest decline_from_ppm that declines this raw score under none of the model's calibrations.
+
+    A release's reference population leaves out whoever some segment's calibration would decline; at this cut-off the safer half of
+    the approved, up to `raw_score`, stays in.
+
+    Raises
+    ------
+    Refused : there is none.
+    """
+    log_odds = max(one.intercept + one.slope * (raw_score + REFERENCE_GAP) for one in calibrations)
+    lowest = math.floor(PPM / (1 + math.exp(-max(log_odds, -LOG_ODDS_MAX)))) + 2
+    if lowest >= PPM:
+        raise Refused(
+            "policy draft: the model calls nearly every Case of the book a certain default; look at its report"
+        )
+    return lowest
+
+
+class _Kept(Struct, frozen=True, kw_only=True):
+    """A Case on which the draft is tried."""
+
+    case: Case
+    pd_ppm: Ppm
+    known: int
+    weight: float
+
+
+class _Gathered:
+    """What the chunks of a book add up to. Every so many-th Case is kept; the step doubles when too many are."""
+
+    def __init__(self, product: Product, bundle: Bundle) -> None:
+        self._program = compile_features(product)
+        self._model = compile_model(bundle.tables)
+        self._bundle = bundle
+        self._calibrations = tabulate_calibrations(bundle.calibration, bundle.segment_calibrations)
+        self._is_category = np.array([v.op == "category" for v in product.model_variables])
+        catalogue, roles = Catalogue(product), product.roles
+        self._reads = [
+            compile_read(catalogue.attribute_operand(name))
+            for name in (roles.amount, roles.term)
+            if product.is_priced and name is not None
+        ]
+        self._columns: list[tuple[NDArray[np.float64], NDArray[np.int64]]] = []
+        self._latest_on = date.min
+        self._seen = 0
+        self._step = 1
+        self.kept: list[_Kept] = []
+
+    def add(self, chunk: list[tuple[StoredCase, Case]]) -> None:
+        """Score the Cases of a chunk; a Case without what the policy would price with is left out."""
+        cases, weights, asked = [], [], []
+        for stored, case in chunk:
+            told = [read(case.facts, ()) for read in self._reads]
+            if None not in told:
+                cases.append(case)
+                weights.append(stored.sampling_weight)
+                asked.append(told)
+        if not cases:
+            return
+        matrix = build_case_features(self._program, cases).model
+        raws = score_rows(self._model, matrix)
+        position = self._bundle.segment_position
+        codes = None if position < 0 else np.ascontiguousarray(matrix[:, position])
+        pds = [pd_to_ppm(pd) for pd in estimate_pds(self._calibrations, raws, codes).tolist()]
+        known = np.where(self._is_category, matrix >= 0, ~np.isnan(matrix)).sum(axis=1)
+        whole = np.column_stack([pds, known, np.array(asked, dtype=np.int64).reshape(len(cases), -1)]).astype(np.int64)
+        self._columns.append((np.column_stack([raws, weights]), whole))
+        self._latest_on = max(self._latest_on, *(case.as_of for case in cases))
+        for case, pd, count, weight in zip(cases, pds, known.tolist(), weights, strict=True):
+            self._keep(_Kept(case=case, pd_ppm=pd, known=count, weight=weight))
+
+    def _keep(self, kept: _Kept) -> None:
+        if self._seen % self._step == 0:
+            self.kept.append(kept)
+        self._seen += 1
+        if len(self.kept) > TRIED_CASES_MAX:
+            self.kept = self.kept[::2]
+            self._step *= 2
+
+    def finish(self, book: str, model_hash: str) -> tuple[BookRisk, NDArray[np.float64]]:
+        """The book's risk, and raw scores float64[n] in the same order."""
+        if not self._columns:
+            raise Refused(f"policy draft: no Case of book {book} tells amount and term")
+        floats = np.concatenate([one for one, _ in self._columns])
+        whole = np.concatenate([one for _, one in self._columns])
+        amounts, terms = (whole[:, 2], whole[:, 3]) if self._reads else (whole[:0, 0], whole[:0, 0])
+        risk = BookRisk(
+            book=book,
+            model_hash=model_hash,
+            pds_ppm=whole[:, 0],
+            weights=floats[:, 1],
+            known=whole[:, 1],
+            amounts_cents=amounts,
+            terms_months=terms,
+            latest_on=self._latest_on,
+        )
+        return risk, floats[:, 0]
+
+
+def try_policy(policy: Policy, product: Product, kept: list[_Kept]) -> Mapping[Outcome, float]:
+    """Share of the Cases, by weight, that `policy` gives each outcome."""
+    compiled = compile_policy(policy, product)
+    values = build_case_features(compile_features(product), [one.case for one in kept]).values
+    weights = dict.fromkeys(Outcome, 0.0)
+    for one, row in zip(kept, values, strict=True):
+        pd = one.pd_ppm if one.known >= policy.model_variables_known_min else None
+        weights[evaluate(compiled, one.case.facts, row.tolist(), pd).outcome] += one.weight
+    total = sum(weights.values())
+    return {outcome: weight / total for outcome, weight in weights.items()}
