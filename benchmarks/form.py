@@ -1,68 +1,139 @@
-"""The one form of a benchmark: cases with raw nanosecond samples, one JSON object a suite, a table for people."""
+"""The one form of a benchmark: cases with raw samples, one JSON object a suite, a table for people.
+
+Samples are kept whole, as nanoseconds of one call (bytes, for a size). A case's calls take turns in rounds: every round holds the same
+number of calls of one kind, so that a ratio can be read round by round. `times_ours` of a peer is the median, over the rounds, of
+(the peer's median of the round / our median of the same round), so what slows the whole machine for a while cancels out.
+
+A rate (`rows_per_s`) is told at the same percentiles of time as a latency: its p99 is the rate that 99 of 100 calls reach.
+"""
 
 import gc
 import gzip
 import json
 import platform
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from instant_credit.commands.tables import print_table
 
-PACKAGES = ("numpy", "numba", "llvmlite", "msgspec", "catboost", "shap", "litestar", "asyncpg")
+# What a suite may measure or stand on; one that is not there is told as null, and the tables say that it is left out.
+PACKAGES = (
+    ("numpy",),
+    ("numba",),
+    ("llvmlite",),
+    ("msgspec",),
+    ("litestar",),
+    ("asyncpg",),
+    ("catboost",),
+    ("shap",),
+    ("onnxruntime",),
+    ("lightgbm",),
+    ("xgboost-cpu", "xgboost"),
+)
 PERCENTILES = (("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99_9", 99.9), ("max", 100.0))
+UNITS = {"us": 1e3, "ms": 1e6, "s": 1e9, "MiB": float(1 << 20)}
+ROWS_PER_S = "rows_per_s"
+FLUSH_BYTES_MIN = 64 << 20
+
+Call = Callable[[int], object]
 
 
 @dataclass
 class Case:
-    """What was timed: `ours` and each peer hold raw samples in nanoseconds."""
+    """What was timed: `ours` and each peer hold raw samples, in nanoseconds (bytes where the unit is MiB).
+
+    `rounds` says in how many rounds the samples were taken, equally many in each; `rows`, for a rate, how many rows a call of whom
+    answers (of ours: "ours"), 1 where it is not said.
+    """
 
     name: str
     ours: list[int]
     peers: dict[str, list[int]] = field(default_factory=dict)
     checks: dict[str, bool | float] = field(default_factory=dict)
+    unit: str = "us"
+    rounds: int = 1
+    rows: Mapping[str, int] = field(default_factory=dict)
 
     def summary(self) -> dict[str, object]:
-        """The case in the form that is published, in microseconds."""
+        """The case in the form that is published."""
         return {
             "case": self.name,
-            "unit": "us",
-            "ours": summarise(self.ours),
-            "peers": {name: summarise(samples) for name, samples in self.peers.items()},
+            "unit": self.unit,
+            "ours": self.summarise("ours"),
+            "peers": {who: {**self.summarise(who), "times_ours": self.times_ours(who)} for who in self.peers},
             "checks": self.checks,
         }
 
+    def summarise(self, who: str) -> dict[str, float]:
+        """Exact percentiles of the samples of `who` in the case's unit."""
+        samples = self.samples()[who]
+        array = np.sort(np.asarray(samples, np.float64))
+        at = {name: float(np.percentile(array, q, method="higher")) for name, q in PERCENTILES}
+        if self.unit == ROWS_PER_S:
+            found = {name: round(self.rows.get(who, 1) * 1e9 / value, 3) for name, value in at.items()}
+        else:
+            found = {name: round(value / UNITS[self.unit], 3) for name, value in at.items()}
+        return {**found, "n": len(samples), "rounds": self.rounds}
 
-def summarise(samples: list[int]) -> dict[str, float]:
-    """Exact percentiles of raw samples, in microseconds."""
-    array = np.sort(np.asarray(samples, np.float64)) / 1000
-    found = {name: round(float(np.percentile(array, q, method="higher")), 3) for name, q in PERCENTILES}
-    return {**found, "n": len(samples)}
+    def times_ours(self, who: str) -> float:
+        """How many times our time (or size) `who` takes for a row: the median over the rounds."""
+        ratios = self._by_round(who) / self._by_round("ours")
+        return float(f"{float(np.median(ratios)):.4g}")
+
+    def samples(self) -> dict[str, list[int]]:
+        """Everybody's raw samples, ours first."""
+        return {"ours": self.ours, **self.peers}
+
+    def _by_round(self, who: str) -> NDArray[np.float64]:
+        samples = np.asarray(self.samples()[who], np.float64).reshape(self.rounds, -1)
+        medians: NDArray[np.float64] = np.median(samples, axis=1) / self.rows.get(who, 1)
+        return medians
 
 
 def time_interleaved(
-    calls: dict[str, Callable[[int], object]], rounds: int, per_round: int, warmup: int = 50
+    calls: Mapping[str, Call],
+    rounds: int,
+    per_round: int | Mapping[str, int],
+    warmup: int = 50,
+    before: Callable[[], object] | None = None,
 ) -> dict[str, list[int]]:
-    """Time each call by itself, the calls taking turns; call `i` gets the running number, so that inputs rotate."""
+    """Time each call by itself, the calls taking turns.
+
+    Parameters
+    ----------
+    calls : by name; a call gets the running number of its own calls, so that inputs rotate.
+    rounds : every call has its turn in each, the first one moving on from round to round.
+    per_round : how often a call is made in a turn; by name where that differs.
+    warmup : untimed calls beforehand, at most as many as in a turn.
+    before : runs untimed before each timed call.
+    """
+    counts = {name: per_round if isinstance(per_round, int) else per_round[name] for name in calls}
     samples: dict[str, list[int]] = {name: [] for name in calls}
-    for call in calls.values():
-        for i in range(warmup):
+    for name, call in calls.items():
+        for i in range(min(warmup, counts[name])):
             call(i)
+    names = list(calls)
+    gc.collect()
     gc.disable()
     try:
         for turn in range(rounds):
-            for name, call in calls.items():
-                kept = samples[name]
-                for i in range(turn * per_round, (turn + 1) * per_round):
+            first = turn % len(names)
+            for name in (*names[first:], *names[:first]):
+                call, kept = calls[name], samples[name]
+                for i in range(turn * counts[name], (turn + 1) * counts[name]):
+                    if before is not None:
+                        before()
                     started = time.perf_counter_ns()
                     call(i)
                     kept.append(time.perf_counter_ns() - started)
@@ -70,6 +141,22 @@ def time_interleaved(
     finally:
         gc.enable()
     return samples
+
+
+def make_flush() -> Callable[[], object]:
+    """What empties the processor's caches of anything else: it writes to a buffer twice as large as the largest of them."""
+    largest = max([cache_bytes(), FLUSH_BYTES_MIN // 2])
+    buffer = np.zeros(2 * largest // 8, np.int64)
+    return lambda: np.add(buffer, 1, out=buffer)
+
+
+def cache_bytes() -> int:
+    """Size of the processor's largest cache; 0 where the system does not tell."""
+    found = [0]
+    for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
+        told = path.read_text().strip()
+        found.append(int(told.rstrip("KMG")) << {"K": 10, "M": 20, "G": 30}.get(told[-1:], 0))
+    return max(found)
 
 
 def machine() -> dict[str, object]:
@@ -85,10 +172,32 @@ def machine() -> dict[str, object]:
     return {
         "cpu": model,
         "cores": cores,
+        "cache_mib": cache_bytes() >> 20,
         "cpu_flags": sorted(kept),
         "python": platform.python_version(),
         "system": platform.system(),
     }
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of what is measured or stood on, the C++ compiler among them; None where it is not installed."""
+    found: dict[str, str | None] = {}
+    for names in PACKAGES:
+        told = [(name, one) for name in names if (one := _version(name)) is not None]
+        name, one = told[0] if told else (names[-1], None)
+        found[name] = one
+    found["g++"] = None
+    if (compiler := shutil.which("g++")) is not None:
+        asked = subprocess.run([compiler, "-dumpfullversion"], capture_output=True, text=True, check=False)
+        found["g++"] = asked.stdout.strip()
+    return found
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def commit() -> str:
@@ -113,30 +222,30 @@ def publish(suite: str, cases: list[Case], seed: int, out: Path | None) -> list[
         "suite": suite,
         "commit": commit(),
         "machine": machine(),
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": versions(),
         "seed": seed,
         "cases": [case.summary() for case in cases],
     }
-    console = Console(file=sys.stdout)
-    console.print(f"{suite} on {body['machine']}")
-    table = Table("case", "who", *(name for name, _ in PERCENTILES), "n", "checks")
-    for case in cases:
-        for who, samples in {"ours": case.ours, **case.peers}.items():
-            found = summarise(samples)
-            checks = ", ".join(f"{k}={v}" for k, v in case.checks.items()) if who == "ours" else ""
-            table.add_row(
-                case.name, who, *(f"{found[name]:,.1f}" for name, _ in PERCENTILES), f"{found['n']:,}", checks
-            )
-    print_table(table)
+    console = Console(file=sys.stdout, highlight=False, markup=False)
+    console.print(f"{suite} on {body['machine']}", soft_wrap=True)
+    _print_cases(cases)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(body, indent=2) + "\n")
-        raw = {
-            f"{case.name}|{who}": samples
-            for case in cases
-            for who, samples in {"ours": case.ours, **case.peers}.items()
-        }
+        raw = {f"{case.name}|{who}": samples for case in cases for who, samples in case.samples().items()}
         with gzip.open(out.with_suffix(".raw.json.gz"), "wt") as file:
             json.dump(raw, file)
         console.print(f"written: {out}")
     return [f"{case.name}: {name}" for case in cases for name, found in case.checks.items() if found is False]
+
+
+def _print_cases(cases: list[Case]) -> None:
+    table = Table("case", "who", "unit", *(name for name, _ in PERCENTILES), "n", "times ours", "checks")
+    for case in cases:
+        for who in case.samples():
+            found = case.summarise(who)
+            checks = ", ".join(f"{k}={v}" for k, v in case.checks.items()) if who == "ours" else ""
+            ratio = "" if who == "ours" else f"{case.times_ours(who):,g}"
+            told = (f"{found[name]:,.1f}" for name, _ in PERCENTILES)
+            table.add_row(case.name, who, case.unit, *told, f"{found['n']:,}", ratio, checks)
+    print_table(table)
