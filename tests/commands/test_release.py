@@ -1,5 +1,6 @@
 import asyncio
 import json
+import re
 from random import Random
 
 import pytest
@@ -17,6 +18,7 @@ from instant_credit.record.commit import commit_entries
 from instant_credit.record.documents import put_document
 from instant_credit.record.pool import open_record
 from instant_credit.record.shipped import read_starter
+from tests.decision.bad_releases import BAD
 from tests.lender import documents
 from tests.lending import AS_OF, invent_values
 from tests.record.entries import make_entry
@@ -88,3 +90,21 @@ def test_a_policy_that_is_not_there_or_is_no_text_is_told_so(call, tmp_path):
         told = call("make", "--book", "tape", "--policy", str(place)).exception
         assert isinstance(told, Refused)
         assert "shipped policies: personal_loan" in str(told)
+
+
+def test_what_does_not_prove_itself_is_not_activated_and_says_why(call, settings):
+    bad = {name: (make(), words) for name, (make, words) in BAD.items()}
+
+    async def record_them():
+        async with open_record(settings) as record:
+            for made, _ in bad.values():
+                for kind, raw in made.parts:
+                    await put_document(record, kind, raw, ACTOR)
+
+    asyncio.run(record_them())
+    for made, words in bad.values():
+        for command in ("activate", "show"):
+            told = call(command, made.release_hash).exception
+            assert isinstance(told, Refused)
+            assert re.search(words, str(told))
+    assert "yes" not in call("list").output

@@ -11,7 +11,7 @@ from tests.decision.world import release
 from tests.policy.documents import product
 
 VARIABLES = product().model_variables
-SEEN = [float("nan")] * len(VARIABLES)
+SEEN = [-1.0 if v.op == "category" else float("nan") for v in VARIABLES]
 FALLBACK = Reason(number=9, code="REVIEW", family="review", text="A person looks at it.")
 
 

@@ -132,8 +132,10 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
 
 
 def _log_not_loaded(missed: NotLoaded) -> None:
+    # What this package refuses it says in words of its own, about documents only.
+    reason = {"reason": str(missed.error)} if isinstance(missed.error, InstantCreditError) else {}
     structlog.get_logger("instant_credit.releases").error(
-        "release_not_loaded", product=missed.product, release_hash=missed.release_hash, exc_info=missed.error
+        "release_not_loaded", product=missed.product, release_hash=missed.release_hash, exc_info=missed.error, **reason
     )
 
 
