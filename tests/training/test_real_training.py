@@ -15,7 +15,9 @@ from instant_credit.record.shipped import read_starter
 from instant_credit.score.bundle import encode_bundle
 from instant_credit.training.dataset import gather_training_set
 from instant_credit.training.fitting.fit import FitParameters, fit_model
-from instant_credit.training.report.page import encode_report, make_report, render_page
+from instant_credit.training.report.basis import make_basis
+from instant_credit.training.report.contents import encode_report, make_report
+from instant_credit.training.report.page import render_page
 from instant_credit.training.tapes.importing import TapeImport, import_tape
 from instant_credit.training.tapes.mapping import load_mapping
 from instant_credit.training.plans import ByDate
@@ -49,7 +51,9 @@ async def test_a_model_of_real_loans_beats_the_scorecard_and_can_be_made_again(r
     before = int(np.searchsorted(training_set.days, days_from_date(plan.test_from)))
     again = fit_model(training_set.matrix[:before], training_set.labels[:before], training_set.columns, FitParameters())
     assert encode_bundle(msgspec.structs.replace(training.bundle, tables=again.tables)) == training.bundle_raw
-    page = render_page(make_report(training), training) + encode_report(make_report(training)).decode()
+    basis = make_basis(training)
+    report = make_report(basis)
+    page = render_page(report, basis) + encode_report(report).decode()
     for column in ("desc", "title", "emp_title"):
         texts = {text for text in tape[column].drop_nulls().to_list() if len(text) > 30}
         assert not any(text in page for text in texts), column

@@ -115,7 +115,7 @@ async def _train(settings: Settings, request: _Request) -> tuple[Training, Repor
                 actor=ACTOR,
                 progress=show,
             )
-    return training, write_report(training, folder)
+            return training, write_report(training, folder, show)
 
 
 async def _find_product(record: Record, request: _Request) -> Product:

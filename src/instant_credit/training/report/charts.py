@@ -14,8 +14,8 @@ from instant_credit.training.report.gains import BAND_POINTS, trace_gains
 from instant_credit.training.report.groups import Group, Scored
 from instant_credit.training.report.svg import FAINT, OURS, THEIRS, draw
 
-_WIDE: Final = (9.4, 3.1)
-_NAMES_UPRIGHT_MAX: Final = 10
+_WIDE: Final = (12.0, 3.3)
+_NAMES_UPRIGHT_MAX: Final = 14
 
 Floats = NDArray[np.float64]
 
@@ -149,4 +149,5 @@ def _in_percent(axes: Axes, *, x_too: bool = False) -> None:
 
 def _name_places(axes: Axes, names: Sequence[str]) -> None:
     upright = len(names) <= _NAMES_UPRIGHT_MAX
+    axes.set_xlim(-0.5, len(names) - 0.5)
     axes.set_xticks(range(len(names)), names, rotation=0 if upright else 45, ha="center" if upright else "right")

@@ -74,14 +74,14 @@ class DataTold(Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
-    base : in words, the loans that drift is counted from.
+    compared : in words, which loans are compared with which; empty where the book has neither dates nor loans apart.
     drift_loans : how many loans drift was counted on, a sample of a very large book.
     score_drift, drift : of the raw score, each by a model that did not see the loan; of each model variable, the largest first.
     """
 
     is_weighted: bool
     vintages: tuple[VintageCount, ...]
-    base: str
+    compared: str
     drift_loans: int
     psi_watch: float = PSI_WATCH
     psi_act: float = PSI_ACT
@@ -236,21 +236,22 @@ def _tell_data(basis: Basis) -> DataTold:
                 bad_rate=measure_bad_rate(labels, training_set.weights[mask]),
             )
         )
-    base = "the loans fitted on, against the test loans"
-    if not split.is_later.any():
-        base = (
-            "all loans: the book has no dates and no loans apart from those fitted on, so there is nothing to compare"
+    compared = ""
+    if split.is_later.any():
+        by_half = isinstance(training.plan, ByFolds)
+        compared = (
+            "the earlier half of the loans with the later half"
+            if by_half
+            else "the loans fitted on with the test loans"
         )
-    elif isinstance(training.plan, ByFolds):
-        base = "the earlier half of the loans, against the later half"
     return DataTold(
         is_weighted=training_set.is_weighted,
         vintages=tuple(counts),
-        base=base,
+        compared=compared,
         drift_loans=len(basis.compared_rows),
         score_drift=measure_drift("score", basis.raws_compared, split),
         drift_vintages=split.vintages.names if split.vintages.count > 1 else (),
-        drift=tuple(sorted(drift, key=lambda one: (-one.psi_max, one.name))),
+        drift=tuple(sorted(drift, key=lambda one: (-one.size, one.name))),
     )
 
 

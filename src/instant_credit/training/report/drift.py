@@ -57,9 +57,17 @@ class VariableDrift(Struct, frozen=True, kw_only=True):
     missing_by_vintage: tuple[float, ...]
 
     @property
-    def psi_max(self) -> float:
-        """The largest index of all."""
-        return max([0.0 if self.psi is None else self.psi.value, *(psi.value for psi in self.psi_by_vintage)])
+    def size(self) -> float:
+        """The index between base and later loans; without it the largest that exceeds chance."""
+        if self.psi is not None:
+            return self.psi.value
+        return max((psi.value for psi in self.psi_by_vintage if psi.value > psi.chance), default=0.0)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether some loan has the variable, or had it."""
+        shares = (self.missing_share, self.missing_share_later, *self.missing_by_vintage)
+        return any(share is not None and share < 1.0 for share in shares)
 
 
 class Split(Struct, frozen=True, kw_only=True, eq=False):

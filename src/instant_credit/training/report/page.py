@@ -85,9 +85,9 @@ def render_page(report: Report, basis: Basis) -> str:
         title=basis.training.training_set.product.title,
         largest_importance=max((variable.importance for variable in report.variables), default=0.0) or 1.0,
         directions={told.name: told for told in report.directions},
+        drift=[one for one in report.data.drift if one.is_told][:_DRIFT_SHOWN],
         moved_missing=[one for one in report.data.drift if _moves(one.missing_by_vintage)],
         segment_names=() if segment is None else columns.categories[columns.names.index(segment)],
-        drift_shown=_DRIFT_SHOWN,
         reasons_shown=_REASONS_SHOWN,
     )
 
@@ -127,7 +127,7 @@ def _signed_text(value: float, decimals: int = 3) -> str:
 
 
 def _words_text(name: str) -> str:
-    return name.replace("_", " ")
+    return name.removesuffix("_cents").replace("_", " ")
 
 
 def _whole_text(count: int) -> str:

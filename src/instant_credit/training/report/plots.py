@@ -12,8 +12,8 @@ from typing import Any, Final
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
-import shap
 from markupsafe import Markup
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from instant_credit.application.product import Product, Variable
@@ -34,7 +34,11 @@ _GREYS: Final = {
     "#cccccc": FAINT,
     "#bbbbbb": FAINT,
 }
-_AXIS: Final = "contribution to the log-odds of default"
+_AXIS: Final = "contribution (log-odds)"
+_FEW_VALUES: Final = 20
+_JITTER: Final = 0.3
+_MARGIN: Final = 0.04
+_TICKS: Final = 5
 
 Floats = NDArray[np.float64]
 
@@ -60,7 +64,7 @@ class Drawn:
     def title(self, variable: Variable) -> str:
         """The variable with the unit that `data` has it in."""
         unit = self.product.currency if variable.unit == "cents" else variable.unit
-        name = variable.name.replace("_", " ")
+        name = variable.name.removesuffix("_cents").replace("_", " ")
         return name if unit in {"number", "category", "flag", "count", ""} else f"{name} ({unit})"
 
 
@@ -72,7 +76,7 @@ def draw_beeswarm(drawn: Drawn, told: Sequence[VariableTold]) -> Markup:
     for place, j in enumerate(leading):
         if drawn.variables[j].op == "category":
             data[:, place] = "category"
-    explanation = shap.Explanation(
+    explanation = _shap().Explanation(
         values=drawn.contributions[:, leading],
         base_values=np.full(len(data), drawn.expected),
         data=data,
@@ -80,7 +84,7 @@ def draw_beeswarm(drawn: Drawn, told: Sequence[VariableTold]) -> Markup:
     )
     with _drawing("beeswarm"):
         figure, axes = plt.subplots(figsize=(8.6, 0.34 * len(leading) + 1.2), layout="constrained")
-        shap.plots.beeswarm(
+        _shap().plots.beeswarm(
             explanation,
             max_display=len(leading),
             order=np.arange(len(leading)),
@@ -106,7 +110,7 @@ def draw_dependence(drawn: Drawn, name: str) -> Markup:
     variable = drawn.variables[j]
     values, contributions = drawn.data[:, j], drawn.contributions[:, j]
     is_known = values >= 0 if variable.op == "category" else ~np.isnan(values)
-    explanation = shap.Explanation(
+    explanation = _shap().Explanation(
         values=contributions[is_known],
         base_values=drawn.expected,
         data=values[is_known],
@@ -116,7 +120,16 @@ def draw_dependence(drawn: Drawn, name: str) -> Markup:
     chart = f"dependence-{name.replace('_', '-')}"
     with _drawing(chart):
         figure, axes = plt.subplots(figsize=SIZE, layout="constrained")
-        shap.plots.scatter(explanation, ax=axes, hist=True, dot_size=9, alpha=0.6, show=False)
+        # Points of few values are spread sideways, so that they do not hide each other.
+        few = np.unique(values[is_known])
+        step = float(np.diff(few).min()) if len(few) <= _FEW_VALUES else 0.0
+        jitter = min(_JITTER, _MARGIN * float(np.ptp(few)) / step) if step else 0.0
+        _shap().plots.scatter(explanation, ax=axes, x_jitter=jitter, dot_size=9, alpha=0.6, show=False)
+        if variable.op != "category":
+            room = jitter * step + _MARGIN * float(np.ptp(few))
+            axes.set_xlim(float(few[0]) - room, float(few[-1]) + room)
+            axes.xaxis.set_major_locator(MaxNLocator(_TICKS))
+            axes.xaxis.set_major_formatter("{x:,.6g}")
         axes.set_xlabel(drawn.title(variable), fontsize=10)
         axes.set_ylabel(_AXIS, fontsize=10)
         for one in figure.axes:
@@ -135,7 +148,7 @@ def can_draw_dependence(drawn: Drawn, name: str) -> bool:
 
 def draw_case(case: CaseTold, number: int) -> Markup:
     """One loan's way from the reference's mean to its score, variable by variable."""
-    explanation = shap.Explanation(
+    explanation = _shap().Explanation(
         values=np.array([part.contribution for part in case.parts]),
         base_values=case.expected_log_odds,
         data=np.array([part.value for part in case.parts], dtype=object),
@@ -143,14 +156,13 @@ def draw_case(case: CaseTold, number: int) -> Markup:
     )
     name = f"case-{number}"
     with _drawing(name):
-        figure = plt.figure(layout="constrained")
-        shap.plots.waterfall(explanation, max_display=CASE_VARIABLES, show=False)
-        figure.set_size_inches(8.6, 0.36 * min(len(case.parts), CASE_VARIABLES) + 1.3)
+        figure = plt.figure()
+        _shap().plots.waterfall(explanation, max_display=CASE_VARIABLES, show=False)
         for axes in figure.axes:
             axes.grid(visible=False)
             axes.tick_params(labelsize=10)
         label = f"Waterfall of a loan {case.kind}: from {case.expected_log_odds:.2f} to {case.raw:.2f} log-odds; its table holds the figures."
-        return save(figure, name, label, _GREYS)
+        return save(figure, name, label, _GREYS, is_tight=True)
 
 
 def _category_names(drawn: Drawn, variable: Variable, values: Floats) -> NDArray[Any] | None:
@@ -158,6 +170,15 @@ def _category_names(drawn: Drawn, variable: Variable, values: Floats) -> NDArray
         return None
     attribute = next(a for a in drawn.product.attributes if a.name == variable.of[0])
     return np.array([category_text(attribute, int(code)) for code in values], dtype=object)
+
+
+def _shap() -> Any:
+    """The library, imported when it first draws: it takes seconds."""
+    with warnings.catch_warnings():
+        # Importing it prepares its plots with a function that matplotlib will drop.
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        import shap
+    return shap
 
 
 @contextmanager

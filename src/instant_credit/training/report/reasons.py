@@ -2,10 +2,11 @@
 
 *interventional*  what decisions use: a variable's mean effect when applicants of the reference take its place; its mean over the
                   reference is 0, so what is above 0 is adverse.
-*path-dependent*  what a tree would say without the variable is the mean over the training loans that took the same path; the mean
-                  contribution of the same reference is taken off.
+*path-dependent*  what a tree would say without the variable is the mean over the training loans that took the same path. As libraries
+                  give them they count from the mean of all training loans; less the reference's mean contribution they answer the
+                  same question as the first.
 
-Both add up to the same score. Where variables move together the two share it out differently, so a reason may depend on which is
+Both are exact and add up to the same score. Where variables move together the two share it out differently, so a reason may depend on which is
 meant; the report says how often. Loans that a lender would decline are looked at: the riskiest fifth of the test.
 
 Stability: every known number of a loan is raised or lowered by a tiny share of itself, by the toss of a seeded coin. A reason that
@@ -65,17 +66,33 @@ class Nudge(Struct, frozen=True, kw_only=True):
     score_change: float
 
 
+class Comparison(Struct, frozen=True, kw_only=True):
+    """Interventional reasons beside path-dependent ones.
+
+    Attributes
+    ----------
+    is_from_reference : whether path-dependent contributions count from the reference's mean, or from that of all training loans, as
+        libraries give them.
+    principal_differs, four_differ : shares of the compared loans.
+    four_shared_mean : mean share of a set of up to four that is common to both.
+    trades : the most frequent ones.
+    """
+
+    is_from_reference: bool
+    principal_differs: Measured
+    four_differ: Measured
+    four_shared_mean: float
+    shares: tuple[ReasonShare, ...]
+    trades: tuple[Trade, ...]
+
+
 class ReasonsTold(Struct, frozen=True, kw_only=True):
     """Everything about reasons; `loans` were compared, the riskiest `riskiest_share` of the test loans or a sample of them."""
 
     reference: ReferenceTold
     riskiest_share: float
     loans: int
-    principal_differs: Measured
-    four_differ: Measured
-    four_shared_mean: float
-    shares: tuple[ReasonShare, ...]
-    trades: tuple[Trade, ...]
+    comparisons: tuple[Comparison, ...]
     nudges: tuple[Nudge, ...]
 
 
@@ -87,28 +104,47 @@ def tell_reasons(basis: Basis) -> ReasonsTold:
     matrix = np.ascontiguousarray(training_set.matrix[basis.explained_rows[rows]])
     weights = basis.explained_weights[rows]
     ours = rank_all(basis.contributions[rows], np.zeros(len(families)), families)
+    contributions = explain_rows(basis.path_dependent, matrix)[1]
     means = mean_contributions(basis.path_dependent, basis.reference_counts)
-    theirs = rank_all(explain_rows(basis.path_dependent, matrix)[1], means, families)
-    principals, other_principals = _name_principals(basis, ours), _name_principals(basis, theirs)
-    pairs = Counter(zip(other_principals, principals, strict=True))
-    differ = np.array([one != other for one, other in zip(principals, other_principals, strict=True)])
-    shared = [
-        len(set(one) & set(other)) / max(len(one), len(other), 1) for one, other in zip(ours, theirs, strict=True)
-    ]
-    trades = [(count, pair) for pair, count in pairs.items() if pair[0] != pair[1]]
-    trades.sort(key=lambda trade: (-trade[0], trade[1]))
     return ReasonsTold(
         reference=basis.reference,
         riskiest_share=DECLINED_SHARE,
         loans=len(rows),
-        principal_differs=_measure_share(differ, weights),
-        four_differ=_measure_share(np.array([share < 1.0 for share in shared]), weights),
-        four_shared_mean=float(np.average(shared, weights=weights)),
-        shares=_list_shares(principals, other_principals, weights),
-        trades=tuple(
-            Trade(path_dependent=pair[0], interventional=pair[1], loans=count) for count, pair in trades[:TRADES_MAX]
+        comparisons=tuple(
+            compare_reasons(
+                ours,
+                rank_all(contributions, means if is_from_reference else np.zeros(len(families)), families),
+                names=basis.training.bundle.variables,
+                weights=weights,
+                is_from_reference=is_from_reference,
+            )
+            for is_from_reference in (True, False)
         ),
         nudges=measure_nudges(basis.interventional, matrix, training_set.columns.is_category, families, weights),
+    )
+
+
+def compare_reasons(
+    ours: Ranks, theirs: Ranks, *, names: Sequence[str], weights: Floats, is_from_reference: bool
+) -> Comparison:
+    """Interventional ranks beside path-dependent ones of the same n > 0 loans; `weights` float64[n]."""
+    principals, others = _name_principals(names, ours), _name_principals(names, theirs)
+    differ = np.array([one != other for one, other in zip(principals, others, strict=True)])
+    shared = [
+        len(set(one) & set(other)) / max(len(one), len(other), 1) for one, other in zip(ours, theirs, strict=True)
+    ]
+    is_other_set = np.array([set(one) != set(other) for one, other in zip(ours, theirs, strict=True)])
+    pairs = Counter(pair for pair in zip(others, principals, strict=True) if pair[0] != pair[1])
+    return Comparison(
+        is_from_reference=is_from_reference,
+        principal_differs=_measure_share(differ, weights),
+        four_differ=_measure_share(is_other_set, weights),
+        four_shared_mean=float(np.average(shared, weights=weights)),
+        shares=_list_shares(principals, others, weights),
+        trades=tuple(
+            Trade(path_dependent=other, interventional=own, loans=count)
+            for (other, own), count in sorted(pairs.items(), key=lambda item: (-item[1], item[0]))[:TRADES_MAX]
+        ),
     )
 
 
@@ -162,8 +198,7 @@ def _riskiest(basis: Basis) -> NDArray[np.int64]:
     return chance.permutation(np.sort(riskiest))[:COMPARED_MAX]
 
 
-def _name_principals(basis: Basis, ranks: Ranks) -> list[str]:
-    names = basis.training.bundle.variables
+def _name_principals(names: Sequence[str], ranks: Ranks) -> list[str]:
     return [names[rank[0]] if rank else NO_REASON for rank in ranks]
 
 

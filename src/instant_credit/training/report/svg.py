@@ -66,14 +66,25 @@ def draw(paint: Callable[[Axes], None], name: str, label: str, size: tuple[float
         return save(figure, name, label)
 
 
-def save(figure: Figure, name: str, label: str, colours: dict[str, str] | None = None) -> Markup:
-    """`figure` as SVG for the page; `colours` are further ones to replace. Called within `styled(name)`."""
+def save(
+    figure: Figure, name: str, label: str, colours: dict[str, str] | None = None, *, is_tight: bool = False
+) -> Markup:
+    """`figure` as SVG for the page; called within `styled(name)`.
+
+    `colours` are further ones to replace; `is_tight` takes as much room as what was drawn needs.
+    """
     figure.patch.set_alpha(0.0)
     for axes in figure.axes:
         axes.patch.set_alpha(0.0)
     text = io.StringIO()
-    figure.savefig(text, format="svg", dpi=_PICTURE_DPI, metadata={"Date": None, "Creator": None})
-    return Markup(_tidy(text.getvalue(), name, label, {**_CSS, **(colours or {})}))  # noqa: S704 our own drawing; matplotlib escapes its texts
+    figure.savefig(
+        text,
+        format="svg",
+        dpi=_PICTURE_DPI,
+        bbox_inches="tight" if is_tight else None,
+        metadata={"Date": None, "Creator": None},
+    )
+    return Markup(_tidy(text.getvalue(), name, label, {**(colours or {}), **_CSS}))  # noqa: S704 our own drawing; matplotlib escapes its texts
 
 
 def _tidy(svg: str, name: str, label: str, colours: dict[str, str]) -> str:
