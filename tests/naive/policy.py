@@ -42,16 +42,18 @@ def holds(condition: Condition, facts: Values, variables: Values) -> bool | None
 
 
 def judge(policy: Policy, facts: Values, variables: Values, pd: int | None, income: tuple[str, ...]) -> dict[str, Any]:
-    """Outcome and terms."""
+    """Outcome and terms; a policy without a grid prices nothing, one without affordability asks for no income."""
     results = [(rule, holds(rule.when, facts, variables)) for rule in policy.rules]
     if any(result and rule.outcome == "decline" for rule, result in results):
         return {"outcome": "decline"}
-    offer = best_offer(policy, facts, pd, income)
+    offer = best_offer(policy, facts, pd, income) if policy.grid else "eligible"
     if offer == "nothing" or (pd is not None and pd >= policy.cut_offs.decline_from_ppm):
         return {"outcome": "decline"}
     is_referred = any(result or (result is None and rule.unknown == "refer") for rule, result in results)
     if is_referred or offer is None or pd is None or pd >= policy.cut_offs.approve_below_ppm:
         return {"outcome": "refer"}
+    if offer == "eligible":
+        return {"outcome": "approve"}
     assert isinstance(offer, tuple)
     amount, term, apr = offer
     as_asked = amount == facts["requested_amount_cents"] and term == facts["term_months"]
@@ -63,23 +65,14 @@ def best_offer(
 ) -> tuple[int, int, int] | str | None:
     """The largest amount that may be lent; "nothing" when none may, None when it can't be told."""
     amount, asked_term = facts["requested_amount_cents"], facts["term_months"]
-    told = [facts[name] for name in income if facts[name] is not None]
-    debt_rule = policy.affordability.debt_to_income
-    assert debt_rule is not None
-    debt = facts[debt_rule.attribute]
-    if debt is None and debt_rule.unknown == "pass":
-        debt = 0.0
-    if amount is None or amount < 1 or asked_term is None or not told or debt is None:
+    cap = highest_instalment(policy, facts, income)
+    if amount is None or amount < 1 or asked_term is None or cap is None:
         return None
     bands = [b for b in policy.grid if pd is not None and b.pd_from_ppm <= pd < b.pd_below_ppm] or [policy.grid[-1]]
     band = bands[0]
+    assert policy.amounts is not None
     fitting = [t for t in policy.amounts.terms_months if t <= min(asked_term, band.term_months_max)]
     term = max(fitting, default=min(policy.amounts.terms_months))
-    monthly = Fraction(max(sum(told), 0), 12)
-    free = Fraction(debt_rule.ppm_max - round(max(debt, 0.0) * 10_000), PPM)
-    cap = math.floor(
-        max(min(monthly * Fraction(policy.affordability.instalment_to_income_ppm_max, PPM), monthly * free), 0)
-    )
     if amount <= band.amount_cents_max and instalment_ceil(Cents(amount), Ppm(band.apr_ppm), term) <= cap:
         return amount, term, band.apr_ppm
     step = policy.amounts.offer_cents_step
@@ -87,3 +80,21 @@ def best_offer(
         if instalment_ceil(Cents(tried), Ppm(band.apr_ppm), term) <= cap:
             return tried, term, band.apr_ppm
     return "nothing"
+
+
+def highest_instalment(policy: Policy, facts: Values, income: tuple[str, ...]) -> float | None:
+    """What income carries a month, infinite when nobody asks; None when it can't be told."""
+    if policy.affordability is None:
+        return math.inf
+    told = [facts[name] for name in income if facts[name] is not None]
+    monthly = Fraction(max(sum(told), 0), 12)
+    cap = monthly * Fraction(policy.affordability.instalment_to_income_ppm_max, PPM)
+    debt_rule = policy.affordability.debt_to_income
+    if debt_rule is not None:
+        debt = facts[debt_rule.attribute]
+        if debt is None and debt_rule.unknown == "pass":
+            debt = 0.0
+        if debt is None:
+            return None
+        cap = min(cap, monthly * Fraction(debt_rule.ppm_max - round(max(debt, 0.0) * 10_000), PPM))
+    return math.floor(max(cap, 0)) if told else None
