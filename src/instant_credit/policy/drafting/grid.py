@@ -42,7 +42,7 @@ def choose_amounts(risk: BookRisk, amount: Attribute, term: Attribute) -> Amount
     median = weighted_quantile(risk.amounts_cents, risk.weights, 0.5)
     steps = [step for step in _nice_steps(median) if -(-low // step) * step <= high]
     step = steps[0] if steps else 1
-    small = weighted_quantile(risk.amounts_cents, risk.weights, 0.05) // step * step
+    small = min(weighted_quantile(risk.amounts_cents, risk.weights, 0.05), high) // step * step
     least = -(-low // step) * step
     return Amounts(
         offer_cents_min=max(small, least), offer_cents_step=step, terms_months=_choose_terms(risk, _months(term))
