@@ -1,4 +1,4 @@
-"""`instant-credit tape import`, `book list` and `book export`: tapes in, books out."""
+"""`instant-credit tape draft` and `import`, `book list` and `book export`: tapes in, books out."""
 
 import asyncio
 import os
@@ -16,6 +16,7 @@ from rich.table import Table
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.application.document import load_product
 from instant_credit.commands.documents import read_document
+from instant_credit.commands.draft import draft_command
 from instant_credit.commands.tables import print_table
 from instant_credit.decision.release import Release
 from instant_credit.errors import NotFound, Refused
@@ -35,7 +36,10 @@ ACTOR = Actor(kind=ActorKind.JOB, id="tape-import")
 
 @click.group()
 def tape() -> None:
-    """Import loan tapes."""
+    """Draft documents for loan tapes, and import them."""
+
+
+tape.add_command(draft_command)
 
 
 @tape.command("mappings")

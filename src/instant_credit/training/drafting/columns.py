@@ -186,11 +186,9 @@ def _guess_number(column: Column, base: Guess) -> Guess:
     is_whole = all(number.is_integer() for number in values) and max(map(abs, values)) < _EXACT_MAX
     is_code = lexicon.CODES.names(words) and is_whole and not lexicon.MONEY.names(words)
     is_kept_scale = bool(missing.doubts) and values[0] < 0
-    if is_code and (
-        len(values) <= CODE_VALUES_MAX or "code" in words or "naics" in words or "sic" in words or "id" in words
-    ):
-        if not set(values) <= {0.0, 1.0}:
-            return _code_category(column, base)
+    is_coded = len(values) <= CODE_VALUES_MAX or not _CODE_WORDS.isdisjoint(words)
+    if is_code and is_coded and not set(values) <= {0.0, 1.0}:
+        return _code_category(column, base)
     guess = replace(base, missing=missing, low=values[0], high=values[-1], doubts=(*base.doubts, *missing.doubts))
     guess = _with_numerals(column, guess)
     if set(values) <= {0.0, 1.0}:

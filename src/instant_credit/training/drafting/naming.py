@@ -22,7 +22,7 @@ _NEGATIVE: Final = re.compile(r"^-(?=\d|\.\d)")
 _WORD: Final = re.compile(r"[a-z0-9]+")
 
 
-def _slug(text: str) -> str:
+def slug_text(text: str) -> str:
     """ASCII words of `text` joined by `_`; empty when no Latin letter or digit is in it."""
     latin = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
     if any(one.isalpha() and not one.isascii() for one in latin):
@@ -49,7 +49,7 @@ class Names:
     def take_column(self, name: str, place: int) -> str:
         """A name for the column `name`, the `place`-th of its file from 0."""
         text = "_".join(list_words(name))
-        slug = _slug(text)[:SLUG_MAX].strip("_")
+        slug = slug_text(text)[:SLUG_MAX].strip("_")
         if not slug:
             slug = f"{self._fallback}_{place + 1}"
         return self.take(slug if slug[0].isalpha() else f"{self._fallback}_{slug}")
@@ -75,7 +75,7 @@ def _name_value(text: str, place: int) -> str:
     told = _NEGATIVE.sub("minus ", text)
     for sign, word in _SIGNS:
         told = told.replace(sign, word)
-    slug = _slug(told)[:SLUG_MAX].strip("_")
+    slug = slug_text(told)[:SLUG_MAX].strip("_")
     if not slug:
         return f"code_{place + 1}"
     return slug if slug[0].isalpha() else f"code_{slug}"

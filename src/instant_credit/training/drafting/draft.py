@@ -1,0 +1,289 @@
+"""A draft as a whole: what each column is put to, on which day the facts were known, what happened to the loans. Edge.
+
+    files -> columns (profile, joins) -> outcome -> a guess for each column -> the day -> leaks -> law -> roles -> Draft
+
+The steps stand in this order because each one may take a column away from the later ones. Nothing of a Draft is hidden from the person
+who checks it: every doubt is a sentence, told with its column.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Final
+
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from instant_credit.errors import Refused
+from instant_credit.training.drafting import lexicon
+from instant_credit.training.drafting.columns import guess_column
+from instant_credit.training.drafting.dating import Day, check_days, choose_day, find_event_day
+from instant_credit.training.drafting.guess import Guess, Kind, Use, settle_law
+from instant_credit.training.drafting.history import History
+from instant_credit.training.drafting.joins import FILES_MAX, Joined, add_columns, join_file, name_file
+from instant_credit.training.drafting.naming import Names
+from instant_credit.training.drafting.numerals import Numerals
+from instant_credit.training.drafting.outcome import Outcome, find_outcome
+from instant_credit.training.drafting.profile import Column, Tape
+from instant_credit.training.drafting.standing import DOUBT_AUC, Standing, measure_number, measure_texts
+from instant_credit.training.tapes.parts import NumberForm
+
+FACTS_MAX: Final = 1_900
+LISTED_MAX: Final = 2_000
+_NUMBERS: Final = frozenset({Kind.AMOUNT, Kind.WHOLE, Kind.REAL, Kind.FLAG})
+
+
+class Wish(Struct, frozen=True, kw_only=True):
+    """What a person said: the name of product and mapping, the outcome column and its bad texts, the currency; and today."""
+
+    name: str
+    outcome: str | None = None
+    bad: tuple[str, ...] = ()
+    currency: str | None = None
+    today: date
+
+
+class Draft(Struct, frozen=True, kw_only=True, eq=False):
+    """Everything that product and mapping will say.
+
+    Attributes
+    ----------
+    guesses : one for each column, the tape's first, then those of joined files; facts taken from files of many rows last.
+    standings : of each fact, by its name. rates : bad rate of each text of a category fact, by its name.
+    roles : attribute by role, of those that are certain.
+    event_day : the column (and format) that dates bad outcomes, when there is one.
+    doubts : sentences that belong to no single column.
+    """
+
+    wish: Wish
+    tape: Tape
+    joined: tuple[Joined, ...]
+    outcome: Outcome | None
+    guesses: tuple[Guess, ...]
+    day: Day
+    event_day: tuple[str, str] | None
+    numbers: NumberForm
+    roles: dict[str, str]
+    undated: tuple[str, ...] = ()
+    standings: dict[str, Standing]
+    rates: dict[str, dict[str, float]]
+    doubts: tuple[str, ...]
+
+    def list_used(self, use: Use) -> tuple[Guess, ...]:
+        """The columns put to one use."""
+        return tuple(guess for guess in self.guesses if guess.use is use)
+
+
+def make_draft(tapes: Sequence[Tape], wish: Wish) -> Draft:
+    """The draft for one or more files, the first of which has a row for each loan.
+
+    Raises
+    ------
+    Refused : a file finds no key, the outcome that a person named is not there, or nothing is left to decide by.
+    """
+    maker = _Maker(tapes[0], wish)
+    maker.join(tapes[1:])
+    maker.guess()
+    maker.date()
+    maker.find_leaks()
+    maker.take_histories()
+    maker.settle()
+    return maker.finish()
+
+
+class _Maker:
+    """Holds the guesses while the steps go over them."""
+
+    def __init__(self, tape: Tape, wish: Wish) -> None:
+        self.tape, self.wish = tape, wish
+        self.columns: dict[str, Column] = dict(tape.columns)
+        self.outcome = find_outcome(list(tape.columns.values()), wish.outcome, wish.bad)
+        self.joined: list[Joined] = []
+        self.guesses: dict[str, Guess] = {}
+        self.histories: list[History] = []
+        self.taken: list[Guess] = []
+        self.names = Names("column")
+        self.doubts: list[str] = []
+        self.standings: dict[str, Standing] = {}
+        self.rates: dict[str, dict[str, float]] = {}
+        self.day = Day()
+        self.event_day: tuple[str, str] | None = None
+
+    def join(self, tapes: Sequence[Tape]) -> None:
+        """Find the keys; the columns of files of one row become columns of the tape."""
+        if len(tapes) > FILES_MAX:
+            raise Refused(f"{len(tapes)} files to join: a mapping joins at most {FILES_MAX}")
+        waiting = list(tapes)
+        while waiting:
+            tape, waiting = self._choose_next(waiting)
+            name = name_file(tape.path, self.tape.path, [one.name for one in self.joined], list(self.columns))
+            joined = join_file(self.tape, self.columns, tape, name)
+            self.joined.append(joined)
+            if joined.rows == "one":
+                self.columns |= {column.name: column for column in add_columns(joined, self.columns)}
+
+    def _choose_next(self, waiting: list[Tape]) -> tuple[Tape, list[Tape]]:
+        """The first file that finds a key by now, since a file may be joined by a column of another."""
+        for place, tape in enumerate(waiting):
+            try:
+                join_file(self.tape, self.columns, tape, "file")
+            except Refused:
+                continue
+            return tape, [*waiting[:place], *waiting[place + 1 :]]
+        return waiting[0], waiting[1:]
+
+    def guess(self) -> None:
+        """A guess for each column; keys, persons and weights are one each."""
+        for name, column in self.columns.items():
+            guess = guess_column(column, self.names)
+            if self.outcome is not None and name == self.outcome.column:
+                guess = replace(
+                    guess, use=Use.OUTCOME, kind=Kind.NONE, why="tells how the loan went", doubts=self.outcome.doubts
+                )
+            elif name not in self.tape.columns and guess.use in (Use.KEY, Use.PERSON, Use.WEIGHT):
+                guess = guess.put(Use.WITHHELD, "an identifier of a joined file")
+            self.guesses[name] = guess
+            column.forget()
+        for use in (Use.KEY, Use.PERSON, Use.WEIGHT):
+            several = [guess for guess in self.guesses.values() if guess.use is use]
+            for guess in several[1:]:
+                self.guesses[guess.column] = guess.put(Use.WITHHELD, f"a second {use}")
+
+    def date(self) -> None:
+        """The day of the facts, and what of the other days lies after it."""
+        days = {name: self.columns[name].words for name in self.tape.columns}
+        self.day = choose_day(list(self.guesses.values()), days, self.wish.today)
+        if self.day.column is not None:
+            chosen = self.guesses[self.day.column]
+            self.guesses[self.day.column] = chosen.put(Use.AS_OF, "the day on which the facts were known")
+        self.guesses |= {guess.column: guess for guess in check_days(self.guesses.values(), self.columns, self.day)}
+
+    def find_leaks(self) -> None:
+        """Measure every column against the outcome; what tells too much is a leak."""
+        outcome = self.outcome
+        if outcome is None or not outcome.is_told:
+            return
+        for name, guess in self.guesses.items():
+            if guess.use in (Use.FACT, Use.LEAK, Use.AGE):
+                self._measure(guess, self.columns[name], outcome.labels)
+        for name, guess in list(self.guesses.items()):
+            standing = self.standings.get(guess.name)
+            if guess.use not in (Use.FACT, Use.AGE) or standing is None:
+                continue
+            if standing.leak is not None:
+                self.guesses[name] = guess.put(Use.LEAK, standing.leak, f"taken for a leak: {standing.leak}")
+            elif standing.auc >= DOUBT_AUC:
+                told = f"alone it orders bad before good with an AUC of {standing.auc:.2f}: make sure that it was known before the decision"
+                self.guesses[name] = guess.doubt(told)
+        leaks = {name: self.columns[name] for name, guess in self.guesses.items() if guess.use is Use.LEAK}
+        self.event_day = find_event_day(leaks, outcome.labels, self.day)
+
+    def _measure(self, guess: Guess, column: Column, labels: NDArray[np.int8]) -> None:
+        if guess.kind in _NUMBERS:
+            values = column.numbers.copy()
+            for text, _, _ in guess.missing.texts:
+                values[values == column.numerals.read(text)] = np.nan
+            self.standings[guess.name] = measure_number(values, labels)
+        elif guess.kind is Kind.DAY and guess.days is not None:
+            as_of = np.zeros(len(labels)) if self.day.days is None else self.day.days
+            self.standings[guess.name] = measure_number(as_of - guess.days.days, labels)
+        else:
+            codes = [text for text, _, _ in guess.missing.texts]
+            texts = column.texts.set(column.texts.is_in(codes), None) if codes else column.texts
+            self.standings[guess.name], self.rates[guess.name] = measure_texts(texts, labels)
+        column.forget()
+
+    def take_histories(self) -> None:
+        """Facts out of the files of many rows."""
+        for joined in self.joined:
+            if joined.rows == "one":
+                continue
+            history = History(joined, self.columns[joined.on], self.day.days)
+            self.histories.append(history)
+            for guess, values in history.make_facts(self.names):
+                kept = guess if guess.distinct > 1 else guess.put(Use.LEFT_OUT, "the same in every row")
+                if self.outcome is not None and self.outcome.is_told and kept.use is Use.FACT:
+                    standing = measure_number(values, self.outcome.labels)
+                    self.standings[guess.name] = standing
+                    if standing.leak is not None and history.before is None:
+                        kept = kept.put(Use.LEFT_OUT, standing.leak, f"left out: {standing.leak}")
+                self.taken.append(kept)
+
+    def settle(self) -> None:
+        """The law has the last word; too many facts lose those that tell least."""
+        self.guesses = {name: settle_law(guess) for name, guess in self.guesses.items()}
+        self.taken = [settle_law(guess) for guess in self.taken]
+        facts = [guess for guess in self.guesses.values() if guess.use is Use.FACT]
+        if len(facts) > FACTS_MAX:
+            facts.sort(key=lambda guess: -self.standings.get(guess.name, Standing()).auc)
+            for guess in facts[FACTS_MAX:]:
+                self.guesses[guess.column] = guess.put(
+                    Use.LEFT_OUT, "beyond the number of facts that a product can hold"
+                )
+            self.doubts.append(
+                f"{len(facts):,} columns could be facts; the {FACTS_MAX:,} that tell most of the outcome are kept"
+            )
+
+    def finish(self) -> Draft:
+        """The draft, when there is anything left to decide by."""
+        numbers = self._choose_number_form()
+        guesses = (*self.guesses.values(), *self.taken)
+        if not any(guess.use in (Use.FACT, Use.AGE) for guess in guesses):
+            told = "; ".join(f"{guess.column or 'unnamed'}: {guess.why}" for guess in guesses[:20])
+            raise Refused(f"{self.tape.path.name}: no column is left that a decision could rest on ({told})")
+        return Draft(
+            wish=self.wish,
+            tape=self.tape,
+            joined=tuple(self.joined),
+            outcome=self.outcome,
+            guesses=guesses,
+            day=self.day,
+            event_day=self.event_day,
+            numbers=numbers,
+            roles=_choose_roles(self.guesses, self.columns),
+            undated=tuple(history.joined.name for history in self.histories if history.before is None),
+            standings=self.standings,
+            rates=self.rates,
+            doubts=tuple(self.doubts),
+        )
+
+    def _choose_number_form(self) -> NumberForm:
+        """One way of writing numbers for the whole tape; a column that contradicts it is withheld."""
+        used = {
+            name: self.columns[name].numerals
+            for name, guess in self.guesses.items()
+            if guess.use in (Use.FACT, Use.MONITORING, Use.WEIGHT)
+            and (guess.kind in _NUMBERS or guess.edges or guess.use is Use.WEIGHT)
+        }
+        remove = tuple(dict.fromkeys(sign for one in used.values() for sign in one.remove))
+        is_comma = any(one.decimal == "," for one in used.values())
+        form = NumberForm(remove=remove[:10], decimal="," if is_comma else ".")
+        for name, own in used.items():
+            shared = Numerals(remove=form.remove, decimal=form.decimal, suffix=own.suffix)
+            texts = self.columns[name].counts[:2_000]
+            if any(not np.isnan(own.read(text)) and own.read(text) != shared.read(text) for text, _ in texts):
+                why = "its numbers are written in another way than those of other columns"
+                self.guesses[name] = self.guesses[name].put(
+                    Use.WITHHELD, why, f"withheld: {why}; write them alike in the file"
+                )
+            self.columns[name].forget()
+        return form
+
+
+def _choose_roles(guesses: Mapping[str, Guess], columns: Mapping[str, Column]) -> dict[str, str]:
+    """Amount, term and annual income, where a column is certainly one of them: by its whole name, told and positive in every row."""
+    found: dict[str, str] = {}
+    for role, wanted, kind, least, most in (
+        ("amount", lexicon.AMOUNT_ROLE, Kind.AMOUNT, 0.01, np.inf),
+        ("term", lexicon.TERM_ROLE, Kind.WHOLE, 1.0, 1200.0),
+        ("income_annual", lexicon.INCOME_ROLE, Kind.AMOUNT, 0.0, np.inf),
+    ):
+        for name, guess in guesses.items():
+            is_whole = guess.use is Use.FACT and guess.kind is kind and guess.told == columns[name].rows
+            is_named = " ".join(columns[name].words) in wanted
+            if is_named and is_whole and not guess.missing.texts and least <= guess.low and guess.high <= most:
+                found.setdefault(role, guess.name)
+    if "amount" not in found or "term" not in found:
+        return {}
+    return found
