@@ -147,11 +147,9 @@ def _write_row(draft: Draft, doubts: Sequence[Doubt]) -> list[str]:
 def _write_fact(draft: Draft, guess: Guess, table: str, doubts: Sequence[Doubt]) -> list[str]:
     if guess.taking is not None:
         return _write_taking(guess, table)
-    told = (
-        f"{guess.kind}, {guess.distinct:,} different"
-        if guess.kind is not Kind.CATEGORY
-        else f"category of {guess.distinct:,}"
-    )
+    told = f"{guess.kind}, {guess.distinct:,} different"
+    if guess.edges:
+        told = f"years, {show_number(guess.low)} to {show_number(guess.high)}"
     lines = [
         *check(doubt for doubt in doubts if doubt.column == guess.column),
         f"[{table}.{guess.name}]",
