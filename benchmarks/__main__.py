@@ -11,7 +11,7 @@ import click
 
 from benchmarks import readme
 
-SUITES = ("decide",)
+SUITES = ("decide", "fit")
 
 
 @click.group()

@@ -67,14 +67,18 @@ def fit_model(
     parameters: FitParameters,
     *,
     weights: NDArray[np.float64] | None = None,
+    kept: NDArray[np.bool_] | None = None,
 ) -> FittedModel:
     """Fit one model.
+
+    Beside the matrix it holds CatBoost's copy of it, the same in bins and one float64 a row.
 
     Parameters
     ----------
     matrix : float32[n, m] in the order of `columns`; NaN = missing, -1 for category codes.
     labels : int8[n], 1 = bad; both kinds must occur.
     weights : float64[n], above 0, of which only the ratios count; None = 1 each.
+    kept : bool[m], the variables that a tree may split on; None = all.
 
     Raises
     ------
@@ -101,6 +105,7 @@ def fit_model(
             for name, direction in zip(columns.names, columns.directions, strict=True)
             if SIGNS[direction]
         },
+        ignored_features=None if kept is None else np.flatnonzero(~kept).tolist(),
         per_float_feature_quantization=[f"{j}:nan_mode=Max" for j in np.flatnonzero(is_above)],
         random_seed=parameters.seed,
         thread_count=parameters.threads,
@@ -165,13 +170,18 @@ def _make_pool(
     columns: ModelColumns,
     weights: NDArray[np.float64] | None,
 ) -> Pool:
-    """The matrix as CatBoost wants it: categories as the decimal text of their codes."""
-    frame = pd.DataFrame(
-        {
-            name: matrix[:, j].astype(np.int64).astype(str) if columns.categories[j] else matrix[:, j]
-            for j, name in enumerate(columns.names)
-        }
-    )
+    """The matrix as CatBoost wants it: categories as the decimal text of their codes.
+
+    The frame holds views of the matrix and a byte or two for each code, so that CatBoost's own copy is the only one.
+    """
+    series: dict[str, object] = {}
+    for j, (name, categories) in enumerate(zip(columns.names, columns.categories, strict=True)):
+        if categories:
+            texts = [str(code) for code in range(-1, len(categories))]
+            series[name] = pd.Categorical.from_codes(matrix[:, j].astype(np.int16) + 1, categories=texts)
+        else:
+            series[name] = matrix[:, j]
+    frame = pd.DataFrame(series, copy=False)
     return Pool(
         frame, labels.astype(np.int64), cat_features=np.flatnonzero(columns.is_category).tolist(), weight=weights
     )
