@@ -44,6 +44,12 @@ def good_reference() -> Reference:
     return decode_reference(documents().by_hash[manifest().reference_hash])
 
 
+def good_golden_contributions() -> bytes:
+    golden = good_reference().golden_contributions
+    assert isinstance(golden, bytes)
+    return golden
+
+
 def good_proof() -> Proof:
     proof = good_bundle().proof
     assert proof is not None
@@ -56,7 +62,7 @@ def released(model: Bundle | bytes, reference: Reference | None = None) -> Docum
     named = reference or msgspec.structs.replace(good_reference(), model_hash=hash_content(model_raw))
     kept = [(kind, raw) for kind, raw in documents().parts if kind in ("product", "policy")]
     parts = [*kept, ("model", model_raw), ("reference", encode_reference(named))]
-    hashes = {f"{kind}_hash": hash_content(raw) for kind, raw in parts}
+    hashes: dict[str, Any] = {f"{kind}_hash": hash_content(raw) for kind, raw in parts}
     made = Manifest(engine_version=manifest().engine_version, **hashes)
     return Documents(product=documents().product, parts=(*parts, ("release", encode_manifest(made))))
 
@@ -193,9 +199,7 @@ BAD: dict[str, tuple[Callable[[], Documents], str]] = {
             good_bundle(),
             msgspec.structs.replace(
                 good_reference(),
-                golden_contributions=flipped(
-                    bytes(good_reference().golden_contributions), 24 * len(good_bundle().variables)
-                ),
+                golden_contributions=flipped(good_golden_contributions(), 24 * len(good_bundle().variables)),
             ),
         ),
         f"the reference population does not prove itself: {GOLDEN} is explained with",

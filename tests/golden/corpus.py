@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from instant_credit.application.document import encode_product, hash_layout, load_product
@@ -23,6 +24,8 @@ from instant_credit.decision.release import (
     Manifest,
     Release,
     compose_release,
+    decode_manifest,
+    encode_manifest,
     encode_reference,
     make_reference,
 )
@@ -98,8 +101,8 @@ def invent_facts(door: Door, chance: Random) -> Facts:
     return facts
 
 
-def build_corpus(engine: int) -> tuple[Release, list[Case]]:
-    """A release of `engine` and its Cases."""
+def build_parts(engine: int) -> tuple[list[tuple[str, bytes]], list[Case]]:
+    """The documents of a release of `engine`, by kind, its manifest last; and the Cases."""
     product = load_product((FOLDER / "product.toml").read_text())
     policy = load_policy((FOLDER / "policy.toml").read_text(), product)
     product_raw = encode_product(product)
@@ -126,7 +129,10 @@ def build_corpus(engine: int) -> tuple[Release, list[Case]]:
         calibration=Calibration(slope=1.25, intercept=-0.7),
     )
     if engine > 1:
-        bundle = prove_bundle(bundle)
+        own = (None, Calibration(slope=1.1, intercept=-0.8), Calibration(slope=1.4, intercept=-0.5))
+        bundle = prove_bundle(
+            msgspec.structs.replace(bundle, segment_variable=variables[5].name, segment_calibrations=own)
+        )
     model_raw = encode_bundle(bundle)
     model = compile_model(bundle.tables)
     program = compile_features(product)
@@ -136,11 +142,20 @@ def build_corpus(engine: int) -> tuple[Release, list[Case]]:
     reference = make_reference(
         bundle, hash_content(model_raw), "The safer half.", len(safer), leaf_counts(model, safer)
     )
-    parts = [product_raw, model_raw, encode_policy(policy), encode_reference(reference)]
-    names = ("product_hash", "model_hash", "policy_hash", "reference_hash")
-    hashes = {name: hash_content(raw) for name, raw in zip(names, parts, strict=True)}
-    manifest = Manifest(engine_version=engine, **hashes)
-    return compose_release(manifest, {hash_content(raw): raw for raw in parts}), cases
+    parts = [
+        ("product", product_raw),
+        ("model", model_raw),
+        ("policy", encode_policy(policy)),
+        ("reference", encode_reference(reference)),
+    ]
+    hashes: dict[str, Any] = {f"{kind}_hash": hash_content(raw) for kind, raw in parts}
+    return [*parts, ("release", encode_manifest(Manifest(engine_version=engine, **hashes)))], cases
+
+
+def build_corpus(engine: int) -> tuple[Release, list[Case]]:
+    """A release of `engine` and its Cases."""
+    parts, cases = build_parts(engine)
+    return compose_release(decode_manifest(parts[-1][1]), {hash_content(raw): raw for _, raw in parts}), cases
 
 
 def decide_corpus(engine: int) -> list[bytes]:

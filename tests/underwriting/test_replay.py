@@ -16,7 +16,7 @@ from instant_credit.canonical import encode_canonical
 from instant_credit.decision.case import Case
 from instant_credit.decision.decide import decide
 from instant_credit.decision.decision import decode_decision
-from instant_credit.decision.release import compose_release, decode_manifest
+from instant_credit.decision.release import ENGINES, compose_release, decode_manifest
 from instant_credit.errors import NotFound, Refused
 from instant_credit.record.commit import commit_entries
 from instant_credit.record.documents import activate_release, put_document
@@ -30,6 +30,7 @@ from instant_credit.training.tapes.mapping import load_mapping
 from instant_credit.underwriting import replay as replay_module
 from instant_credit.underwriting.books import export_book
 from instant_credit.underwriting.replay import RELEASES_MAX, replay
+from tests.golden.corpus import build_parts, decisions_path
 from tests.lending import AS_OF, invent_values
 from tests.tapes import LENDING_CLUB_2007_2011, require_tape
 
@@ -86,6 +87,25 @@ async def test_decisions_come_out_with_the_same_bytes_whatever_the_chunk(stocked
         summary = await replay(stocked, "replayed", chunk=chunk)
         assert (summary.equal, summary.different, summary.erased, summary.undecided) == (CASES, 0, 0, 5)
     assert summary.is_faithful
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_what_each_engine_decided_comes_out_with_the_recorded_bytes(record, actor, engine):
+    parts, cases = build_parts(engine)
+    for kind, raw in parts:
+        await put_document(record, kind, raw, actor)
+    lines = [
+        msgspec.json.decode(line, type=dict[str, msgspec.Raw])["decision"]
+        for line in decisions_path(engine).read_bytes().splitlines()
+    ]
+    decisions = [decode_decision(line) for line in lines]
+    assert [encode_canonical(decision) for decision in decisions] == [bytes(line) for line in lines]
+    await commit_entries(
+        record, [entry_of(record, *one) for one in zip(cases, range(60), decisions, strict=True)], actor
+    )
+    summary = await replay(record, "replayed")
+    assert (summary.equal, summary.different) == (60, 0)
 
 
 @pytest.mark.anyio
