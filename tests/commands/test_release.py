@@ -1,15 +1,17 @@
 import asyncio
 import json
 import re
+from datetime import UTC, datetime
 from random import Random
 
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from instant_credit.access.actors import Actor, ActorKind
-from instant_credit.application.document import hash_layout
-from instant_credit.application.door import Door
-from instant_credit.canonical import encode_canonical
+from instant_credit.application.document import encode_product, hash_layout
+from instant_credit.application.door import Door, Told
+from instant_credit.canonical import encode_canonical, hash_content
 from instant_credit.commands import cli
 from instant_credit.decision.case import Case
 from instant_credit.decision.release import decode_manifest
@@ -18,6 +20,7 @@ from instant_credit.record.commit import commit_entries
 from instant_credit.record.documents import put_document
 from instant_credit.record.pool import open_record
 from instant_credit.record.shipped import read_starter
+from instant_credit.score.bundle import decode_bundle, encode_bundle
 from tests.decision.bad_releases import BAD
 from tests.lender import documents
 from tests.lending import AS_OF, invent_values
@@ -35,13 +38,19 @@ def call(environ):
     return run
 
 
-async def stock(settings, documents):
+async def stock(settings, documents, renamed=None):
+    """Record product, model and a book; `renamed` gives the product another name, under which the model is recorded too."""
+    parts = documents.parts[:2]
+    if renamed is not None:
+        product_raw = encode_product(replace(documents.product, name=renamed))
+        bundle = replace(decode_bundle(parts[1][1]), product_hash=hash_content(product_raw))
+        parts = (("product", product_raw), ("model", encode_bundle(bundle)))
     door, chance = Door(documents.product), Random(3)
-    product_hash = decode_manifest(documents.parts[-1][1]).product_hash
+    product_hash = hash_content(parts[0][1])
     layout_hash = hash_layout(documents.product)
     nothing = dict.fromkeys(("decision_id", "decision", "release_hash", "outcome", "answer"))
     async with open_record(settings) as record:
-        for kind, raw in documents.parts[:2]:
+        for kind, raw in parts:
             await put_document(record, kind, raw, ACTOR)
         entries = []
         for number in range(60):
@@ -108,3 +117,34 @@ def test_what_does_not_prove_itself_is_not_activated_and_says_why(call, settings
             assert isinstance(told, Refused)
             assert re.search(words, str(told))
     assert "yes" not in call("list").output
+
+
+def test_without_a_shipped_policy_of_the_products_name_one_is_to_be_drafted(call, settings, documents):
+    asyncio.run(stock(settings, documents, renamed="yacht_loan"))
+    told = call("make", "--book", "tape").exception
+    assert isinstance(told, Refused)
+    assert "no policy is shipped for product yacht_loan: draft one (instant-credit policy draft --book tape" in str(
+        told
+    )
+
+
+def test_an_example_is_what_the_door_accepts(call, documents, tmp_path):
+    path = tmp_path / "product.toml"
+    path.write_text(read_starter("products", "personal_loan"))
+    today = datetime.now(UTC).date()
+    for name in ("personal_loan", path):
+        body = call("example", name).output
+        assert isinstance(Door(documents.product).read_application(body.encode(), today), Told)
+    assert call("example", "personal_loan", "--to", tmp_path / "body.json").output.startswith("Written: ")
+    assert (tmp_path / "body.json").read_text() == body
+
+
+def test_an_example_for_a_live_release_asks_for_what_its_policy_offers(call, settings, documents):
+    asyncio.run(stock(settings, documents))
+    call("make", "--book", "tape", "--activate")
+    facts = json.loads(call("example", "personal_loan").output)["facts"]
+    assert (facts["requested_amount_cents"], facts["term_months"]) == (1_200_000, 48)
+
+
+def test_an_example_for_an_unknown_product_is_refused(call):
+    assert "product yacht is neither recorded nor shipped" in str(call("example", "yacht").exception)

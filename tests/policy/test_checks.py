@@ -118,6 +118,7 @@ FAULTS: list[tuple[Callable[[Document], None], str]] = [
     (set_("amounts", "offer_cents_min", value=0), "positive multiple"),
     (set_("amounts", "terms_months", value=[36, 36, 48, 60]), "terms_months must differ"),
     (set_("amounts", "terms_months", value=[3, 36, 48, 60]), "a term of 3 months is outside"),
+    (drop("amounts"), "amounts: is due, because the product has the roles amount and term"),
     # Grid.
     (set_("grid", 0, "pd_from_ppm", value=10), "grid band 1: gap"),
     (set_("grid", 1, "pd_from_ppm", value=59_999), "grid band 2: overlap"),

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from instant_credit.application.inventing import invent_facts
 from instant_credit.application.product import Product
-from instant_credit.errors import Refused
+from instant_credit.errors import require
 from instant_credit.policy.document import Example, Expected, Policy
 from instant_credit.policy.examples import run_example
 from instant_credit.policy.offers import usual_request
@@ -21,8 +21,8 @@ def with_examples(policy: Policy, product: Product, as_of: date) -> Policy:
     worked = []
     for asked in _ask(policy, product, as_of):
         verdict = run_example(asked, compiled, product)
-        if isinstance(verdict, list):
-            raise Refused("\n".join(["policy draft: its worked examples do not pass the product's door:", *verdict]))
+        require(not isinstance(verdict, list), "an invented application passes its product's door")
+        assert not isinstance(verdict, list)
         terms = verdict.terms
         expect = Expected(
             outcome=verdict.outcome,

@@ -115,5 +115,5 @@ def _choose_terms(risk: BookRisk, allowed: tuple[int, int]) -> tuple[int, ...]:
         start, end = max(first // step, 1) * step, -(-last // step) * step
         found = sorted({min(max(month, low), high) for month in range(start, end + 1, step)})
         if len(found) <= TERMS_MAX:
-            return tuple(found)
-    return tuple(sorted({min(max(int(month), low), high) for month in np.linspace(first, last, TERMS_MAX).round()}))
+            break
+    return tuple(found)
