@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -18,7 +20,13 @@ def documents() -> Documents:
 
 @pytest.fixture(scope="session")
 def house(documents: Documents, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    folder = tmp_path_factory.mktemp("house")
+    with founded(documents, cluster, tmp_path_factory.mktemp("house")) as lender:
+        yield lender
+
+
+@contextmanager
+def founded(documents: Documents, cluster: Cluster, folder: Path) -> Iterator[House]:
+    """A lender with these documents, on a database of its own, until the block ends."""
     name = f"house_{uuid4().hex}"
     asyncio.run(_create_database(cluster, name))
     environ = {
@@ -27,10 +35,10 @@ def house(documents: Documents, cluster: Cluster, tmp_path_factory: pytest.TempP
         "DATABASE_URL": cluster.url(APP, name),
         "DATABASE_OWNER_URL": cluster.url(OWNER, name),
     }
-    founded = found_house(folder, environ, documents, cluster.url(SUPERUSER, name))
-    yield founded
-    status = founded.server.stop()
-    assert status == 0, founded.server.log.read_text()
+    lender = found_house(folder, environ, documents, cluster.url(SUPERUSER, name))
+    yield lender
+    status = lender.server.stop()
+    assert status == 0, lender.server.log.read_text()
 
 
 async def _create_database(cluster: Cluster, name: str) -> None:

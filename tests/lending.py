@@ -28,7 +28,7 @@ from instant_credit.decision.release import Manifest, encode_manifest, encode_re
 from instant_credit.features.build import build_features
 from instant_credit.features.pack import pack_facts
 from instant_credit.features.program import compile_features
-from instant_credit.policy.document import encode_policy, read_policy
+from instant_credit.policy.document import Policy, encode_policy, read_policy
 from instant_credit.record.api_keys import create_key
 from instant_credit.record.documents import activate_release, put_document
 from instant_credit.record.pool import Record, open_record
@@ -118,10 +118,10 @@ class Documents:
         return hash_content(self.parts[-1][1])
 
 
-def make_documents() -> Documents:
-    """The shipped product and policy with a tiny model, trained on invented loans by the real path."""
-    product = personal_loan()
-    policy = read_policy(read_starter("policies", "personal_loan"))
+def make_documents(product: Product | None = None, policy: Policy | None = None) -> Documents:
+    """A product and its policy, the shipped ones by default, with a tiny model, trained on invented loans by the real path."""
+    product = product or personal_loan()
+    policy = policy or read_policy(read_starter("policies", "personal_loan"))
     door = Door(product)
     chance = Random(5)
     facts = [door.check_facts(invent_values(product, chance), AS_OF) for _ in range(ROWS)]

@@ -78,7 +78,12 @@ def openapi_writer(desk: Desk) -> Callable[[], bytes]:
         if state not in written:
             written.clear()
             document = build_openapi(
-                OfferedProduct(name=name, title=release.product.title, body=desk.door_of(release).json_schema())
+                OfferedProduct(
+                    name=name,
+                    title=release.product.title,
+                    body=desk.door_of(release).json_schema(),
+                    is_priced=release.product.is_priced,
+                )
                 for name, release in offered.items()
             )
             written[state] = msgspec.json.encode(document)

@@ -17,6 +17,7 @@ from instant_credit.underwriting.answers import Answer, RecordedDecision
 
 IDEMPOTENCY_KEY_PATTERN: Final = "^[!-~]{1,64}$"
 _JSON: Final = "application/json"
+_DECIDES: Final = {True: "Decides at once.", False: "Decides at once who is eligible; an approval carries no offer."}
 _SERVER_TIMING: Final = {
     "description": "Milliseconds by stage (read, decide, record, total), as they came to be for this response.",
     "schema": {"type": "string"},
@@ -42,11 +43,12 @@ class Live(Struct, frozen=True, kw_only=True):
 
 
 class OfferedProduct(Struct, frozen=True, kw_only=True):
-    """What the document says about a product: its name, title and the JSON Schema of an application."""
+    """What the document says about a product: its name, title, the JSON Schema of an application, whether an approval has terms."""
 
     name: str
     title: str
     body: dict[str, Any]
+    is_priced: bool = True
 
 
 def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
@@ -136,7 +138,7 @@ def _apply(product: OfferedProduct) -> dict[str, Any]:
     return {
         "operationId": f"apply_{product.name}",
         "summary": f"Apply: {product.title}",
-        "description": "Decides at once. Scope: `apply`.",
+        "description": f"{_DECIDES[product.is_priced]} Scope: `apply`.",
         "tags": ["applications"],
         "security": [{"api_key": [Scope.APPLY.value]}],
         "parameters": [

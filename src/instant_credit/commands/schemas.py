@@ -53,7 +53,9 @@ def schemas(directory: Path, check: bool) -> None:
 def _documents() -> dict[str, Any]:
     """Every exported document by file name."""
     products = [load_product(read_starter("products", name)) for name in list_starters("products")]
-    offered = [OfferedProduct(name=p.name, title=p.title, body=Door(p).json_schema()) for p in products]
+    offered = [
+        OfferedProduct(name=p.name, title=p.title, body=Door(p).json_schema(), is_priced=p.is_priced) for p in products
+    ]
     found: dict[str, Any] = {f"application.{product.name}.json": product.body for product in offered}
     found |= {f"{name}.json": msgspec.json.schema(struct) for name, struct in STRUCTS.items()}
     found["openapi.json"] = build_openapi(offered)

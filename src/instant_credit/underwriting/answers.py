@@ -36,7 +36,8 @@ class Timings(Struct, frozen=True, kw_only=True):
 class Answer(Struct, frozen=True, kw_only=True):
     """A decided application.
 
-    `offer` is set for approve and counter_offer; `reasons` are the principal reasons of every other answer than approve;
+    `offer` is set for approve and counter_offer; where the product knows no amount and term an approval says that the applicant is
+    eligible, and `offer` is null. `reasons` are the principal reasons of every other answer than approve;
     `pd_ppm` (probability of default) and `points` are missing when no score could be computed.
     """
 
@@ -99,7 +100,7 @@ def read_ids(answer: bytes) -> AnswerIds:
 
 
 def make_offer(decision: Decision, product: Product) -> Offer | None:
-    """The decision's terms as they are offered; None when nothing is."""
+    """The decision's terms as they are offered; None when nothing is, or nothing is priced."""
     terms = decision.terms
     if terms is None:
         return None
