@@ -15,12 +15,12 @@ from instant_credit.record.shipped import read_starter
 from instant_credit.score.bundle import encode_bundle
 from instant_credit.training.dataset import gather_training_set
 from instant_credit.training.fitting.fit import FitParameters, fit_model
+from instant_credit.training.plans import ByDate
 from instant_credit.training.report.basis import make_basis
 from instant_credit.training.report.contents import encode_report, make_report
 from instant_credit.training.report.page import render_page
 from instant_credit.training.tapes.importing import TapeImport, import_tape
 from instant_credit.training.tapes.mapping import load_mapping
-from instant_credit.training.plans import ByDate
 from instant_credit.training.workshop import build_training
 from instant_credit.units import days_from_date
 from tests.tapes import LENDING_CLUB_2007_2011, require_tape

@@ -58,7 +58,7 @@ def test_a_book_becomes_a_recorded_bundle_and_a_report(environ, book, tmp_path):
     assert f"Training: {told['training_hash']}" in done.stdout
     recorded = json.loads(asyncio.run(read_one(environ, told["training_hash"])))
     assert (recorded["bundle_hash"], recorded["book"]) == (bundle_hash, book)
-    assert told["model"]["loans"] == 600
+    assert told["model"]["quality"]["loans"] == 600
     made = run(environ, "train", "--book", book, "--folds", "2")
     assert HASH.search(made.stdout)[1] == bundle_hash
     home = Path(environ["INSTANT_CREDIT_HOME"]) / "reports" / book
@@ -80,7 +80,7 @@ def test_by_default_the_product_is_the_newest_that_the_book_was_recorded_under(e
         done = run(environ, "train", "--book", "mine", "--folds", "2", "--report", str(tmp_path), *options)
         assert done.exit_code == 0, done.output
         told = json.loads((tmp_path / "report.json").read_text())
-        assert (told["product_hash"], told["model"]["loans"]) == (expected, 600)
+        assert (told["product_hash"], told["model"]["quality"]["loans"]) == (expected, 600)
 
 
 def test_texts_that_are_no_facts_are_never_printed(environ, tmp_path):

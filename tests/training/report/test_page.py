@@ -2,30 +2,37 @@ import json
 import re
 from html.parser import HTMLParser
 
+import matplotlib.pyplot as plt
 import msgspec
+import numpy as np
 import pytest
 
-from instant_credit.training.report.page import Report, encode_report, make_report, render_page, write_report
+from instant_credit.training.plans import ByFolds, ByShare
+from instant_credit.training.report.basis import make_basis
+from instant_credit.training.report.contents import Report, encode_report, make_report
+from instant_credit.training.report.page import render_page, write_report
 from instant_credit.training.workshop import build_training
 from tests.training.loans import QUICK, invent_set
-from tests.training.test_workshop import BY_DATE, FOLDED, TRAINING
+from tests.training.report.told import BASIS, PAGE, REPORT
+from tests.training.test_workshop import BY_DATE, FOLDED, SET, TRAINING
 
-REPORT = make_report(TRAINING)
-PAGE = render_page(REPORT, TRAINING)
 VOID = {"meta", "link", "br", "img", "hr", "input"}
+SIZE_MAX = 5_000_000
 
 
 class Page(HTMLParser):
-    """Checks that every element is closed and collects ids, addresses and text."""
+    """Checks that every element is closed and collects ids, addresses, headings, drawings and text."""
 
     def __init__(self):
         super().__init__()
-        self.open, self.ids, self.addresses, self.text, self.tags = [], [], [], [], []
+        self.open, self.ids, self.addresses, self.text, self.tags, self.drawings = [], [], [], [], [], []
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         if tag not in VOID:
             self.open.append(tag)
+        if tag == "svg":
+            self.drawings.append(dict(attrs))
         for name, value in attrs:
             if name == "id":
                 self.ids.append(value)
@@ -44,12 +51,22 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
-@pytest.fixture(scope="module")
-def page():
+def _parse(text):
     parsed = Page()
-    parsed.feed(PAGE)
+    parsed.feed(text)
     parsed.close()
     return parsed
+
+
+def _told(plan, training_set=SET):
+    basis = make_basis(build_training(training_set, plan, QUICK))
+    report = make_report(basis)
+    return report, render_page(report, basis)
+
+
+@pytest.fixture(scope="module")
+def page():
+    return _parse(PAGE)
 
 
 def test_the_page_and_json_are_the_same_bytes_every_time(tmp_path):
@@ -58,6 +75,16 @@ def test_the_page_and_json_are_the_same_bytes_every_time(tmp_path):
     assert first.html.read_bytes() == second.html.read_bytes()
     assert first.json.read_bytes() == second.json.read_bytes()
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["report.html", "report.json"]
+
+
+def test_drawing_leaves_chance_and_figures_as_they_were():
+    np.random.seed(7)
+    mine = plt.figure()
+    before, numbers = np.random.get_state()[1].copy(), plt.get_fignums()
+    render_page(REPORT, BASIS)
+    assert (np.random.get_state()[1] == before).all()
+    assert plt.get_fignums() == numbers
+    plt.close(mine)
 
 
 def test_the_page_is_well_formed(page):
@@ -70,25 +97,41 @@ def test_the_page_is_well_formed(page):
 
 
 def test_the_page_loads_nothing(page):
-    assert all(address.startswith("#") or address == "data:," for address in page.addresses)
+    allowed = ("#", "data:image/png;base64,")
+    assert all(address.startswith(allowed) or address == "data:," for address in page.addresses)
     assert not {"script", "iframe", "img", "object", "embed"} & set(page.tags)
     assert "@import" not in PAGE
     assert not re.search(r"url\((?!#)", PAGE)
     assert "default-src 'none'" in PAGE
+    assert len(PAGE) < SIZE_MAX
 
 
-def test_the_page_shows_three_charts_in_its_own_colours(page):
-    assert page.tags.count("svg") == 3
+def test_every_drawing_says_in_words_what_it_shows(page):
+    labels = [drawing["aria-label"] for drawing in page.drawings]
+    assert len(labels) >= 12
+    assert len(set(labels)) == len(labels)
+    assert all(drawing["role"] == "img" for drawing in page.drawings)
+
+
+def test_drawings_take_the_colours_of_the_page():
     assert not re.search(r"#0[1-4]0[1-4]0[1-4]", PAGE)
+    drawings = re.findall(r"<svg.*?</svg>", PAGE, flags=re.DOTALL)
+    assert not any(grey in drawing for drawing in drawings for grey in ("#333333", "#999999", "#cccccc"))
+
+
+def test_the_contents_lead_to_every_section(page):
+    linked = [address[1:] for address in page.addresses if address.startswith("#")]
+    assert re.findall(r'<h2 id="([^"]+)"', PAGE) == linked[: PAGE.count("<h2 ")]
+    assert page.tags.count("h1") == 1
 
 
 def test_the_page_tells_figures_with_their_ranges(page):
     text = " ".join(page.text)
-    for quality in (REPORT.model, REPORT.scorecard):
-        for measured in (quality.auc, quality.ks):
+    for measures in (REPORT.model, REPORT.scorecard):
+        for measured in (measures.quality.auc, measures.quality.ks, measures.line.slope):
             assert f"{measured.value:.3f}" in text
             assert f"{measured.low:.3f} to {measured.high:.3f}" in text
-        assert f"{quality.brier.value:.4f}" in text
+        assert f"{measures.quality.brier.value:.4f}" in text
     assert REPORT.bundle_hash in text
     assert REPORT.training_hash in text
 
@@ -112,9 +155,9 @@ def test_the_json_holds_what_the_page_holds():
     raw = encode_report(REPORT)
     assert msgspec.json.decode(raw, type=Report) == REPORT
     told = json.loads(raw)
-    assert told["model"]["auc"]["value"] == TRAINING.model.quality.auc.value
-    assert len(told["model"]["deciles"]) == len(told["scorecard"]["deciles"]) == 10
-    assert told["plan"] == {"kind": "by_date", "test_from": "2021-07-01", "calibration_months": 6, "folds": None}
+    assert told["model"]["quality"]["auc"]["value"] == TRAINING.model.quality.auc.value
+    assert len(told["model"]["quality"]["deciles"]) == len(told["scorecard"]["quality"]["deciles"]) == 10
+    assert told["plan"]["test_from"] == "2021-07-01"
 
 
 def test_variables_stand_by_weight_with_direction_and_share_of_missing():
@@ -122,23 +165,66 @@ def test_variables_stand_by_weight_with_direction_and_share_of_missing():
     assert weights == sorted(weights, reverse=True)
     by_name = {variable.name: variable for variable in REPORT.variables}
     assert by_name["default_age"].missing_share == pytest.approx(0.6, abs=0.05)
-    assert set(by_name) | {one.name for one in REPORT.variables_not_used} == set(TRAINING.bundle.variables)
 
 
-def test_bins_of_the_scorecard_are_named():
-    purpose = next(one for one in REPORT.scorecard_variables if one.name == "purpose")
-    assert [one.values for one in purpose.bins] == ["car", "home", "other", "missing"]
-    amount = next(one for one in REPORT.scorecard_variables if one.name == "amount")
-    assert amount.bins[0].values.startswith("up to ")
-    assert amount.bins[-2].values.startswith("above ")
+def test_vintages_before_the_test_are_scored_by_models_that_did_not_see_them():
+    assert sum(group.loans for group in REPORT.vintages_tested) == len(TRAINING.test_rows)
+    assert sum(group.loans for group in REPORT.vintages_fitted) == len(TRAINING.fit_rows)
+    assert sum(one.loans for one in REPORT.data.vintages) == SET.loans
+    mean = np.average(
+        [group.pd_mean for group in REPORT.vintages_fitted], weights=[g.loans for g in REPORT.vintages_fitted]
+    )
+    assert mean == pytest.approx(SET.labels[TRAINING.fit_rows].mean(), abs=0.03)
 
 
 def test_a_report_of_folds_says_what_folds_do_not_show():
-    report = make_report(FOLDED)
+    basis = make_basis(FOLDED)
+    report = make_report(basis)
     assert report.plan.kind == "by_folds"
-    page = render_page(report, FOLDED)
+    assert report.data.compared == "the earlier half of the loans with the later half"
+    assert report.vintages_fitted == ()
+    page = render_page(report, basis)
     assert "in 3 folds" in page
     assert "do not show how the model ages" in page
+
+
+def test_a_book_without_dates_is_told_without_drift_and_vintages():
+    undated = msgspec.structs.replace(SET, days=np.full(SET.loans, 18_000, dtype=np.int32))
+    report, page = _told(ByFolds(folds=2), undated)
+    assert report.data.compared == ""
+    assert report.data.drift[0].psi is None
+    assert (report.vintages_tested, report.data.drift_vintages) == ((), ())
+    assert "nothing to compare" in page
+    assert _parse(page).open == []
+    report, page = _told(ByShare(test_share=0.3), undated)
+    assert report.data.compared == "the loans fitted on with the test loans"
+    assert "drawn by chance" in page
+
+
+def test_a_sampled_book_leads_with_weighted_figures_and_says_so():
+    weighted = msgspec.structs.replace(SET, weights=np.where(SET.labels == 1, 1.0, 5.0))
+    report, page = _told(BY_DATE, weighted)
+    assert report.data.is_weighted
+    assert report.parts[-1].bads == int(SET.labels[TRAINING.test_rows].sum())
+    assert report.model.quality.bad_rate.value < 0.3 * SET.labels[TRAINING.test_rows].mean()
+    assert sum(band.share * band.bad_rate.value for band in report.bands) == pytest.approx(
+        report.model.quality.bad_rate.value
+    )
+    text = re.sub(r"\s+", " ", page)
+    assert "Each loan counts by its sampling weight" in text
+    assert "The book is a sample" in text
+
+
+def test_stages_are_told_while_the_report_is_made(tmp_path):
+    stages = []
+    write_report(TRAINING, tmp_path, lambda stage, _done: stages.append(stage))
+    assert stages == [
+        "explain for the report",
+        "drift",
+        "vintages and segments",
+        "reasons",
+        "draw the report",
+    ]
 
 
 def test_an_older_report_is_replaced(tmp_path):

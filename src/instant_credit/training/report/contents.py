@@ -24,7 +24,7 @@ from instant_credit.training.plans import ByDate, ByFolds, ByShare
 from instant_credit.training.report.basis import Basis, Progress
 from instant_credit.training.report.calibration import CalibrationLine, measure_calibration
 from instant_credit.training.report.directions import DirectionTold, tell_directions
-from instant_credit.training.report.drift import PSI_ACT, PSI_WATCH, VariableDrift, measure_drift
+from instant_credit.training.report.drift import PSI_ACT, PSI_WATCH, SCORE, VariableDrift, measure_drift
 from instant_credit.training.report.effects import CaseTold, NotUsed, VariableTold, tell_cases, tell_variables
 from instant_credit.training.report.gains import Band, Gain, count_points, list_bands, list_gains
 from instant_credit.training.report.groups import (
@@ -249,7 +249,7 @@ def _tell_data(basis: Basis) -> DataTold:
         vintages=tuple(counts),
         compared=compared,
         drift_loans=len(basis.compared_rows),
-        score_drift=measure_drift("score", basis.raws_compared, split),
+        score_drift=measure_drift(SCORE, basis.raws_compared, split),
         drift_vintages=split.vintages.names if split.vintages.count > 1 else (),
         drift=tuple(sorted(drift, key=lambda one: (-one.size, one.name))),
     )

@@ -24,6 +24,8 @@ from instant_credit.training.weights import effective_loans
 PSI_WATCH: Final = 0.10
 PSI_ACT: Final = 0.25
 BINS_MAX: Final = 10
+# No name of a variable, which has no capital letters.
+SCORE: Final = "SCORE"
 # Half a loan a bin, so that an empty bin gives a large index and no infinite one.
 _SMOOTHING: Final = 0.5
 
@@ -55,6 +57,11 @@ class VariableDrift(Struct, frozen=True, kw_only=True):
     missing_share_later: float | None
     psi_by_vintage: tuple[Psi, ...]
     missing_by_vintage: tuple[float, ...]
+
+    @property
+    def is_score(self) -> bool:
+        """Whether this is the score and no variable."""
+        return self.name == SCORE
 
     @property
     def size(self) -> float:
