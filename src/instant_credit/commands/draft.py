@@ -13,13 +13,15 @@ from rich.table import Table
 
 from instant_credit.commands.tables import print_table
 from instant_credit.record.clock import SystemClock
+from instant_credit.training.drafting.doubts import list_doubts
 from instant_credit.training.drafting.draft import Draft, Wish
 from instant_credit.training.drafting.folder import choose_name, draft_files, write_folder
 from instant_credit.training.drafting.guess import Guess, Use
-from instant_credit.training.drafting.writing import list_doubts, say
+from instant_credit.training.drafting.writing import say
 
 _COLUMNS_SHOWN = 400
 _REMARK = 80
+_PLACES_SHOWN = 6
 
 
 @click.command("draft")
@@ -86,7 +88,9 @@ def _print_doubts(draft: Draft) -> None:
     click.echo(f"\nTo check, by their numbers in the documents ({len(doubts)}):")
     width = len(str(len(doubts)))
     for doubt in doubts:
-        column = "" if not doubt.column else f"{say(doubt.column, but=60)[1:-1]}: "
+        shown = ", ".join(say(place, but=60)[1:-1] for place in doubt.places[:_PLACES_SHOWN])
+        more = len(doubt.places) - _PLACES_SHOWN
+        column = f"{shown} and {more} more: " if more > 0 else f"{shown}: " if shown else ""
         click.echo(f"{doubt.number:>{width}}. {column}{doubt.text}")
 
 

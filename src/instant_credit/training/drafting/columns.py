@@ -57,7 +57,7 @@ def _guess_named(column: Column, base: Guess, told: list[tuple[str, int]]) -> Gu
         days = find_days(column)
         if days is not None:
             why = "a date of birth: age may be used when an older applicant never fares worse (12 CFR 1002.6(b)(2))"
-            return replace(base.put(Use.AGE, why), kind=Kind.DAY, days=days, doubts=days.doubts)
+            return replace(base.put(Use.AGE, why, *days.doubts), kind=Kind.DAY, days=days)
         return replace(
             base.put(Use.WITHHELD, "tells of birth, in a form that can't be read as a day"), is_identity=True
         )
@@ -171,6 +171,7 @@ def _as_category(column: Column, base: Guess) -> Guess:
         missing=missing,
         values=values,
         rest=rest,
+        told=sum(value.rows for value in values) + rest,
         doubts=(*base.doubts, *missing.doubts),
     )
 
@@ -184,19 +185,25 @@ def _guess_number(column: Column, base: Guess) -> Guess:
     values = [number for number, _ in counts]
     words = column.words
     is_whole = all(number.is_integer() for number in values) and max(map(abs, values)) < _EXACT_MAX
-    is_code = lexicon.CODES.names(words) and is_whole and not lexicon.MONEY.names(words)
-    is_kept_scale = bool(missing.doubts) and values[0] < 0
+    is_code = is_whole and not lexicon.MONEY.names(words) and (lexicon.CODES.names(words) or "id" in words)
     is_coded = len(values) <= CODE_VALUES_MAX or not _CODE_WORDS.isdisjoint(words)
     if is_code and is_coded and not set(values) <= {0.0, 1.0}:
         return _code_category(column, base)
-    guess = replace(base, missing=missing, low=values[0], high=values[-1], doubts=(*base.doubts, *missing.doubts))
+    told = sum(rows for _, rows in counts)
+    guess = replace(
+        base, missing=missing, low=values[0], high=values[-1], told=told, distinct=len(values), doubts=missing.doubts
+    )
     guess = _with_numerals(column, guess)
     if set(values) <= {0.0, 1.0}:
         return replace(guess, kind=Kind.FLAG, unit="flag")
     kind, unit = _choose_number(words, values, is_whole=is_whole, median=_median(counts))
     guess = replace(guess, kind=kind, unit=unit)
-    if is_whole and kind is Kind.WHOLE and len(values) <= 10 and unit == "number" and not is_kept_scale:
+    if kind is Kind.WHOLE and len(values) <= 10 and unit == "number" and values[0] >= 0 and not _mostly_zero(counts):
         guess = guess.doubt("few whole numbers: if they are codes without an order, make it a category")
+    if lexicon.DECIDED.names(words):
+        guess = guess.doubt(
+            "it may tell what was approved or paid out, which no application knows yet: make sure that it was asked for"
+        )
     if lexicon.FAMILIES.names(words):
         guess = guess.doubt(
             "the number of dependents may be asked, but not used to tell of marriage or childbearing (12 CFR 1002.5(d))"
@@ -219,6 +226,11 @@ def _code_category(column: Column, base: Guess) -> Guess:
 
 def _with_numerals(column: Column, guess: Guess) -> Guess:
     return replace(guess, suffix=column.numerals.suffix)
+
+
+def _mostly_zero(counts: list[tuple[float, int]]) -> bool:
+    """Whether the numbers fall off from 0 as counts of rare things do."""
+    return counts[0][0] == 0 and 2 * counts[0][1] > sum(rows for _, rows in counts)
 
 
 def _median(counts: list[tuple[float, int]]) -> float:

@@ -58,9 +58,7 @@ def choose_day(guesses: Sequence[Guess], words: Mapping[str, list[str]], today: 
     score, chosen = max(scored, key=lambda one: one[0])
     days = chosen.days
     assert days is not None
-    doubts = [
-        f"{chosen.column} ({days.first_on} to {days.last_on}) was taken for the day on which the facts were known"
-    ]
+    doubts = [f"taken for the day on which the facts were known; it runs from {days.first_on} to {days.last_on}"]
     doubts += [
         f"{guess.column} could be meant as well"
         for other, guess in scored

@@ -6,6 +6,7 @@ The steps stand in this order because each one may take a column away from the l
 who checks it: every doubt is a sentence, told with its column.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final
@@ -27,10 +28,13 @@ from instant_credit.training.drafting.numerals import Numerals
 from instant_credit.training.drafting.outcome import Outcome, find_outcome
 from instant_credit.training.drafting.profile import Column, Tape
 from instant_credit.training.drafting.standing import DOUBT_AUC, Standing, measure_number, measure_texts
+from instant_credit.training.drafting.writing import say
 from instant_credit.training.tapes.parts import NumberForm
 
 FACTS_MAX: Final = 1_900
 LISTED_MAX: Final = 2_000
+_NAMED_MAX: Final = 12
+_CODE: Final = re.compile(r"[A-Za-z]{1,2}\d{1,4}")
 _NUMBERS: Final = frozenset({Kind.AMOUNT, Kind.WHOLE, Kind.REAL, Kind.FLAG})
 
 
@@ -145,6 +149,10 @@ class _Maker:
                 guess = guess.put(Use.WITHHELD, "an identifier of a joined file")
             self.guesses[name] = guess
             column.forget()
+        for joined in self.joined:
+            if self.guesses[joined.on].use is Use.FACT:
+                self.guesses[joined.on] = self.guesses[joined.on].put(Use.WITHHELD, f"joins file {joined.name}")
+        self.doubts += _doubt_names(self.guesses, self.columns)
         for use in (Use.KEY, Use.PERSON, Use.WEIGHT):
             several = [guess for guess in self.guesses.values() if guess.use is use]
             for guess in several[1:]:
@@ -156,7 +164,7 @@ class _Maker:
         self.day = choose_day(list(self.guesses.values()), days, self.wish.today)
         if self.day.column is not None:
             chosen = self.guesses[self.day.column]
-            self.guesses[self.day.column] = chosen.put(Use.AS_OF, "the day on which the facts were known")
+            self.guesses[self.day.column] = replace(chosen, use=Use.AS_OF, why="the day on which the facts were known")
         self.guesses |= {guess.column: guess for guess in check_days(self.guesses.values(), self.columns, self.day)}
 
     def find_leaks(self) -> None:
@@ -269,6 +277,33 @@ class _Maker:
                 )
             self.columns[name].forget()
         return form
+
+
+def _doubt_names(guesses: Mapping[str, Guess], columns: Mapping[str, Column]) -> list[str]:
+    """What names and codes hide: a prohibited basis under a name that tells nothing is not recognised."""
+    facts = [guess for guess in guesses.values() if guess.use is Use.FACT]
+    dark = [
+        guess.column for guess in facts if all(len(word) <= 2 or word.isdigit() for word in columns[guess.column].words)
+    ]
+    doubts = []
+    if len(dark) > 2:
+        doubts.append(
+            f"the names {_shorten(dark)} tell nothing: make sure that none of them is a prohibited basis (12 CFR 1002.2(z))"
+        )
+    coded = [
+        guess.column for guess in facts if guess.values and all(_CODE.fullmatch(value.text) for value in guess.values)
+    ]
+    if coded:
+        doubts.append(
+            f"codes hide what {_shorten(coded)} mean: make sure that none tells a prohibited basis (in the German credit data A91 to A95 "
+            "tell sex and marital status, A201 and A202 tell foreign workers)"
+        )
+    return doubts
+
+
+def _shorten(names: Sequence[str]) -> str:
+    told = ", ".join(say(name, but=30)[1:-1] for name in names[:_NAMED_MAX])
+    return told if len(names) <= _NAMED_MAX else f"{told} and {len(names) - _NAMED_MAX} more"
 
 
 def _choose_roles(guesses: Mapping[str, Guess], columns: Mapping[str, Column]) -> dict[str, str]:

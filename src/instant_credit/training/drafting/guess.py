@@ -112,8 +112,8 @@ class Guess(Struct, frozen=True, kw_only=True):
         return tuple(named if not self.rest or "other" in named else [*named, "other"])
 
     def put(self, use: Use, why: str, *doubts: str) -> "Guess":
-        """The same column put to another use."""
-        return msgspec.structs.replace(self, use=use, why=why, doubts=(*self.doubts, *doubts))
+        """The same column put to another use; doubts about what it was taken for before are settled by that."""
+        return msgspec.structs.replace(self, use=use, why=why, doubts=doubts)
 
     def doubt(self, *doubts: str) -> "Guess":
         """The same guess with more doubts."""

@@ -7,6 +7,7 @@ import polars as pl
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from instant_credit.training.drafting import lexicon
 from instant_credit.training.drafting.columns import guess_column
 from instant_credit.training.drafting.days import Days
 from instant_credit.training.drafting.guess import Guess, Kind, Taking, Use
@@ -62,6 +63,7 @@ class History:
         prefix = self.joined.name
         facts = [self._count(names, f"{prefix} rows", None)]
         numbers = [guess for guess in self.guesses.values() if guess.use is Use.FACT and guess.kind in _TAKES]
+        numbers = [guess for guess in numbers if not self._names_somebody(guess.column)]
         for guess in numbers[:_NUMBERS_MAX]:
             takes = [take for take in _TAKES[guess.kind] if take != "last" or self.before is not None]
             facts.extend(self._take(names, guess, take) for take in takes)
@@ -79,6 +81,11 @@ class History:
                 for value in guess.values
             )
         return facts
+
+    def _names_somebody(self, name: str) -> bool:
+        """Whether a number is that of an account or a person, which can't be added up."""
+        words = self.joined.tape.columns[name].words
+        return lexicon.IDS.names(words) or (lexicon.PERSONS.names(words) and not lexicon.MONEY.names(words))
 
     def _count(self, names: Names, label: str, where: tuple[str, str] | None) -> tuple[Guess, NDArray[np.float64]]:
         frame = self._frame

@@ -321,6 +321,11 @@ LEAKS: Final = Lexicon(
 )
 """Names of what was filled after the decision."""
 
+DECIDED: Final = Lexicon(
+    words=_set("funded approved disbursed disbursement appv granted sanctioned sanction"), but=_set("date")
+)
+"""Names of what the decision itself may have set."""
+
 MONEY: Final = Lexicon(
     words=_set(
         "amount amt amnt bal balance balances income inc salary wage wages earnings price cost costs expense expenses expenditure debt debts "
@@ -332,14 +337,18 @@ MONEY: Final = Lexicon(
     but=_set(
         "ratio pct percent percentage util utilization utilisation rate count cnt num number nr no n months month mths mo years year yrs days "
         "term type status flag lines line accounts accts trades open history since purpose code class grade score age inq inquiries id freq "
-        "frequency time times date dti mos period duration"
+        "frequency time times date dti mos period duration to"
     ),
 )
 PERCENTS: Final = Lexicon(
     words=_set("pct percent percentage perc util utilization utilisation rate"),
     stems=("percent", "utiliz", "utilis"),
 )
-RATIOS: Final = Lexicon(words=_set("ratio ltv dti lti cltv share proportion fraction portion rat"), stems=("ratio",))
+RATIOS: Final = Lexicon(
+    words=_set("ratio ltv dti lti cltv share proportion fraction portion rat"),
+    stems=("ratio",),
+    runs=("to income", "to value", "debt inc"),
+)
 MONTHS: Final = Lexicon(
     words=_set("months month mths mnths mos mo term duration tenor plazo laufzeit maturity"),
     but=_set("last per monthly count"),
@@ -348,7 +357,7 @@ YEARS: Final = Lexicon(words=_set("years yrs seniority tenure length"), but=_set
 CODES: Final = Lexicon(
     words=_set(
         "code codes type class category cat segment status purpose reason job occupation occup profession education edu school degree housing home "
-        "property sector industry naics sic channel branch region state product group kind level urban rural new_exist existing employment "
+        "property sector industry naics sic channel branch region state product group kind level urban rural employment "
         "franchise method mode plan guarantor scheme model make brand manufacturer bank dealer supplier pincode currentpincode country "
         "history ownership residence"
     ),
@@ -464,6 +473,7 @@ OUTCOME_WORDS: Final = (
         ),
         -7,
     ),
+    (_set("settlement hardship plan term flag_date"), -7),
     (_set("verified insurance initial listing disbursement method application housing emp list"), -7),
 )
 OUTCOME_SCORE_MIN: Final = 5.0

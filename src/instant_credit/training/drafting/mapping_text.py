@@ -6,18 +6,16 @@ from typing import Final
 
 from instant_credit.outcome.events import EventKind
 from instant_credit.training.drafting.days import ISO
+from instant_credit.training.drafting.doubts import Doubt, about, check, list_doubts, name_place
 from instant_credit.training.drafting.draft import LISTED_MAX, Draft
 from instant_credit.training.drafting.guess import Guess, Use
 from instant_credit.training.drafting.joins import Joined
 from instant_credit.training.drafting.naming import plain_label
 from instant_credit.training.drafting.outcome import OutcomeText
 from instant_credit.training.drafting.writing import (
-    Doubt,
     array,
-    check,
     comment,
     line,
-    list_doubts,
     noted_array,
     quote,
     say,
@@ -51,7 +49,7 @@ def write_mapping(draft: Draft) -> str:
         *_write_numbers(draft.numbers),
     ]
     for joined in draft.joined:
-        lines += _write_joined(draft, joined, [doubt for doubt in doubts if doubt.column == f"file {joined.name}"])
+        lines += _write_joined(draft, joined, about(doubts, name_place(joined.name)))
     lines += _write_row(draft, doubts)
     for use, table in ((Use.FACT, "facts"), (Use.MONITORING, "monitoring")):
         for guess in draft.guesses:
@@ -84,7 +82,7 @@ def _write_lists(draft: Draft, doubts: Sequence[Doubt]) -> list[str]:
 
 
 def _note(why: str, guess: Guess, doubts: Sequence[Doubt]) -> str:
-    numbers = [str(doubt.number) for doubt in doubts if doubt.column == guess.column and guess.column]
+    numbers = [str(doubt.number) for doubt in about(doubts, guess.column)] if guess.column else []
     return f"{why} (CHECK {', '.join(numbers)})" if numbers else why
 
 
@@ -110,7 +108,7 @@ def _write_numbers(numbers: NumberForm) -> list[str]:
     return [*lines, ""]
 
 
-def _write_joined(draft: Draft, joined: Joined, doubts: list[Doubt]) -> list[str]:
+def _write_joined(draft: Draft, joined: Joined, doubts: Sequence[Doubt]) -> list[str]:
     lines = [*check(doubts), f"[files.{joined.name}]"]
     note = f"{say(joined.tape.path.name, but=40)}: {joined.matched:,} of {draft.tape.rows:,} rows find one"
     lines += array("key", [joined.key], note)
@@ -130,7 +128,7 @@ def _write_row(draft: Draft, doubts: Sequence[Doubt]) -> list[str]:
     if keys:
         lines += ["[row]", *array("key", [guess.column for guess in keys[:1]], "different in every row"), ""]
     day = draft.day
-    lines += [*check(doubt for doubt in doubts if doubt.column == (day.column or "") and doubt.column), "[as_of]"]
+    lines += [*check(about(doubts, day.column) if day.column else ()), "[as_of]"]
     if day.column is not None:
         lines += line("column", quote(day.column))
         lines += [] if day.format == ISO else line("format", quote(day.format))
@@ -151,7 +149,7 @@ def _write_fact(draft: Draft, guess: Guess, table: str, doubts: Sequence[Doubt])
     if guess.edges:
         told = f"years, {show_number(guess.low)} to {show_number(guess.high)}"
     lines = [
-        *check(doubt for doubt in doubts if doubt.column == guess.column),
+        *check(about(doubts, guess.column)),
         f"[{table}.{guess.name}]",
         *line("column", quote(guess.column), told),
         *_write_null(guess),
@@ -206,7 +204,7 @@ def _write_events(draft: Draft) -> list[str]:
         f"What happened to the loans: {outcome.bad_rate:.2%} of the resolved rows are bad. The outcome counts as known {draft.day.add_months} months "
         "after as_of where no day is told; a row without an event is not learnt from."
     )
-    lines += check(doubt for doubt in list_doubts(draft) if doubt.column == outcome.column)
+    lines += check(about(list_doubts(draft), outcome.column))
     known = [one for one in outcome.texts if one.kind is not None]
     for kind, texts in groupby(sorted(known, key=_order), key=lambda one: one.kind):
         assert kind is not None
@@ -249,7 +247,7 @@ def _write_example(draft: Draft) -> list[str]:
         "CHECK: which loans went bad is not known, and without events nothing can be learnt. Say it with --outcome and --bad, or write the texts "
         "of the outcome column into these events and take the # away; the column must stand in `leaks`."
     )
-    lines += check(doubt for doubt in list_doubts(draft) if outcome is not None and doubt.column == outcome.column)
+    lines += check(about(list_doubts(draft), outcome.column)) if outcome is not None else []
     lines += [f"#   {say(text)}: {rows:,} rows" for text, rows in texts]
     for kind, text in ((EventKind.DELINQUENT, "BAD"), (EventKind.CURRENT, "GOOD")):
         lines += [

@@ -19,6 +19,8 @@ from instant_credit.training.drafting.lexicon import NULL_TEXTS, list_words
 from instant_credit.training.drafting.profile import Column, is_writable
 
 VALUES_MAX: Final = 30
+_BALANCE_ROWS: Final = 200
+_BALANCE_MAX: Final = 0.01
 _GUESSED_VALUES_MAX: Final = 12
 _YES: Final = frozenset({"1", "y", "yes", "true", "t", "ja", "si", "sí", "oui"})
 _NO: Final = frozenset({"0", "n", "no", "false", "f", "nein", "non", "nie"})
@@ -118,7 +120,7 @@ def _score(column: Column, place: int, columns: int) -> float:
     texts = [text for text, _ in _list_texts(column)]
     if not 2 <= len(texts) <= _GUESSED_VALUES_MAX or lexicon.PROHIBITED.names(column.words):
         return 0.0
-    words = set(column.words)
+    words = set(column.words) - ({"y"} if len(column.words) > 1 else set())
     score = float(sum(weight for group, weight in lexicon.OUTCOME_WORDS if not words.isdisjoint(group)))
     kinds = [_tell(text) for text in texts]
     score += 6.0 if True in kinds and False in kinds else 2.0 if True in kinds else 0.0
@@ -145,12 +147,18 @@ def _read_outcome(column: Column, bad: Sequence[str], others: tuple[str, ...]) -
     if absent:
         raise Refused(f"--bad {absent[0]}: column {column.name} has no such text; it has {', '.join(texts)}")
     verdicts, doubts = (_judge_told(texts, set(bad)), []) if bad else _judge(column.words, counts)
+    table = {text: -1 if verdict is None else int(verdict) for text, verdict in verdicts.items()}
+    labels = np.array([-1 if text is None else table.get(text, -1) for text in column.texts.to_list()], dtype=np.int8)
+    labelled = labels[labels >= 0]
+    if len(labelled) >= _BALANCE_ROWS and abs(float(labelled.mean()) - 0.5) < _BALANCE_MAX:
+        doubts.append(
+            "half of the rows are bad, so the sample was probably balanced: say in [weight] how many loans of each side a row stands for, or "
+            "every pd is far too high"
+        )
     if lexicon.LENDER_TEXTS & {word for one in (*texts, column.name) for word in list_words(one)}:
         doubts.append(
             "it seems to tell the lender's own decision, not how loans were repaid: a model of it repeats that decision"
         )
-    table = {text: -1 if verdict is None else int(verdict) for text, verdict in verdicts.items()}
-    labels = np.array([-1 if text is None else table.get(text, -1) for text in column.texts.to_list()], dtype=np.int8)
     return Outcome(
         column=column.name,
         texts=tuple(_make_text(text, rows, verdicts[text]) for text, rows in counts),

@@ -2,19 +2,18 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
+from instant_credit.training.drafting.doubts import Doubt, about, check, list_doubts
 from instant_credit.training.drafting.draft import Draft
 from instant_credit.training.drafting.guess import Guess, Kind, Use
 from instant_credit.training.drafting.lexicon import AREAS, list_words
 from instant_credit.training.drafting.naming import Names, make_code, plain_label
 from instant_credit.training.drafting.writing import (
-    Doubt,
     array,
-    check,
     comment,
     line,
-    list_doubts,
     quote,
     say,
     show_number,
@@ -51,7 +50,7 @@ def write_product(draft: Draft) -> str:
             "`instant-credit tape draft`. Every line is a guess; those marked CHECK need a person, and their numbers are those that the command "
             "printed. docs/documents.md says what each field means."
         ),
-        *check(doubt for doubt in doubts if not doubt.column),
+        *check(about(doubts, None)),
         "",
         "schema_version = 1",
         f"name = {quote(draft.wish.name)}",
@@ -63,9 +62,7 @@ def write_product(draft: Draft) -> str:
         "",
     ]
     for guess in facts:
-        lines += _write_attribute(
-            draft, guess, [one for one in doubts if one.column == guess.column and guess.taking is None]
-        )
+        lines += _write_attribute(draft, guess, () if guess.taking is not None else about(doubts, guess.column))
     if monitored:
         lines += [
             *comment(
@@ -74,7 +71,7 @@ def write_product(draft: Draft) -> str:
             "",
         ]
         for guess in monitored:
-            lines += _write_attribute(draft, guess, [one for one in doubts if one.column == guess.column])
+            lines += _write_attribute(draft, guess, about(doubts, guess.column))
     lines += [
         *comment(
             "Variables: what the model may see. A direction other than free is held on every tree; `why` says why the risk should move that way."
@@ -106,7 +103,7 @@ def _write_roles(draft: Draft) -> list[str]:
     return [*lines, ""]
 
 
-def _write_attribute(draft: Draft, guess: Guess, doubts: list[Doubt]) -> list[str]:
+def _write_attribute(draft: Draft, guess: Guess, doubts: Sequence[Doubt]) -> list[str]:
     is_role = guess.name in draft.roles.values()
     lines = [*check(doubts), "[[attributes]]", *line("name", quote(guess.name), _tell_source(draft, guess))]
     lines += line("type", quote(_TYPES[guess.kind]), _tell_type(guess))
@@ -135,8 +132,7 @@ def _tell_source(draft: Draft, guess: Guess) -> str:
             f"{taking.take} of {say(taking.column, but=40) if taking.column else 'rows'} in file {taking.file}{where}"
         )
     rows = draft.tape.rows
-    missing = rows - guess.told + sum(count for _, count, why in guess.missing.texts if why != "stands for nothing")
-    return f"column {say(guess.column, but=60)}: {missing:,} of {rows:,} rows missing"
+    return f"column {say(guess.column, but=60)}: {rows - guess.told:,} of {rows:,} rows missing"
 
 
 def _tell_type(guess: Guess) -> str:

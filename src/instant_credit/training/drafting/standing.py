@@ -58,12 +58,13 @@ class Standing(Struct, frozen=True, kw_only=True):
         return f"bad rate over its quarters: {told}"
 
 
-def measure_number(values: NDArray[np.float64], labels: NDArray[np.int8]) -> Standing:
+def measure_number(values: NDArray[np.float64], labels: NDArray[np.int8], *, is_risk: bool = False) -> Standing:
     """The standing of a number.
 
     Arguments
     ---------
     values : float64[n], NaN = missing. labels : int8[n], 1 bad, 0 good, -1 neither.
+    is_risk : whether a higher value is known to mean more risk; otherwise the better of the two orders counts.
     """
     is_labelled = labels >= 0
     values, labels = values[is_labelled], labels[is_labelled]
@@ -76,7 +77,7 @@ def measure_number(values: NDArray[np.float64], labels: NDArray[np.int8]) -> Sta
     ranks = rankdata(np.where(is_told, values, lowest))
     auc = (ranks[labels == 1].sum() - bads * (bads + 1) / 2) / (bads * goods)
     return Standing(
-        auc=float(max(auc, 1.0 - auc)),
+        auc=float(max(auc, 0.5 if is_risk else 1.0 - auc)),
         told_good=float(is_told[labels == 0].mean()),
         told_bad=float(is_told[labels == 1].mean()),
         rates=_rate_quarters(values[is_told], labels[is_told]),
@@ -99,7 +100,7 @@ def measure_texts(texts: pl.Series, labels: NDArray[np.int8]) -> tuple[Standing,
     halves = halves.with_columns(1 - pl.col("half"))
     placed = frame.join(halves, on=["text", "half"], how="left", nulls_equal=True, maintain_order="left")
     own = frame["label"].cast(pl.Int8).to_numpy()
-    standing = measure_number(placed["rate"].fill_null(overall).to_numpy(), own)
+    standing = measure_number(placed["rate"].fill_null(overall).to_numpy(), own, is_risk=True)
     is_told = frame["text"].is_not_null().to_numpy()
     shares = [float(is_told[own == side].mean()) if (own == side).any() else 1.0 for side in (0, 1)]
     standing = Standing(auc=standing.auc, missing_rate=_rate(own[~is_told]), told_good=shares[0], told_bad=shares[1])

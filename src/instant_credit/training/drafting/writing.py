@@ -1,4 +1,4 @@
-"""TOML for people: values, lines with comments beside or above them, doubts with their numbers. Edge."""
+"""TOML for people: values, lines with comments beside or above them. Edge."""
 
 import math
 import textwrap
@@ -6,53 +6,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from msgspec import Struct
-
-from instant_credit.training.drafting.draft import Draft
-
 WIDTH: Final = 120
 _ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
-
-
-class Doubt(Struct, frozen=True, kw_only=True):
-    """What a person must check: its number, the column it belongs to ("" = the tape), and a sentence."""
-
-    number: int
-    column: str
-    text: str
-
-
-def list_doubts(draft: Draft) -> tuple[Doubt, ...]:
-    """Every doubt of a draft, numbered from 1: the tape's, the outcome's, the day's, the files', then the columns' in their order."""
-    told: list[tuple[str, str]] = [("", text) for text in draft.doubts]
-    if not draft.tape.is_whole:
-        told.append(("", f"only the first {draft.tape.rows:,} rows were read: later rows may hold other values"))
-    if draft.tape.broken:
-        told.append(("", f"{draft.tape.broken:,} rows can't be read as csv and will be rejected"))
-    if draft.outcome is None:
-        told.append(
-            ("", "no column was recognised as the outcome: name it with --outcome (and --bad), or write the events")
-        )
-    elif draft.outcome.others:
-        told.append(
-            (draft.outcome.column, f"taken for the outcome; {', '.join(draft.outcome.others)} could be meant as well")
-        )
-    if draft.wish.currency is None:
-        told.append(("", "the currency is not known: USD was written"))
-    told += [(draft.day.column or "", text) for text in draft.day.doubts]
-    told += [(f"file {one.name}", text) for one in draft.joined for text in one.doubts]
-    told += [
-        (
-            f"file {name}",
-            "no day dates its rows against the loan's, so all of them are taken as known in time: make sure that they were",
-        )
-        for name in draft.undated
-    ]
-    if draft.roles:
-        named = ", ".join(f"{name} is the {role}" for role, name in draft.roles.items())
-        told.append(("", f"{named.replace('income_annual', 'income of a year')}: the policy prices with them (roles)"))
-    told += [(guess.column or "without a name", text) for guess in draft.guesses for text in guess.doubts]
-    return tuple(Doubt(number=i + 1, column=column, text=text) for i, (column, text) in enumerate(told))
 
 
 def quote(text: str) -> str:
@@ -126,8 +81,3 @@ def noted_array(key: str, items: Sequence[tuple[str, str]]) -> list[str]:
             else [f"  {one}" for one in comment(note)] + [entry]
         )
     return [*lines, "]"]
-
-
-def check(doubts: Iterable[Doubt]) -> list[str]:
-    """Doubts as lines of comment."""
-    return [one for doubt in doubts for one in comment(f"CHECK {doubt.number}: {doubt.text}.")]
