@@ -35,7 +35,7 @@ from instant_credit.application.telling import tell_facts
 from instant_credit.canonical import encode_canonical
 from instant_credit.commands.serving import served
 from instant_credit.decision.case import Case, decode_case
-from instant_credit.decision.decide import decide
+from instant_credit.decision.decide import decide, explain_matrix
 from instant_credit.decision.release import Release
 from instant_credit.features.build import build_features
 from instant_credit.features.pack import pack_facts
@@ -45,7 +45,6 @@ from instant_credit.record.documents import DocumentKind, activate_release, get_
 from instant_credit.record.embedded import destroy_cluster
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.reads import iterate_cases, list_books
-from instant_credit.score.model import explain_rows
 from instant_credit.settings import DATABASE_OWNER_URL, DATABASE_URL, HOME, KEY_RING, Settings, read_settings
 from instant_credit.underwriting.desk import BOOK
 from instant_credit.underwriting.releases import (
@@ -171,7 +170,7 @@ def _time_stages(cases: list[Case], release: Release, rounds: int) -> list[Timed
         "facts to features": lambda i: build_features(
             release.features, pack_facts(release.features, [cases[i % APPLICANTS].facts], days[i % APPLICANTS])
         ),
-        "score and exact attributions": lambda i: explain_rows(release.model, matrices[i % APPLICANTS]),
+        "score and exact attributions": lambda i: explain_matrix(release, matrices[i % APPLICANTS]),
         "decide, with reasons": lambda i: decide(cases[i % APPLICANTS], release),
         "canonical bytes of the Decision": lambda i: encode_canonical(decisions[i % APPLICANTS]),
     }

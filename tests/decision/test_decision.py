@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from instant_credit.decision.decision import Decision, Outcome, Reason, Terms
+from instant_credit.decision.decision import Decision, Outcome, Reason, RuleResult, RuleTrace, Terms
+from instant_credit.policy.program import PRICE_EXITS
 from instant_credit.units import Cents, Ppm
 
 REASON = Reason(number=1, code="INCOME_LOW", family="income", text="Income is low.")
@@ -20,10 +21,16 @@ def test_terms_belong_to_offers_only(outcome: Outcome) -> None:
         make(outcome=outcome, terms=TERMS, reasons=(REASON,))
 
 
-@pytest.mark.parametrize("outcome", [Outcome.APPROVE, Outcome.COUNTER_OFFER])
-def test_an_offer_has_terms(outcome: Outcome) -> None:
-    with pytest.raises(ValueError, match="terms belong to"):
-        make(outcome=outcome, reasons=(REASON,))
+def test_a_counter_offer_has_terms() -> None:
+    with pytest.raises(ValueError, match="an offer carries its terms"):
+        make(outcome=Outcome.COUNTER_OFFER, reasons=(REASON,))
+
+
+def test_an_approval_has_terms_where_the_policy_prices_and_none_where_it_does_not() -> None:
+    priced = RuleTrace(rule=PRICE_EXITS[0], result=RuleResult.CLEAR)
+    with pytest.raises(ValueError, match="an offer carries its terms"):
+        make(outcome=Outcome.APPROVE, trace=(priced,))
+    assert make(outcome=Outcome.APPROVE).terms is None
 
 
 def test_an_approval_has_no_reasons() -> None:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instant_credit.decision.case import Case, build_case_features
-from instant_credit.decision.decision import Decision, Outcome
+from instant_credit.decision.decision import Decision, Outcome, Reason
 from instant_credit.decision.reasons import merge_reasons
 from instant_credit.decision.release import Release
 from instant_credit.errors import require
@@ -56,15 +56,17 @@ def decide_many(cases: Sequence[Case], release: Release) -> list[Decision]:
     if not cases:
         return []
     matrix = build_case_features(release.features, cases)
-    raw_scores, contributions, adverse = _explain(release, matrix.model)
+    raw_scores, contributions, adverse = explain_matrix(release, matrix.model)
     position = release.segment_position
     codes = None if position < 0 else np.ascontiguousarray(matrix.model[:, position])
     log_odds, pds = calibrate_rows(release.calibrations, raw_scores, codes)
+    has_evidence = _count_known(release, matrix.model) >= release.policy.model_variables_known_min
     return [
         _decide_row(case, release, _Row(*row))
         for case, *row in zip(
             cases,
             matrix.values.tolist(),
+            has_evidence.tolist(),
             log_odds.tolist(),
             pds.tolist(),
             contributions.tolist(),
@@ -74,10 +76,15 @@ def decide_many(cases: Sequence[Case], release: Release) -> list[Decision]:
     ]
 
 
-def _explain(
+def explain_matrix(
     release: Release, matrix: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], Sequence[tuple[int, ...]]]:
-    """Raw scores float64[n], contributions float64[n, m] and the most adverse variables of each row, as the release's engine tells them."""
+    """Raw scores float64[n], contributions float64[n, m] and each row's most adverse variables, as the release's engine tells them.
+
+    Parameters
+    ----------
+    matrix : float32[n, m] of the release's model variables, C-contiguous; NaN, or -1 for a category, = missing.
+    """
     model = release.model
     if isinstance(model, ModelOfEngine1):
         raw_scores, contributions = explain_engine_1(model, matrix)
@@ -91,11 +98,12 @@ def _explain(
 
 
 class _Row(NamedTuple):
-    """One row of the arrays: `values` float64[v], calibrated `log_odds`, `pd` in [0, 1], `contributions` float64[m] to the raw score, and
-    the places of the most `adverse` of them.
+    """One row of the arrays: `values` float64[v], whether enough is known for a score to mean anything, calibrated `log_odds`, `pd` in
+    [0, 1], `contributions` float64[m] to the raw score, and the places of the most `adverse` of them.
     """
 
     values: list[float]
+    has_evidence: bool
     log_odds: float
     pd: float
     contributions: list[float]
@@ -103,12 +111,14 @@ class _Row(NamedTuple):
 
 
 def _decide_row(case: Case, release: Release, row: _Row) -> Decision:
-    values, log_odds, pd, contributions, adverse = row
-    seen = [values[position] for position in release.model_positions]
-    is_scored = math.isfinite(log_odds) and _has_evidence(release, seen)
+    values, has_evidence, log_odds, pd, contributions, adverse = row
+    is_scored = has_evidence and math.isfinite(log_odds)
     pd_ppm = pd_to_ppm(pd) if is_scored else None
     verdict = evaluate(release.policy, case.facts, values, pd_ppm)
-    reasons = () if verdict.outcome is Outcome.APPROVE else merge_reasons(verdict, seen, adverse, release)
+    reasons: tuple[Reason, ...] = ()
+    if verdict.outcome is not Outcome.APPROVE:
+        seen = [values[position] for position in release.model_positions]
+        reasons = merge_reasons(verdict, seen, adverse, release)
     return Decision(
         release_hash=release.hash,
         product_hash=release.manifest.product_hash,
@@ -124,14 +134,7 @@ def _decide_row(case: Case, release: Release, row: _Row) -> Decision:
     )
 
 
-def _has_evidence(release: Release, seen: list[float]) -> bool:
-    """Whether enough model variables are known for a score to mean anything."""
-    least = release.policy.model_variables_known_min
-    if least == 0:
-        return True
-    known = sum(
-        1
-        for value, is_category in zip(seen, release.is_category, strict=True)
-        if (value >= 0 if is_category else not math.isnan(value))
-    )
-    return known >= least
+def _count_known(release: Release, matrix: NDArray[np.float32]) -> NDArray[np.int64]:
+    """How many of the model variables float32[n, m] each row has, int64[n]."""
+    known: NDArray[np.int64] = np.where(release.is_category, matrix >= 0.0, ~np.isnan(matrix)).sum(axis=1)
+    return known

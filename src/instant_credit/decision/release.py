@@ -95,7 +95,7 @@ class Release:
     families: tuple[str, ...]
     reference: tuple[float, ...]
     model_positions: tuple[int, ...]
-    is_category: tuple[bool, ...]
+    is_category: NDArray[np.bool_]
 
 
 _MANIFEST_DECODER = msgspec.json.Decoder(Manifest)
@@ -202,7 +202,7 @@ def compose_release(manifest: Manifest, documents: Mapping[str, bytes]) -> Relea
         families=families,
         reference=means,
         model_positions=tuple(features.model_variables.tolist()),
-        is_category=tuple(v.op == "category" for v in variables),
+        is_category=np.array([v.op == "category" for v in variables], dtype=np.bool_),
     )
 
 
