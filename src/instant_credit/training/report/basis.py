@@ -13,8 +13,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from instant_credit.score.calibration import estimate_pds, tabulate_calibrations
 from instant_credit.score.model import CompiledModel, compile_model, explain_rows, leaf_counts, score_rows
+from instant_credit.training.carrying import Calibrator
 from instant_credit.training.report.drift import Split
 from instant_credit.training.report.groups import Scored
 from instant_credit.training.report.vintages import Vintages, find_vintages, take_vintages
@@ -155,12 +155,14 @@ def _score_fit(training: Training) -> Scored | None:
     if not _is_tested_apart(training):
         return None
     loans = training.training_set.take(training.fit_rows)
-    codes = training.segment_codes
-    segments = None if codes is None else codes[training.fit_rows].astype(np.float32)
-    table = tabulate_calibrations(training.bundle.calibration, training.bundle.segment_calibrations)
+    calibrator = Calibrator(loans.columns, training.segment)
+    pds, scorecard_pds = (
+        calibrator.estimate(tested.calibrated, tested.fit_raws, loans)
+        for tested in (training.model, training.scorecard_tested)
+    )
     return Scored(
-        pds=estimate_pds(table, training.model.fit_raws, segments),
-        scorecard_pds=estimate_pds(training.scorecard_tested.calibration, training.scorecard_tested.fit_raws),
+        pds=pds,
+        scorecard_pds=scorecard_pds,
         labels=loans.labels,
         weights=relative_weights(loans.weights),
     )

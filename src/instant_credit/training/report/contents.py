@@ -9,11 +9,10 @@ from typing import Final, Literal
 import msgspec
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
-from instant_credit.score.calibration import Calibration
 from instant_credit.score.points import Scale
 from instant_credit.training.dataset import LeftOut
+from instant_credit.training.fitting.calibrate import Calibrated
 from instant_credit.training.fitting.choice import Choice
 from instant_credit.training.fitting.fit import FitParameters
 from instant_credit.training.fitting.search import Search
@@ -38,6 +37,7 @@ from instant_credit.training.report.leavings import list_attributes_not_used, li
 from instant_credit.training.report.reasons import ReasonsTold, tell_reasons
 from instant_credit.training.report.vintages import take_vintages
 from instant_credit.training.report.yardstick import ScorecardTold, tell_scorecard
+from instant_credit.training.workshop import Tested
 
 _SELECTED: Final = (
     "A book holds loans that were granted. Applicants who were declined or did not take the loan up are not in it, so the figures "
@@ -94,7 +94,7 @@ class Measures(Struct, frozen=True, kw_only=True):
     """Model or scorecard on the test loans."""
 
     quality: Quality
-    calibration: Calibration
+    calibrated: Calibrated
     line: CalibrationLine | None
     gains: tuple[Gain, ...]
 
@@ -111,6 +111,7 @@ class Report(Struct, frozen=True, kw_only=True):
     known_on: str
     confidence: float = CONFIDENCE
     plan: PlanTold
+    plan_why: str
     parts: tuple[Part, ...]
     cases: int
     cases_left_out: tuple[LeftOut, ...]
@@ -119,7 +120,6 @@ class Report(Struct, frozen=True, kw_only=True):
     scorecard: Measures
     auc_difference: Measured
     segment_variable: str | None
-    segment_calibrations: tuple[Calibration | None, ...]
     scale: Scale
     bands: tuple[Band, ...]
     vintages_fitted: tuple[Group, ...]
@@ -168,17 +168,15 @@ def make_report(basis: Basis, progress: Progress = lambda _stage, _done: None) -
         book=training_set.book,
         known_on=training_set.known_on.isoformat(),
         plan=manifest.plan,
+        plan_why=training.plan_why,
         parts=manifest.parts,
         cases=training_set.cases,
         cases_left_out=training_set.left_out,
         data=data,
-        model=_measure(basis, training.model.quality, training.model.calibration, scored.pds),
-        scorecard=_measure(
-            basis, training.scorecard_tested.quality, training.scorecard_tested.calibration, scored.scorecard_pds
-        ),
+        model=_measure(basis, training.model),
+        scorecard=_measure(basis, training.scorecard_tested),
         auc_difference=training.auc_difference,
         segment_variable=training.segment,
-        segment_calibrations=training.bundle.segment_calibrations,
         scale=training.bundle.scale,
         bands=list_bands(points, scored.pds, scored.labels, scored.weights),
         vintages_fitted=fitted,
@@ -203,13 +201,13 @@ def make_report(basis: Basis, progress: Progress = lambda _stage, _done: None) -
     )
 
 
-def _measure(basis: Basis, quality: Quality, calibration: Calibration, pds: NDArray[np.float64]) -> Measures:
+def _measure(basis: Basis, tested: Tested) -> Measures:
     labels, weights = basis.scored.labels, basis.scored.weights
     return Measures(
-        quality=quality,
-        calibration=calibration,
-        line=measure_calibration(pds, labels, weights),
-        gains=list_gains(pds, labels, weights),
+        quality=tested.quality,
+        calibrated=tested.calibrated,
+        line=measure_calibration(tested.pds, labels, weights),
+        gains=list_gains(tested.pds, labels, weights),
     )
 
 

@@ -77,8 +77,6 @@ def render_page(report: Report, basis: Basis) -> str:
     environment.filters.update(
         percent=_percent_text, signed=_signed_text, words=_words_text, whole=_whole_text, trees=_trees_text
     )
-    columns = basis.training.training_set.columns
-    segment = report.segment_variable
     return environment.get_template("report.html.j2").render(
         report=report,
         charts=_draw_charts(report, basis),
@@ -87,7 +85,6 @@ def render_page(report: Report, basis: Basis) -> str:
         directions={told.name: told for told in report.directions},
         drift=[one for one in report.data.drift if one.is_told][:_DRIFT_SHOWN],
         moved_missing=[one for one in report.data.drift if _moves(one.missing_by_vintage)],
-        segment_names=() if segment is None else columns.categories[columns.names.index(segment)],
         reasons_shown=_REASONS_SHOWN,
     )
 
