@@ -1,5 +1,6 @@
 """A product document is read whole, refused whole, and named by its content."""
 
+import re
 import tomllib
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from pyarrow import parquet
 
 from instant_credit.application.checks import find_faults
 from instant_credit.application.document import (
@@ -24,6 +26,7 @@ from instant_credit.application.product import Attribute, AttributeType, Legal, 
 from instant_credit.application.wording import reason_text
 from instant_credit.errors import Refused
 from tests.application.loans import SHIPPED, personal_loan
+from tests.tapes import require_tape
 
 Document = dict[str, Any]
 
@@ -399,7 +402,11 @@ def test_a_disability_pension_is_income() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["credit_union_accounts", "age_of_oldest_account", "file_age_months", "average_balance"]
+    "name",
+    [
+        *("credit_union_accounts", "age_of_oldest_account", "file_age_months", "average_balance", "amt_annuity"),
+        *("single_family", "single_family_home", "single_premium", "retirement_accounts", "own_car_age", "snapshot_on"),
+    ],
 )
 def test_a_name_that_only_sounds_alike_is_free(name: str) -> None:
     assert not list(find_denied_names(name, Legal.FREE))
@@ -458,3 +465,52 @@ def test_bytes_that_are_no_product_are_refused(raw: bytes) -> None:
 def test_bytes_nested_too_deeply_are_refused() -> None:
     with pytest.raises(Refused):
         decode_product(b'{"name":' + b"[" * 50_000)
+
+
+def as_named(column: str) -> str:
+    """A column's name as an attribute would be called."""
+    spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", column)
+    return re.sub(r"[^A-Za-z0-9]+", "_", spaced).strip("_").lower()
+
+
+# Columns of the real tapes whose names tell of something that may not be a plain fact.
+TELLING = {
+    "berka_client": {"birth_number"},
+    "credit_data_es": {"Age", "Marital"},
+    "hmda_boston": {"single"},
+    "lending_club_2007_2011": {"zip_code"},
+    "sba_case_ca": {"City", "Zip"},
+    "sba_national_balanced": {"city", "zip"},
+    "uci_credit_card_default": {"SEX", "MARRIAGE", "AGE"},
+}
+TAPES = (
+    *("berka_account", "berka_card", "berka_client", "berka_disp", "berka_district", "berka_loan", "berka_order"),
+    *("berka_preloan_trans", "berka_trans_1993_1994q1", "berka_trans_preloan_1997_1998", "credit_data_es"),
+    *("hmda_boston", "lending_club_2007_2011", "lending_club_2016q1", "lending_club_2018q1_schema", "sba_case_ca"),
+    *("sba_national_balanced", "uci_credit_approval", "uci_credit_card_default"),
+)
+
+
+@pytest.mark.tapes
+@pytest.mark.parametrize("tape", TAPES)
+def test_of_the_columns_of_real_tapes_only_the_telling_ones_are_denied(tape: str) -> None:
+    columns = parquet.read_schema(require_tape(f"{tape}.parquet")).names
+    assert {c for c in columns if list(find_denied_names(as_named(c), Legal.FREE))} == TELLING.get(tape, set())
+
+
+@pytest.mark.parametrize("name", ["age", "sex", "marital_status"])
+def test_a_prohibited_category_is_voluntary_and_monitored(name: str) -> None:
+    document = plain()
+    document["attributes"].append(
+        {
+            "name": f"own_{name}",
+            "type": "category",
+            "categories": ["below_25", "married", "female"],
+            "legal": "prohibited",
+            "description": "For monitoring.",
+        }
+    )
+    product = msgspec.convert(document, Product)
+    assert find_faults(product) == []
+    assert f"own_{name}" in {a.name for a in product.monitoring_attributes}
+    assert f"own_{name}" not in {a.name for a in product.case_attributes}

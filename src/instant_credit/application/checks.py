@@ -119,7 +119,7 @@ def _check_legal(attribute: Attribute) -> Iterator[str]:
         if attribute.is_required:
             yield "a prohibited attribute cannot be required (12 CFR 1002.5(b))"
         if attribute.source is Source.TAPE:
-            yield "a prohibited attribute is told voluntarily with the application; a tape must not carry it"
+            yield 'a prohibited attribute is told voluntarily, also with an application: its source is not "tape"'
     if attribute.legal is Legal.AGE and attribute.type is not AttributeType.DATE:
         yield "age is told as a date of birth"
     if attribute.legal is Legal.ASSISTANCE_INCOME:

@@ -49,7 +49,7 @@ def _check_names(attribute: Attribute) -> Iterator[str]:
         yield f"attribute {attribute.name}: the name tells of {told}"
     for category in attribute.categories:
         for told in find_denied_names(category, attribute.legal):
-            yield f"attribute {attribute.name}: its category {category} tells of {told}"
+            yield f"attribute {attribute.name}: its category {category} tells of {told}; or tell it as another category"
 
 
 def _check_money(variable: Variable, movement: Movement) -> Iterator[str]:

@@ -72,11 +72,16 @@ PROHIBITED_BASES: Final = NamedKind(
     runs=(
         *("national_origin", "country_of_birth", "birth_country", "place_of_birth", "birth_place", "mother_tongue"),
         *("native_language", "first_language", "social_network", "social_networks", "social_media", "civil_status"),
-        *("family_status", "familial_status", "birth_control", "consumer_rights"),
+        *("family_status", "familial_status", "birth_control", "consumer_rights", "personal_status"),
+        *("foreign_worker", "foreign_born"),
     ),
-    innocent=("credit_union", "credit_unions"),
+    innocent=(
+        *("credit_union", "credit_unions", "single_family", "single_unit", "single_loan", "single_payment"),
+        *("single_premium", "single_account"),
+    ),
 )
-"""What may not bear on a decision. A credit union is a lender."""
+"""What may not bear on a decision. A credit union is a lender, a single-family home a house. `personal_status` is a column of a much
+used tape that tells sex and marriage in codes."""
 
 PLACES: Final = NamedKind(
     told='a place finer than a state, which can stand for a prohibited basis; declare legal = "prohibited" or leave it out',
@@ -114,8 +119,9 @@ ASSISTANCE_INCOMES: Final = NamedKind(
         "food_stamps",
         "unemployment_income",
     ),
+    innocent=("amt_annuity", "loan_annuity", "credit_annuity", "retirement_account", "retirement_accounts"),
 )
-"""Source: 12 CFR 1002.2(z) and 1002.6(b)(5)."""
+"""Source: 12 CFR 1002.2(z) and 1002.6(b)(5). A loan's annuity is its instalment, a retirement account an asset."""
 
 _KINDS: Final = (PROHIBITED_BASES, PLACES, AGES, ASSISTANCE_INCOMES)
 
