@@ -88,7 +88,11 @@ class Case:
 
     def times_ours(self, who: str) -> float:
         """How many times our time (or size) `who` takes for a row: the median over the rounds."""
-        ratios = self._by_round(who) / self._by_round("ours")
+        return self.ratio(who, "ours")
+
+    def ratio(self, who: str, other: str) -> float:
+        """How many times as long as `other` `who` takes for a row: the median over the rounds."""
+        ratios = self._by_round(who) / self._by_round(other)
         return float(f"{float(np.median(ratios)):.4g}")
 
     def samples(self) -> dict[str, list[int]]:
