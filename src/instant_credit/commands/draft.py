@@ -17,7 +17,7 @@ from instant_credit.training.drafting.doubts import list_doubts
 from instant_credit.training.drafting.draft import Draft, Wish
 from instant_credit.training.drafting.folder import choose_name, draft_files, write_folder
 from instant_credit.training.drafting.guess import Guess, Use
-from instant_credit.training.drafting.writing import say
+from instant_credit.training.drafting.writing import say, tidy
 
 _COLUMNS_SHOWN = 400
 _REMARK = 80
@@ -66,7 +66,11 @@ def _print_columns(draft: Draft) -> None:
         rows = draft.tape.rows
         missing = f"{rows - guess.told:,}" if guess.told or guess.use is Use.LEFT_OUT else ""
         table.add_row(
-            _tell_column(guess), _tell_use(guess), missing, f"{guess.distinct:,}", textwrap.shorten(guess.why, _REMARK)
+            _tell_column(guess),
+            _tell_use(guess),
+            missing,
+            f"{guess.distinct:,}",
+            textwrap.shorten(tidy(guess.why), _REMARK),
         )
     print_table(table)
     if len(draft.guesses) > _COLUMNS_SHOWN:

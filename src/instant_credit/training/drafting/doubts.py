@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from instant_credit.training.drafting.draft import Draft
-from instant_credit.training.drafting.writing import comment
+from instant_credit.training.drafting.writing import comment, tidy
 
 
 class Doubt(Struct, frozen=True, kw_only=True):
@@ -27,7 +27,7 @@ def list_doubts(draft: Draft) -> tuple[Doubt, ...]:
         if place:
             places[text].append(place)
     return tuple(
-        Doubt(number=number, places=tuple(dict.fromkeys(where)), text=text)
+        Doubt(number=number, places=tuple(dict.fromkeys(where)), text=tidy(text))
         for number, (text, where) in enumerate(places.items(), 1)
     )
 

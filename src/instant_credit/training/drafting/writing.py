@@ -24,6 +24,11 @@ def _escape(one: str) -> str:
     return f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"
 
 
+def tidy(text: str) -> str:
+    """`text` with what the eye can't see spelled out, so that a comment ends where its line does and a terminal shows what is there."""
+    return "".join(_escape(one) if _is_hidden(one) else one for one in text)
+
+
 def say(text: str, *, but: int = 80) -> str:
     """A name from the tape as it may stand in a comment or a table: quoted and cut, without anything that moves the cursor."""
     return quote(text if len(text) <= but else text[: but - 3] + "...")
@@ -43,7 +48,9 @@ def show_number(number: float) -> str:
 
 def comment(text: str) -> list[str]:
     """`text` as lines of comment."""
-    return [f"# {line}" for line in textwrap.wrap(text, WIDTH - 2, break_long_words=False, break_on_hyphens=False)]
+    return [
+        f"# {line}" for line in textwrap.wrap(tidy(text), WIDTH - 2, break_long_words=False, break_on_hyphens=False)
+    ]
 
 
 def line(key: str, value: str, note: str = "") -> list[str]:
@@ -51,7 +58,7 @@ def line(key: str, value: str, note: str = "") -> list[str]:
     entry = f"{key} = {value}"
     if not note:
         return [entry]
-    beside = f"{entry}  # {note}"
+    beside = f"{entry}  # {tidy(note)}"
     return [beside] if len(beside) <= WIDTH else [*comment(note), entry]
 
 
@@ -73,7 +80,8 @@ def array(key: str, items: Iterable[str], note: str = "") -> list[str]:
 def noted_array(key: str, items: Sequence[tuple[str, str]]) -> list[str]:
     """An array of strings with a note behind each, one to a line."""
     lines = [f"{key} = ["]
-    for item, note in items:
+    for item, told in items:
+        note = tidy(told)
         entry = f"  {quote(item)},"
         lines += (
             [f"{entry}  # {note}"]
