@@ -220,15 +220,15 @@ def test_every_code_of_a_field_is_documented() -> None:
 
 
 def test_the_answers_shown_are_of_the_recorded_form() -> None:
-    answer, _, _, decision, problem = list_json("api.md")
+    answer, _, _, _, decision, problem = list_json("api.md")
     assert msgspec.convert(answer, Answer).outcome == "approve"
     assert msgspec.convert(decision, RecordedDecision).decision.outcome == "approve"
     assert msgspec.convert(problem, ProblemDocument).status == 422
 
 
 def test_the_fields_shown_are_fields_of_the_structs() -> None:
-    answer, counter_offer, decline, decision, _ = list_json("api.md")
-    for shown in (answer, counter_offer, decline):
+    answer, counter_offer, decline, eligible, decision, _ = list_json("api.md")
+    for shown in (answer, counter_offer, decline, eligible):
         assert set(shown) <= set(Answer.__struct_fields__)
     assert set(decision) == set(RecordedDecision.__struct_fields__)
 

@@ -21,6 +21,10 @@ PERCENT: Final = click.FloatRange(0, 100)
 _DEFAULTS: Final = Assumptions()
 
 
+def _percent(ppm: int) -> float:
+    return 100 * ppm / PPM
+
+
 @click.group()
 def policy() -> None:
     """Draft a policy from a book and a model; check an edited one."""
@@ -33,31 +37,45 @@ def policy() -> None:
 @click.option(
     "--approve-share",
     type=PERCENT,
-    default=60.0,
+    default=100 * _DEFAULTS.approve_share,
     show_default=True,
     help="Approve this percentage of the book, the safest.",
 )
 @click.option(
     "--decline-share",
     type=PERCENT,
-    default=25.0,
+    default=100 * _DEFAULTS.decline_share,
     show_default=True,
     help="Decline this percentage of the book, the riskiest.",
 )
 @click.option(
     "--loss",
     type=PERCENT,
-    default=60.0,
+    default=_percent(_DEFAULTS.loss_given_default_ppm),
     show_default=True,
     help="Percentage of the amount lent that is lost when a loan goes bad.",
 )
-@click.option("--cost", type=PERCENT, default=8.0, show_default=True, help="Funding and operation, percent a year.")
-@click.option("--margin", type=PERCENT, default=3.0, show_default=True, help="Profit, percent a year.")
-@click.option("--apr-max", type=PERCENT, default=36.0, show_default=True, help="No price above this, percent a year.")
+@click.option(
+    "--cost",
+    type=PERCENT,
+    default=_percent(_DEFAULTS.cost_ppm),
+    show_default=True,
+    help="Funding and operation, percent a year.",
+)
+@click.option(
+    "--margin", type=PERCENT, default=_percent(_DEFAULTS.margin_ppm), show_default=True, help="Profit, percent a year."
+)
+@click.option(
+    "--apr-max",
+    type=PERCENT,
+    default=_percent(_DEFAULTS.apr_ppm_max),
+    show_default=True,
+    help="No price above this, percent a year.",
+)
 @click.option(
     "--instalment-share",
     type=PERCENT,
-    default=35.0,
+    default=_percent(_DEFAULTS.instalment_to_income_ppm_max),
     show_default=True,
     help="Percentage of income that the instalment may take.",
 )
