@@ -7,7 +7,7 @@ import pytest
 from instant_credit.canonical import hash_content
 from instant_credit.errors import Refused
 from instant_credit.score.bundle import decode_bundle
-from instant_credit.score.calibration import estimate_pds
+from instant_credit.score.calibration import estimate_pds, tabulate_calibrations
 from instant_credit.score.model import compile_model, score_rows
 from instant_credit.training.fitting.calibrate import fit_calibration
 from instant_credit.training.fitting.fit import fit_model
@@ -37,7 +37,13 @@ def test_the_manifest_tells_what_the_bundle_was_made_from_and_by():
     told = msgspec.json.decode(encode_training(TRAINING.manifest))
     assert told["bundle_hash"] == hash_content(TRAINING.bundle_raw)
     assert (told["book"], told["product_hash"], told["known_on"]) == ("invented", SET.product_hash, "2024-01-01")
-    assert told["plan"] == {"kind": "by_date", "test_from": "2021-07-01", "calibration_months": 6, "test_share": None, "folds": None}
+    assert told["plan"] == {
+        "kind": "by_date",
+        "test_from": "2021-07-01",
+        "calibration_months": 6,
+        "test_share": None,
+        "folds": None,
+    }
     assert (told["parameters"]["seed"], told["parameters"]["threads"]) == (QUICK.seed, QUICK.threads)
     assert {"catboost", "numpy", "engine"} <= told["versions"].keys()
     assert (told["cases"], told["left_out"][0]["count"], told["parts"][0]["loans"]) == (3_005, 5, (~IS_TEST).sum())
@@ -156,3 +162,51 @@ def test_folds_too_small_are_refused_with_what_helps_folds():
     with pytest.raises(Refused, match=r"fold 1: .*Take fewer --folds") as refused:
         build_training(few, ByFolds(folds=10), QUICK)
     assert "--test-from" not in str(refused.value)
+
+
+def test_a_segment_has_its_own_calibration_in_bundle_and_test():
+    training = build_training(SET, BY_DATE, QUICK, segment="purpose")
+    bundle = decode_bundle(training.bundle_raw)
+    assert bundle.segment_variable == "purpose"
+    assert bundle.segment_calibrations == training.model.calibrated.segment_calibrations
+    assert None not in bundle.segment_calibrations
+    codes = SET.matrix[training.test_rows, SET.columns.names.index("purpose")]
+    assert codes.tolist() == training.segment_codes[training.test_rows].tolist()
+    table = tabulate_calibrations(bundle.calibration, bundle.segment_calibrations)
+    assert estimate_pds(table, training.model.raws, codes).tobytes() == training.model.pds.tobytes()
+    assert training.bundle.tables.leaf_values.tobytes() == TRAINING.bundle.tables.leaf_values.tobytes()
+
+
+def test_folds_calibrate_by_segment_too():
+    training = build_training(SET, ByFolds(folds=3), QUICK, segment="purpose")
+    assert training.model.pds.tobytes() != FOLDED.model.pds.tobytes()
+    assert training.model.raws.tobytes() == FOLDED.model.raws.tobytes()
+
+
+@pytest.mark.parametrize("name", ["amount", "nonsense"])
+def test_a_segment_that_is_no_category_is_refused_with_those_there_are(name):
+    with pytest.raises(Refused, match=rf"{name}.*purpose"):
+        build_training(SET, BY_DATE, QUICK, segment=name)
+
+
+def test_weights_move_the_model_its_calibration_and_its_figures():
+    weights = np.where(SET.labels == 1, 1.0, 8.0)
+    weighted = build_training(msgspec.structs.replace(SET, weights=weights), BY_DATE, QUICK)
+    test = SET.take(TRAINING.test_rows)
+    rate = float(np.average(test.labels, weights=weights[TRAINING.test_rows]))
+    assert weighted.model.quality.bad_rate.value == pytest.approx(rate)
+    assert weighted.model.quality.expected_to_observed == pytest.approx(1.0, abs=0.25)
+    assert weighted.bundle_hash != TRAINING.bundle_hash
+    equal = build_training(msgspec.structs.replace(SET, weights=np.full(SET.loans, 8.0)), BY_DATE, QUICK)
+    assert equal.bundle_hash == TRAINING.bundle_hash
+    assert equal.model.quality == TRAINING.model.quality
+
+
+def test_scores_of_the_fitted_loans_come_from_models_that_did_not_see_them():
+    before = SET.take(TRAINING.fit_rows)
+    folds = deal_folds(before.persons, CALIBRATION_FOLDS)
+    others, held = before.take(np.flatnonzero(folds != 0)), before.take(np.flatnonzero(folds == 0))
+    alone = fit_model(others.matrix, others.labels, SET.columns, QUICK)
+    assert alone.score(held.matrix).tobytes() == TRAINING.model.fit_raws[folds == 0].tobytes()
+    assert FOLDED.model.fit_raws.tobytes() == FOLDED.model.raws.tobytes()
+    assert FOLDED.test_folds.tolist() == deal_folds(SET.persons, 3).tolist()

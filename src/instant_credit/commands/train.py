@@ -37,6 +37,7 @@ class _Request(Struct, frozen=True, kw_only=True):
 
     book: str
     wish: Wish
+    segment: str | None
     product: str | None
     known_on: date | None
     report: Path | None
@@ -56,6 +57,7 @@ class _Request(Struct, frozen=True, kw_only=True):
     type=click.IntRange(1, 120),
     help=f"Calibrate on this many months before a test by date; default: {CALIBRATION_MONTHS}.",
 )
+@click.option("--segment", metavar="VARIABLE", help="Calibrate each category of this model variable by itself.")
 @click.option(
     "--known-on", type=click.DateTime(["%Y-%m-%d"]), help="Take labels as they were known on this day; default: today."
 )
@@ -72,6 +74,7 @@ def train(
     test_share: float | None,
     folds: int | None,
     calibration_months: int | None,
+    segment: str | None,
     known_on: datetime | None,
     product: str | None,
     report: Path | None,
@@ -91,7 +94,12 @@ def train(
         folds=folds,
     )
     request = _Request(
-        book=book, wish=wish, product=product, known_on=None if known_on is None else known_on.date(), report=report
+        book=book,
+        wish=wish,
+        segment=segment,
+        product=product,
+        known_on=None if known_on is None else known_on.date(),
+        report=report,
     )
     training, paths = asyncio.run(_train(read_settings(os.environ), request))
     click.echo(_summarise(training, paths))
@@ -111,6 +119,7 @@ async def _train(settings: Settings, request: _Request) -> tuple[Training, Repor
                 book=request.book,
                 product=await _find_product(record, request),
                 plan=request.wish,
+                segment=request.segment,
                 known_on=request.known_on or record.clock.now().astimezone(UTC).date(),
                 actor=ACTOR,
                 progress=show,

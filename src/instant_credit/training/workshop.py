@@ -10,7 +10,6 @@ are tested on the same loans, so that the two can be compared loan by loan.
 
 from collections.abc import Callable
 from datetime import date
-from typing import Protocol
 
 import numpy as np
 from msgspec import Struct
@@ -24,10 +23,11 @@ from instant_credit.errors import require
 from instant_credit.record.documents import DocumentKind, put_documents
 from instant_credit.record.pool import Record
 from instant_credit.score.bundle import Bundle, encode_bundle
-from instant_credit.score.calibration import Calibration, estimate_pds
+from instant_credit.score.calibration import Calibration
 from instant_credit.score.proof import prove_bundle
+from instant_credit.training.carrying import Calibrator, Carried, Maker, carry_model
 from instant_credit.training.dataset import Loans, TrainingSet, gather_training_set
-from instant_credit.training.fitting.calibrate import fit_calibration
+from instant_credit.training.fitting.calibrate import Calibrated
 from instant_credit.training.fitting.choice import Choice, choose_parameters
 from instant_credit.training.fitting.fit import FitParameters, FittedModel, fit_model
 from instant_credit.training.fitting.scorecard import Scorecard, fit_scorecard
@@ -36,7 +36,6 @@ from instant_credit.training.fitting.selection import Selection
 from instant_credit.training.intervals import Measured, Quality, measure_auc_difference, measure_quality
 from instant_credit.training.manifest import Part, TrainingManifest, encode_training, list_versions
 from instant_credit.training.plans import (
-    CALIBRATION_FOLDS,
     ByFolds,
     Plan,
     Rows,
@@ -57,15 +56,21 @@ class Tested(Struct, frozen=True, kw_only=True, eq=False):
 
     Attributes
     ----------
+    calibrated : the final model's calibrations, overall and by segment, with their errors.
     raws, pds : float64[t] of the test loans, each by a model that was not fitted on it.
     fit_raws : float64[f] raw scores of the loans that the final model was fitted on, each by a model fitted without it.
     """
 
-    calibration: Calibration
+    calibrated: Calibrated
     raws: Floats
     pds: Floats
     fit_raws: Floats
     quality: Quality
+
+    @property
+    def calibration(self) -> Calibration:
+        """The overall calibration."""
+        return self.calibrated.calibration
 
 
 class Training(Struct, frozen=True, kw_only=True, eq=False):
@@ -125,26 +130,6 @@ class Training(Struct, frozen=True, kw_only=True, eq=False):
         return self.training_set.matrix[:, position].astype(np.int64)
 
 
-class Scorer(Protocol):
-    """A fitted model of either kind."""
-
-    def score(self, matrix: NDArray[np.float32]) -> Floats:
-        """Raw scores."""
-
-
-Maker = Callable[[Loans], Scorer]
-# Learns what stays the same in every fit on parts of the loans, and gives the fit.
-Prepare = Callable[[Loans], Maker]
-
-
-class _Carried(Struct, frozen=True, kw_only=True, eq=False):
-    final: Scorer
-    calibration: Calibration
-    raws: Floats
-    pds: Floats
-    fit_raws: Floats
-
-
 async def train(
     record: Record,
     *,
@@ -154,6 +139,7 @@ async def train(
     known_on: date,
     actor: Actor,
     parameters: FitParameters | None = None,
+    segment: str | None = None,
     progress: Progress = lambda _stage, _done: None,
 ) -> Training:
     """Train on a book and keep product, bundle and the training's manifest as documents in the record.
@@ -163,6 +149,7 @@ async def train(
     plan : a plan, or what is wished for of one; `Wish()` takes the one that suits the book.
     known_on : labels are what was known on this day.
     parameters : None = the preset that suits the loans best.
+    segment : a category variable by which the calibration goes; None = one calibration.
     progress : told the stage's name and, while reading, how many Cases were read.
 
     Raises
@@ -172,7 +159,7 @@ async def train(
     training_set = await gather_training_set(
         record, book=book, product=product, known_on=known_on, progress=lambda done: progress("read", done)
     )
-    training = build_training(training_set, plan, parameters, progress)
+    training = build_training(training_set, plan, parameters, progress, segment=segment)
     documents = [
         (DocumentKind.PRODUCT, encode_product(product)),
         (DocumentKind.MODEL, training.bundle_raw),
@@ -191,14 +178,17 @@ def build_training(
     wish: Plan | Wish,
     parameters: FitParameters | None = None,
     progress: Progress = lambda _stage, _done: None,
+    *,
+    segment: str | None = None,
 ) -> Training:
     """Fit, calibrate and test; a function of its arguments alone."""
     plan, plan_why = choose_plan(training_set, wish) if isinstance(wish, Wish) else (wish, "as asked for")
     parts = describe_parts(training_set, plan)
+    calibrate = Calibrator(training_set.columns, segment)
     model = _ModelMaker(parameters, progress)
-    carried_model = _carry(training_set, plan, model.prepare)
+    carried_model = carry_model(training_set, plan, model.prepare, calibrate)
     progress("fit the scorecard", 0)
-    carried_scorecard = _carry(training_set, plan, lambda _: _make_scorecard)
+    carried_scorecard = carry_model(training_set, plan, lambda _: _make_scorecard, calibrate)
     progress("measure", 0)
     fitted, scorecard = carried_model.final, carried_scorecard.final
     assert isinstance(fitted, FittedModel)
@@ -212,7 +202,9 @@ def build_training(
         categories=columns.categories,
         directions=columns.directions,
         tables=fitted.tables,
-        calibration=carried_model.calibration,
+        calibration=carried_model.calibrated.calibration,
+        segment_variable=segment,
+        segment_calibrations=carried_model.calibrated.segment_calibrations,
     )
     bundle = prove_bundle(bundle)
     bundle_raw = encode_bundle(bundle)
@@ -225,7 +217,7 @@ def build_training(
         test_rows=test_rows,
         test_folds=test_folds,
         fit_rows=fit_rows,
-        segment=None,
+        segment=segment,
         choice=model.choice,
         search=None,
         selection=None,
@@ -291,61 +283,11 @@ def _list_rows(loans: Loans, plan: Plan) -> tuple[Rows, Rows, NDArray[np.int64]]
     return divided.fit_rows, divided.test_rows, np.zeros(len(divided.test_rows), dtype=np.int64)
 
 
-def _test(carried: _Carried, test: Loans) -> Tested:
+def _test(carried: Carried, test: Loans) -> Tested:
     return Tested(
-        calibration=carried.calibration,
+        calibrated=carried.calibrated,
         raws=carried.raws,
         pds=carried.pds,
         fit_raws=carried.fit_raws,
         quality=measure_quality(carried.pds, test.labels, test.weights),
     )
-
-
-def _carry(loans: Loans, plan: Plan, prepare: Prepare) -> _Carried:
-    """One kind of model through a plan."""
-    if isinstance(plan, ByFolds):
-        return _carry_by_folds(loans, plan, prepare)
-    divided = divide(loans, plan)
-    fit_part = _take_rows(loans, divided.fit_rows)
-    make = prepare(fit_part)
-    fit_raws = _score_by_folds(fit_part, deal_folds(fit_part.persons, CALIBRATION_FOLDS), make)
-    calibrate = np.searchsorted(divided.fit_rows, divided.calibrate_rows)
-    calibration = fit_calibration(fit_raws[calibrate], fit_part.labels[calibrate], fit_part.weights[calibrate])
-    final = make(fit_part)
-    raws = final.score(_take_rows(loans, divided.test_rows).matrix)
-    pds = estimate_pds(calibration, raws)
-    return _Carried(final=final, calibration=calibration, raws=raws, pds=pds, fit_raws=fit_raws)
-
-
-def _carry_by_folds(loans: Loans, plan: ByFolds, prepare: Prepare) -> _Carried:
-    """Every loan is tested, by a model that did not see it."""
-    folds = deal_folds(loans.persons, plan.folds)
-    raws = np.empty(loans.loans)
-    for fold in range(plan.folds):
-        others = loans.take(np.flatnonzero(folds != fold))
-        held = loans.take(np.flatnonzero(folds == fold))
-        raws[folds == fold] = prepare(others)(others).score(held.matrix)
-    pds = np.empty(loans.loans)
-    for fold in range(plan.folds):
-        is_held = folds == fold
-        calibration = fit_calibration(raws[~is_held], loans.labels[~is_held], loans.weights[~is_held])
-        pds[is_held] = estimate_pds(calibration, np.ascontiguousarray(raws[is_held]))
-    calibration = fit_calibration(raws, loans.labels, loans.weights)
-    final = prepare(loans)(loans)
-    return _Carried(final=final, calibration=calibration, raws=raws, pds=pds, fit_raws=raws)
-
-
-def _score_by_folds(loans: Loans, folds: NDArray[np.int64], make: Maker) -> Floats:
-    """Raw scores float64[n], each of a model fitted on the other folds."""
-    raws = np.empty(loans.loans)
-    for fold in range(int(folds.max()) + 1):
-        scorer = make(loans.take(np.flatnonzero(folds != fold)))
-        raws[folds == fold] = scorer.score(loans.take(np.flatnonzero(folds == fold)).matrix)
-    return raws
-
-
-def _take_rows(loans: Loans, rows: Rows) -> Loans:
-    """Rows that follow each other are not copied."""
-    if len(rows) and int(rows[-1]) - int(rows[0]) + 1 == len(rows):
-        return loans.take(slice(int(rows[0]), int(rows[-1]) + 1))
-    return loans.take(rows)
