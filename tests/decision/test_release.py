@@ -22,6 +22,8 @@ from instant_credit.decision.release import (
 from instant_credit.errors import Refused
 from instant_credit.policy.document import encode_policy
 from instant_credit.score.bundle import Bundle, decode_bundle, encode_bundle
+from instant_credit.score.calibration import Calibration
+from instant_credit.score.proof import prove_bundle
 from tests.decision.world import documents, manifest, release
 from tests.policy.documents import changed, product
 
@@ -34,6 +36,20 @@ def test_a_release_is_named_by_its_manifest() -> None:
 def test_a_reference_survives_its_canonical_form() -> None:
     raw = documents().by_hash[manifest().reference_hash]
     assert encode_reference(decode_reference(raw)) == raw
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_golden_contributions_belong_to_a_reference_of_schema_2(version: int) -> None:
+    golden = {"golden_contributions": b""} if version == 1 else {}
+    fields: dict[str, Any] = {"model_hash": "0" * 64, "definition": "x", "rows": 1, "counts": b"", **golden}
+    with pytest.raises(ValueError, match="belong to schema 2, and to it only"):
+        Reference(schema_version=version, **fields)
+
+
+def test_golden_contributions_of_another_number_of_rows_are_refused() -> None:
+    raw = encode_reference(msgspec.structs.replace(reference(), golden_contributions=b"12345678"))
+    with pytest.raises(Refused, match=r"must have \d+ golden contributions"):
+        compose_release(*with_part("reference", raw))
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b'{"schema_version":1,"rows":0}'])
@@ -156,3 +172,22 @@ def test_a_reference_as_bad_as_the_declined_is_refused() -> None:
     raw = encode_canonical(make_reference(bundle, manifest().model_hash, "The worst of all.", 10, counts))
     with pytest.raises(Refused, match="must lie below the decline cut-off"):
         compose_release(*with_part("reference", raw))
+
+
+def test_a_reference_as_bad_as_the_declined_of_one_segment_is_refused() -> None:
+    bundle = decode_bundle(documents().by_hash[manifest().model_hash])
+    assert compose_release(*with_segments(Calibration(intercept=0.1))).segment_position == bundle.variables.index(
+        "home"
+    )
+    with pytest.raises(Refused, match="must lie below the decline cut-off"):
+        compose_release(*with_segments(Calibration(intercept=3.0)))
+
+
+def with_segments(own: Calibration) -> tuple[Manifest, dict[str, bytes]]:
+    """The model with a calibration of its own for the first kind of home, and the reference that names it."""
+    bundle = decode_bundle(documents().by_hash[manifest().model_hash])
+    own_by_code = (own, None, None, None)
+    bundle = prove_bundle(msgspec.structs.replace(bundle, segment_variable="home", segment_calibrations=own_by_code))
+    made, parts = with_part("model", encode_bundle(bundle))
+    raw = encode_reference(msgspec.structs.replace(reference(), model_hash=made.model_hash))
+    return msgspec.structs.replace(made, reference_hash=hash_content(raw)), {**parts, hash_content(raw): raw}

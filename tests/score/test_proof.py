@@ -14,9 +14,17 @@ from hypothesis import strategies as st
 
 from instant_credit.application.product import Direction
 from instant_credit.errors import Refused
+from instant_credit.score import proof as proof_module
 from instant_credit.score.bundle import GOLDEN_ROWS_MAX, Bundle, Proof, decode_bundle, encode_bundle
 from instant_credit.score.calibration import Calibration, estimate_pds, pd_to_ppm
-from instant_credit.score.model import compile_model, explain_rows, score_rows
+from instant_credit.score.model import (
+    CompiledModel,
+    Explanation,
+    compile_model,
+    explain_row,
+    explain_rows,
+    score_rows,
+)
 from instant_credit.score.proof import (
     bound_raw_scores,
     check_proof,
@@ -290,6 +298,20 @@ def test_a_bundle_that_is_not_what_was_trained_says_why(name: str) -> None:
     make, words = BAD[name]
     with pytest.raises(Refused, match=words):
         check_proof(make())
+
+
+@pytest.mark.parametrize("field", ["raw", "contributions"])
+def test_a_machine_on_which_a_row_alone_differs_from_itself_among_many_is_refused(
+    field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explain_otherwise(model: CompiledModel, row: np.ndarray) -> Explanation:
+        told = explain_row(model, row)
+        fields = {name: getattr(told, name) for name in Explanation.__struct_fields__}
+        return Explanation(**{**fields, field: np.nextafter(fields[field], np.inf)})
+
+    monkeypatch.setattr(proof_module, "explain_row", explain_otherwise)
+    with pytest.raises(Refused, match="golden row 0 scores or is explained otherwise alone than among all"):
+        check_proof(example())
 
 
 def test_everything_that_failed_is_told_at_once() -> None:

@@ -4,12 +4,13 @@ from random import Random
 
 import asyncpg
 import msgspec
+import numpy as np
 import pytest
 
 from instant_credit.application.document import decode_product, encode_product, hash_layout
 from instant_credit.application.door import Door
 from instant_credit.canonical import encode_canonical, hash_content
-from instant_credit.decision.case import Case
+from instant_credit.decision.case import Case, build_case_features
 from instant_credit.decision.decide import decide_many
 from instant_credit.decision.release import compose_release, decode_manifest, decode_reference, encode_manifest
 from instant_credit.errors import NotFound, Refused, Unavailable
@@ -17,6 +18,10 @@ from instant_credit.policy.document import read_policy
 from instant_credit.record.commit import commit_entries
 from instant_credit.record.documents import activate_release, get_document, put_document
 from instant_credit.record.shipped import read_starter
+from instant_credit.score.bundle import decode_bundle, encode_bundle
+from instant_credit.score.calibration import Calibration, estimate_pds, margin_at_pd, pd_to_ppm
+from instant_credit.score.model import score_rows
+from instant_credit.score.proof import prove_bundle
 from instant_credit.underwriting import releases as releases_module
 from instant_credit.underwriting.releases import (
     RETRY_NS,
@@ -27,6 +32,7 @@ from instant_credit.underwriting.releases import (
     make_live,
     make_release,
 )
+from instant_credit.units import Ppm
 from tests.lending import AS_OF, invent_values
 from tests.policy.documents import changed
 from tests.record.entries import make_entry
@@ -111,6 +117,37 @@ async def test_the_reference_is_the_quarter_nearest_to_the_cut_off(stocked, made
     pds = sorted(d.pd_ppm for d in decide_many(cases, made) if d.pd_ppm is not None and d.pd_ppm < below)
     assert reference.rows == pytest.approx(len(pds) / 4, abs=1)
     assert f"pd from {pds[-reference.rows]} to below {below} ppm" in reference.definition
+
+
+@pytest.mark.anyio
+async def test_the_reference_leaves_out_whoever_some_segment_would_decline(stocked, policy, actor, documents, cases):
+    """One home is so much riskier that its calibration declines raw scores that the others approve."""
+    own = (Calibration(intercept=2.0), None, None, None)
+    bundle = decode_bundle(documents.parts[1][1])
+    bundle = prove_bundle(msgspec.structs.replace(bundle, segment_variable="home", segment_calibrations=own))
+    model_hash = await put_document(stocked, "model", encode_bundle(bundle), actor)
+    made = await make_release(stocked, policy=policy, model_hash=model_hash, book="tape", actor=actor)
+    reference = decode_reference(await get_document(stocked, made.manifest.reference_hash))
+    margin = margin_at_pd(own[0], Ppm(policy.cut_offs.decline_from_ppm - 1))
+    assert made.model.expected_log_odds < margin
+    matrix = build_case_features(made.features, cases).model
+    raws = score_rows(made.model, matrix)
+    codes = np.ascontiguousarray(matrix[:, made.segment_position])
+    pds = np.array([pd_to_ppm(pd) for pd in estimate_pds(made.calibrations, raws, codes).tolist()])
+    eligible = (raws < margin) & (pds < policy.cut_offs.approve_below_ppm)
+    assert eligible.sum() < (pds < policy.cut_offs.approve_below_ppm).sum()
+    assert reference.rows == pytest.approx(eligible.sum() / 4, abs=1)
+    assert all(d.reasons for d in decide_many(cases, made) if d.outcome == "decline")
+
+
+@pytest.mark.anyio
+async def test_a_model_of_a_former_engine_makes_no_release(stocked, policy, actor, documents):
+    former = msgspec.structs.replace(
+        decode_bundle(documents.parts[1][1]), schema_version=1, engine_version=1, proof=None
+    )
+    model_hash = await put_document(stocked, "model", encode_bundle(former), actor)
+    with pytest.raises(Refused, match="was made for engine 1, this is engine 2; train it again"):
+        await make_release(stocked, policy=policy, model_hash=model_hash, book="tape", actor=actor)
 
 
 @pytest.mark.anyio

@@ -27,7 +27,7 @@ from instant_credit.score.calibration import Calibration, CalibrationTable, marg
 from instant_credit.score.engine_1 import ModelOfEngine1, compile_engine_1, mean_contributions_engine_1
 from instant_credit.score.model import CompiledModel, compile_model, explain_rows
 from instant_credit.score.points import Scale
-from instant_credit.score.proof import check_contributions, check_proof, golden_rows, tell_problems
+from instant_credit.score.proof import check_contributions, check_proof, explain_golden_rows, golden_rows, tell_problems
 from instant_credit.units import Ppm
 
 ContentHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
@@ -253,7 +253,8 @@ def _check_golden_reference(bundle: Bundle, reference: Reference, model: Compile
     if len(reference.golden_contributions) != 8 * rows.size:
         raise Refused(f"release: the reference population must have {rows.size} golden contributions")
     recorded = np.frombuffer(reference.golden_contributions, dtype="<f8").reshape(rows.shape)
-    problems = check_contributions(explain_rows(model, rows)[1], recorded, bundle.variables)
+    _, contributions, problems = explain_golden_rows(model, rows)
+    problems.extend(check_contributions(contributions, recorded, bundle.variables))
     if problems:
         raise Refused(f"release: the reference population does not prove itself: {tell_problems(problems)}")
 

@@ -28,7 +28,7 @@ from instant_credit.application.product import Direction
 from instant_credit.errors import Refused
 from instant_credit.score.bundle import GOLDEN_ROWS_MAX, Bundle, Proof, digest_tables
 from instant_credit.score.calibration import Calibration, estimate_pds, pd_to_ppm
-from instant_credit.score.model import CompiledModel, compile_model, explain_rows
+from instant_credit.score.model import CompiledModel, compile_model, explain_row, explain_rows
 from instant_credit.score.trees import TreeTables
 
 _SIGNS: Final = {Direction.INCREASING: 1.0, Direction.DECREASING: -1.0, Direction.FREE: 0.0}
@@ -197,15 +197,28 @@ def _check_tables(bundle: Bundle, proof: Proof) -> Iterator[str]:
         yield (f"its pds lie between {pds[0]} and {pds[1]} ppm, recorded {proof.pd_ppm_min} and {proof.pd_ppm_max}")
 
 
-def _check_golden_rows(bundle: Bundle, proof: Proof, model: CompiledModel) -> Iterator[str]:
-    """Each golden row alone and among all must score and explain as recorded, bit by bit."""
-    matrix = golden_rows(bundle)
+def _check_golden_rows(bundle: Bundle, proof: Proof, model: CompiledModel) -> list[str]:
+    """Each golden row must score and explain as recorded, bit by bit."""
     recorded_raws = np.frombuffer(proof.golden_raws, dtype="<f8")
     recorded = np.frombuffer(proof.golden_contributions, dtype="<f8").reshape(proof.rows, -1)
-    raws, contributions = explain_rows(model, matrix)
+    raws, contributions, problems = explain_golden_rows(model, golden_rows(bundle))
     for i in np.flatnonzero(_bits(raws) != _bits(recorded_raws)).tolist():
-        yield f"golden row {i} scores {float(raws[i])!r}, recorded {float(recorded_raws[i])!r}"
-    yield from check_contributions(contributions, recorded, bundle.variables)
+        problems.append(f"golden row {i} scores {float(raws[i])!r}, recorded {float(recorded_raws[i])!r}")
+    return problems + check_contributions(contributions, recorded, bundle.variables)
+
+
+def explain_golden_rows(
+    model: CompiledModel, rows: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
+    """Raw scores float64[g] and contributions float64[g, m] of golden rows, and a sentence for each row that has others alone."""
+    raws, contributions = explain_rows(model, rows)
+    told = []
+    for i, row in enumerate(rows):
+        alone = explain_row(model, row)
+        is_same = alone.raw == raws[i] and bool(np.all(_bits(alone.contributions) == _bits(contributions[i])))
+        if not is_same:
+            told.append(f"golden row {i} scores or is explained otherwise alone than among all")
+    return raws, contributions, told
 
 
 def check_contributions(
