@@ -77,11 +77,13 @@ def invent_values(product: Product, chance: Random, as_of: date = AS_OF) -> dict
     """Natural values by attribute name; optional ones are missing now and then."""
     values: dict[str, Any] = {}
     for attribute in product.case_attributes:
-        low, high = LIKELY.get(attribute.name, (attribute.minimum or 0.0, attribute.maximum or 0.0))
+        least, most = attribute.minimum or 0.0, attribute.maximum or 0.0
+        low, high = LIKELY.get(attribute.name, (least, most))
+        low, high = max(low, least), min(high, most)
         if not attribute.is_required and chance.random() < 0.1:
             continue
         if attribute.name == "term_months":
-            values[attribute.name] = chance.choice((36, 60))
+            values[attribute.name] = chance.choice([term for term in (36, 60) if low <= term <= high])
         elif attribute.type is AttributeType.CATEGORY:
             values[attribute.name] = chance.choice(attribute.categories)
         elif attribute.type is AttributeType.DATE:
