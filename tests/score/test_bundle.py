@@ -109,6 +109,10 @@ def test_a_bundle_holds_little_endian_numbers() -> None:
         ({"categories": (("x",), CATEGORIES)}, "variable_0 has categories in one place only"),
         ({"categories": ((), ("x", "y", "z"))}, "beyond its categories"),
         ({"directions": ()}, "directions must have 2"),
+        (
+            {"schema_version": 1, "engine_version": 1, "segment_variable": "variable_1"},
+            "schema 1 has neither segments nor a proof",
+        ),
     ],
 )
 def test_names_must_describe_the_tables(changed: dict[str, Any], words: str) -> None:
