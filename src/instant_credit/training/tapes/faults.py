@@ -184,8 +184,9 @@ def _find_leak_faults(mapping: TapeMapping) -> Iterator[str]:
     readers += [
         (f"files.{name}.key", f"{name}.{column}") for name, file in mapping.files.items() for column in file.key
     ]
-    wheres = {f"files.{name}.where": f"{name}.{one.where.column}" for name, one in mapping.files.items() if one.where}
-    readers += list(wheres.items())
+    for name, file in mapping.files.items():
+        where = () if file.where is None else file.where.columns
+        readers += [(f"files.{name}.where", f"{name}.{column}") for column in where]
     readers += [] if mapping.as_of.column is None else [("as_of", mapping.as_of.column)]
     for place, column in readers:
         if column in mapping.leaks:
@@ -224,6 +225,8 @@ def _find_dating_faults(place: str, rule: EventRule) -> Iterator[str]:
 
 
 def _find_condition_faults(place: str, condition: Condition) -> Iterator[str]:
-    is_number = condition.above is not None or condition.below is not None
-    if bool(condition.is_one_of) + is_number + (condition.is_told is not None) != 1:
-        yield f"{place}: give either `is_one_of` or `above` and `below` or `is_told`"
+    for i, test in enumerate((condition, *condition.also)):
+        is_number = test.above is not None or test.below is not None
+        if bool(test.is_one_of) + is_number + (test.is_told is not None) != 1:
+            where = place if i == 0 else f"{place}.also[{i - 1}]"
+            yield f"{where}: give either `is_one_of` or `above` and `below` or `is_told`"

@@ -14,7 +14,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from instant_credit.errors import Refused
-from instant_credit.training.tapes.cells import Unreadable, cell_text
+from instant_credit.training.tapes.cells import cell_text
 from instant_credit.training.tapes.files import TapeChunk, read_tape
 from instant_credit.training.tapes.parts import JoinedFile
 from instant_credit.training.tapes.readers import CellRules, Texts, check_condition
@@ -110,10 +110,11 @@ class KeptRows:
         if where is None:
             return range(chunk.row_count)
         kept = []
-        for place, text in enumerate(texts[where.column]):
-            holds = check_condition(where, text, self._rules)
-            if isinstance(holds, Unreadable):
-                raise Refused(f"{self.path.name}: row {chunk.first_row + place}, column {where.column}: {holds.reason}")
+        for place in range(chunk.row_count):
+            holds = check_condition(where, texts, place, self._rules)
+            if isinstance(holds, tuple):
+                column, why = holds
+                raise Refused(f"{self.path.name}: row {chunk.first_row + place}, column {column}: {why.reason}")
             if holds:
                 kept.append(place)
         return kept

@@ -173,16 +173,13 @@ class _Columns:
             self.parts[spec].append(read(texts))
 
     def _read_where(self, where: Condition, texts: Texts) -> Kept:
-        cells = texts[where.column]
-        values = np.zeros(len(cells), dtype=np.int64)
-        states = np.full(len(cells), TOLD, dtype=np.uint8)
-        remembered: dict[str | None, bool | Unreadable] = {}
-        for place, text in enumerate(cells):
-            if text not in remembered:
-                remembered[text] = check_condition(where, text, self._rules)
-            holds = remembered[text]
-            if isinstance(holds, Unreadable):
-                states[place] = self._reasons.state_of((where.column, holds))
+        rows = len(texts[where.column])
+        values = np.zeros(rows, dtype=np.int64)
+        states = np.full(rows, TOLD, dtype=np.uint8)
+        for place in range(rows):
+            holds = check_condition(where, texts, place, self._rules)
+            if isinstance(holds, tuple):
+                states[place] = self._reasons.state_of(holds)
             else:
                 values[place] = holds
         return Kept(values, states)

@@ -23,7 +23,7 @@ ISO_DAY: Final = "%Y-%m-%d"
 WEIGHT_MAX: Final = 1e9
 
 
-class Condition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CellTest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Holds when the column's text is one of `is_one_of`; its number is above `above` and below `below`; it is told or it is missing.
 
     Exactly one of the three is given: texts, a number's side or both its sides, or `is_told` (true: the cell is not missing). A missing
@@ -35,6 +35,17 @@ class Condition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     above: float | None = None
     below: float | None = None
     is_told: bool | None = None
+
+
+class Condition(CellTest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A test of one column and, in `also`, of further ones; it holds when all of them do."""
+
+    also: Annotated[tuple[CellTest, ...], Meta(max_length=10)] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are tested."""
+        return (self.column, *(test.column for test in self.also))
 
 
 class FactColumn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,8 +98,8 @@ class FactColumn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """All columns that the fact looks at, as they stand anywhere else: with `file` as "NAME.column"."""
         if self.file is None:
             return self.columns
-        where = None if self.where is None else self.where.column
-        named = (*self.columns, where, self.before)
+        where = () if self.where is None else self.where.columns
+        named = (*self.columns, *where, self.before)
         return tuple(f"{self.file}.{column}" for column in named if column is not None)
 
 
@@ -164,7 +175,7 @@ class EventRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def columns(self) -> tuple[str, ...]:
         """The columns that the event is read from, of the tape or, with `file`, of that file."""
         amount = () if self.amount is None else (self.amount.column, self.amount.minus)
-        named = (self.when.column, self.event_on.column, self.known_on.column, *amount)
+        named = (*self.when.columns, self.event_on.column, self.known_on.column, *amount)
         return tuple(dict.fromkeys(column for column in named if column is not None))
 
 
@@ -247,7 +258,7 @@ class TapeMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         named = {*self.cell_columns, *self.event_columns}
         named |= {column for fact in self.facts.values() for column in fact.all_columns}
         for name, one in self.files.items():
-            where = () if one.where is None else (one.where.column,)
+            where = () if one.where is None else one.where.columns
             named |= {f"{name}.{column}" for column in (*one.key, *where)}
         return tuple(sorted(named))
 

@@ -24,6 +24,7 @@ from instant_credit.training.tapes.cells import (
 )
 from instant_credit.training.tapes.parts import (
     WEIGHT_MAX,
+    CellTest,
     Condition,
     EventAmount,
     EventDay,
@@ -165,8 +166,18 @@ def _cut_number(text: str, edges: tuple[float, ...], categories: tuple[str, ...]
     return number if isinstance(number, Unreadable) else categories[bisect_right(edges, number)]
 
 
-def check_condition(condition: Condition, told: str | None, rules: CellRules) -> bool | Unreadable:
-    """Whether the condition holds for its column's text."""
+def check_condition(condition: Condition, texts: Texts, place: int, rules: CellRules) -> bool | Misread:
+    """Whether the condition holds for row `place` of `texts`; tests after one that does not hold are not made."""
+    for test in (condition, *condition.also):
+        holds = _check_test(test, texts[test.column][place], rules)
+        if isinstance(holds, Unreadable):
+            return test.column, holds
+        if not holds:
+            return False
+    return True
+
+
+def _check_test(condition: CellTest, told: str | None, rules: CellRules) -> bool | Unreadable:
     text = rules.tell(told)
     if condition.is_told is not None:
         return condition.is_told == (text is not None)
@@ -202,9 +213,9 @@ def read_event(
 
     `as_of` None: rows of a joined file, each dated by itself; whoever asks compares their days with the loan's.
     """
-    holds = check_condition(rule.when, texts[rule.when.column][place], rules)
-    if isinstance(holds, Unreadable):
-        return rule.when.column, holds
+    holds = check_condition(rule.when, texts, place, rules)
+    if isinstance(holds, tuple):
+        return holds
     if not holds:
         return None
     amount = _read_amount(rule.amount, place, texts, rules)
