@@ -215,6 +215,20 @@ def test_a_sampled_book_leads_with_weighted_figures_and_says_so():
     assert "The book is a sample" in text
 
 
+def test_a_calibration_by_segment_is_told_with_its_errors():
+    training = build_training(SET, BY_DATE, QUICK, segment="purpose")
+    basis = make_basis(training)
+    report = make_report(basis)
+    page = render_page(report, basis)
+    assert report.segments[0].variable == "purpose"
+    assert report.segments[0].has_calibration
+    assert [one.name for one in report.model.calibrated.segments] == ["car", "home", "other"]
+    assert f"{report.model.calibrated.overall.slope_error:.3f}" in page
+    assert "which the calibration goes by" in page
+    for group in report.vintages_fitted:
+        assert group.bad_rate.low - 0.05 < group.pd_mean < group.bad_rate.high + 0.05
+
+
 def test_stages_are_told_while_the_report_is_made(tmp_path):
     stages = []
     write_report(TRAINING, tmp_path, lambda stage, _done: stages.append(stage))

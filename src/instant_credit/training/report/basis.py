@@ -24,7 +24,7 @@ from instant_credit.training.workshop import Training
 DECLINED_SHARE: Final = 0.20
 REFERENCE_SHARE: Final = 0.25
 EXPLAINED_MAX: Final = 20_000
-COMPARED_MAX: Final = 200_000
+COMPARED_MAX: Final = 100_000
 SAMPLE_SEED: Final = 20_240_301
 
 Rows = NDArray[np.int64]

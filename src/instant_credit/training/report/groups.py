@@ -11,7 +11,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from instant_credit.training.intervals import Measured, measure_auc, measure_bad_rate
+from instant_credit.training.intervals import Measured, measure_bad_rate
+from instant_credit.training.report.ranking import measure_ranking
 from instant_credit.training.report.vintages import Vintages
 
 KIND_MIN: Final = 20
@@ -80,8 +81,8 @@ def describe_group(name: str, scored: Scored, mask: Mask) -> Group:
         share=float(counted.sum() / (len(scored.labels) if scored.weights is None else scored.weights.sum())),
         bad_rate=measure_bad_rate(labels, weights),
         pd_mean=float(np.average(scored.pds[mask], weights=counted)),
-        auc=measure_auc(scored.pds[mask], labels, weights) if is_large else None,
-        scorecard_auc=measure_auc(scored.scorecard_pds[mask], labels, weights) if is_large else None,
+        auc=measure_ranking(scored.pds[mask], labels, weights) if is_large else None,
+        scorecard_auc=measure_ranking(scored.scorecard_pds[mask], labels, weights) if is_large else None,
     )
 
 
