@@ -18,9 +18,11 @@ class Decision(Struct, frozen=True, kw_only=True):
     """A credit decision.
 
     `product_hash` names the release's product, whose variables and texts speak here; the Case names the one it was told to.
-    `terms` is set for approve and counter_offer; an approval under a policy that prices nothing carries none. `pd_ppm`, `points`, `expected_log_odds` and `contributions` (log-odds of
-    default by model variable, in product order; positive raises the risk) are missing when no score could be computed. Together
-    `expected_log_odds` and `contributions` add up to the raw score, which the release's calibration turns into pd.
+    `terms` is set for approve and counter_offer; an approval under a policy that prices nothing carries none. `pd_ppm`, `points`,
+    `expected_log_odds` and `contributions` (log-odds of default by model variable, in product order; positive raises the risk) are
+    missing when no score could be computed. Contributions count from the release's reference population, whose mean raw score is
+    `expected_log_odds`; under engine 1 both count from the loans trained on. Together they add up to the raw score, which the
+    release's calibration turns into pd.
     """
 
     schema_version: int = 1
