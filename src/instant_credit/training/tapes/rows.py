@@ -162,7 +162,10 @@ class RowReader:
         else:
             events = self._read_events(place, told, as_of, misread)
         if misread or natural_key is None or isinstance(as_of, Unreadable) or isinstance(weight, tuple):
-            return [Reject(row=row, column=column, code=why.code, reason=why.reason) for column, why in misread]
+            return [
+                Reject(row=row, column=column, code=why.code, reason=why.reason)
+                for column, why in dict.fromkeys(misread)
+            ]
         return TapeRow(
             row=row,
             natural_key=natural_key,
