@@ -7,6 +7,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from instant_credit.training.fitting.choice import Choice, Tried
+from instant_credit.training.fitting.search import Search, SearchOptions, SearchTrial
+from instant_credit.training.fitting.selection import Selection, SelectOptions
 from instant_credit.training.plans import ByFolds, ByShare
 from instant_credit.training.report.basis import make_basis
 from instant_credit.training.report.contents import Report, encode_report, make_report
@@ -246,3 +249,23 @@ def test_an_older_report_is_replaced(tmp_path):
         (tmp_path / name).write_text("old")
     paths = write_report(TRAINING, tmp_path)
     assert paths.html.read_text() == PAGE
+
+
+def test_selection_preset_and_search_are_told_when_they_ran():
+    report = msgspec.structs.replace(
+        REPORT,
+        selection=Selection(options=SelectOptions(), kept=("amount", "income"), dropped=()),
+        fold_selections=(Selection(options=SelectOptions(), kept=("amount",), dropped=()),),
+        choice=Choice(preset="steady", parameters=QUICK, tried=(Tried(preset="steady", auc=0.7123),)),
+        search=Search(
+            options=SearchOptions(trials=2),
+            space={},
+            trials=(SearchTrial(number=0, parameters=QUICK, auc=0.7),),
+            best=0,
+        ),
+    )
+    text = re.sub(r"\s+", " ", " ".join(_parse(render_page(report, BASIS)).text))
+    assert "The selection kept 2 variables and left 0 out" in text
+    assert "Each fold selected for itself: 1 variables" in text
+    assert "steady 0.7123" in text
+    assert "trial 0 was taken" in text
