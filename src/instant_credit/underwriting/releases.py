@@ -289,9 +289,10 @@ async def _read_matrix(
 ) -> NDArray[np.float32]:
     """Model matrix, float32[n, m], of the book's Cases of this product and layout that can be opened."""
     program = compile_features(product)
-    pieces: list[NDArray[np.float32]] = []
-    async for chunk in read_cases(record, book, product, progress):
-        pieces.append(build_case_features(program, [case for _, case in chunk]).model)
+    pieces: list[NDArray[np.float32]] = [
+        build_case_features(program, [case for _, case in chunk]).model
+        async for chunk in read_cases(record, book, product, progress)
+    ]
     return np.concatenate(pieces)
 
 
