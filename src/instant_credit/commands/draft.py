@@ -31,6 +31,8 @@ _PLACES_SHOWN = 6
 @click.option(
     "--bad", multiple=True, help="Text of the outcome column that is bad; once for each. The others are good."
 )
+@click.option("--leak", "leaks", multiple=True, help="Column filled after the decision; once for each.")
+@click.option("--withhold", "withheld", multiple=True, help="Column known in time that may not be used; once for each.")
 @click.option("--currency", help="ISO code of the tape's money; default: USD, as a doubt.")
 @click.option("--to", "folder", type=click.Path(path_type=Path, file_okay=False), help="Folder; default: the name.")
 @click.option("--force", "is_forced", is_flag=True, help="Write over documents that are there already.")
@@ -40,6 +42,8 @@ def draft_command(
     name: str | None,
     outcome: str | None,
     bad: tuple[str, ...],
+    leaks: tuple[str, ...],
+    withheld: tuple[str, ...],
     currency: str | None,
     folder: Path | None,
     is_forced: bool,
@@ -51,7 +55,15 @@ def draft_command(
     """
     name = name or choose_name(files[0])
     folder = folder or Path(name)
-    wish = Wish(name=name, outcome=outcome, bad=bad, currency=currency, today=SystemClock().now().date())
+    wish = Wish(
+        name=name,
+        outcome=outcome,
+        bad=bad,
+        leaks=leaks,
+        withheld=withheld,
+        currency=currency,
+        today=SystemClock().now().date(),
+    )
     with _shown_progress() as show:
         drafted = draft_files(files, wish, show)
     product, mapping = write_folder(drafted, folder, is_forced=is_forced)

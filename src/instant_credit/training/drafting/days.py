@@ -108,9 +108,7 @@ def _find_digit_days(column: Column, counts: Sequence[tuple[str, int]], *, is_na
         if all(len(text) == length for text, _ in counts) and _fits(counts, layout):
             doubts: tuple[str, ...] = ()
             if layout == "%y%m%d":
-                doubts = (
-                    "days of six digits are read as year, month, day; years 69 to 99 are 19.., 00 to 68 are 20..",
-                )
+                doubts = ("days of six digits are read as year, month, day, from 1969 to 2068",)
             return _read(column, layout, doubts)
     values = [float(text) for text, _ in counts]
     for layout, low, high in _DAY_NUMBERS if is_named and len(counts) >= 3 else ():

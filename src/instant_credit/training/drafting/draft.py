@@ -39,11 +39,15 @@ _NUMBERS: Final = frozenset({Kind.AMOUNT, Kind.WHOLE, Kind.REAL, Kind.FLAG})
 
 
 class Wish(Struct, frozen=True, kw_only=True):
-    """What a person said: the name of product and mapping, the outcome column and its bad texts, the currency; and today."""
+    """What a person said: the name of product and mapping, the outcome column and its bad texts, columns that are leaks or may not be
+    used, the currency; and today.
+    """
 
     name: str
     outcome: str | None = None
     bad: tuple[str, ...] = ()
+    leaks: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
     currency: str | None = None
     today: date
 
@@ -153,10 +157,21 @@ class _Maker:
             if self.guesses[joined.on].use is Use.FACT:
                 self.guesses[joined.on] = self.guesses[joined.on].put(Use.WITHHELD, f"joins file {joined.name}")
         self.doubts += _doubt_names(self.guesses, self.columns)
+        self._follow_wish()
         for use in (Use.KEY, Use.PERSON, Use.WEIGHT):
             several = [guess for guess in self.guesses.values() if guess.use is use]
             for guess in several[1:]:
                 self.guesses[guess.column] = guess.put(Use.WITHHELD, f"a second {use}")
+
+    def _follow_wish(self) -> None:
+        for option, names, use in (
+            ("--leak", self.wish.leaks, Use.LEAK),
+            ("--withhold", self.wish.withheld, Use.WITHHELD),
+        ):
+            for name in names:
+                if name not in self.guesses:
+                    raise Refused(f"{option} {name}: there is no such column")
+                self.guesses[name] = self.guesses[name].put(use, "as a person said")
 
     def date(self) -> None:
         """The day of the facts, and what of the other days lies after it."""

@@ -14,6 +14,7 @@ from msgspec import Struct
 from instant_credit.application.names import AGES, ASSISTANCE_INCOMES, PLACES, PROHIBITED_BASES, find_denied_names
 from instant_credit.application.product import Legal
 from instant_credit.training.drafting.days import Days
+from instant_credit.training.drafting.lexicon import list_words
 from instant_credit.training.drafting.missing import Missing
 
 AGE_EDGES: Final = (25.0, 40.0, 62.0)
@@ -124,15 +125,16 @@ def settle_law(guess: Guess) -> Guess:
     """The guess as a product may hold it: what its name gives away decides, then what its categories do."""
     if guess.use is Use.AGE:
         return guess if not list(find_denied_names(guess.name, Legal.AGE)) else guess.put(Use.WITHHELD, "its name")
-    if guess.use is Use.FACT and list(find_denied_names(guess.name, Legal.FREE)):
-        guess = _settle_name(guess)
+    # A number behind a word hides it from the product's own check, so the words are looked at without it as well.
+    for name in (guess.name, "_".join(list_words(guess.name))):
+        if guess.use is Use.FACT and list(find_denied_names(name, Legal.FREE)):
+            guess = _settle_name(guess, name)
     if guess.use is Use.FACT and guess.kind is Kind.CATEGORY:
         return _settle_categories(guess)
     return guess
 
 
-def _settle_name(guess: Guess) -> Guess:
-    name = guess.name
+def _settle_name(guess: Guess, name: str) -> Guess:
     if PLACES.names(name):
         return guess.put(Use.WITHHELD, "a place finer than a state can stand for a prohibited basis")
     if PROHIBITED_BASES.names(name):

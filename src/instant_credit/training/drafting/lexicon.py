@@ -22,7 +22,12 @@ def fold_text(text: str) -> str:
 
 def list_words(name: str) -> list[str]:
     """The words and numbers of a column's name, in lower case: taken apart at capitals, digits and everything that is no letter."""
-    return [word.lower() for word in _WORD.findall(_CAMEL.sub(" ", fold_text(name)))]
+    return [word.lower() for word in _WORD.findall(split_capitals(name))]
+
+
+def split_capitals(name: str) -> str:
+    """`name` without accents, with a blank where a capital begins a word."""
+    return _CAMEL.sub(" ", fold_text(name))
 
 
 class Lexicon(Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import Final
 
-from instant_credit.training.drafting.lexicon import list_words
+from instant_credit.training.drafting.lexicon import split_capitals
 
 SLUG_MAX: Final = 48
 _RESERVED: Final = frozenset({"as_of"})
@@ -48,8 +48,7 @@ class Names:
 
     def take_column(self, name: str, place: int) -> str:
         """A name for the column `name`, the `place`-th of its file from 0."""
-        text = "_".join(list_words(name))
-        slug = slug_text(text)[:SLUG_MAX].strip("_")
+        slug = slug_text(split_capitals(name))[:SLUG_MAX].strip("_")
         if not slug:
             slug = f"{self._fallback}_{place + 1}"
         return self.take(slug if slug[0].isalpha() else f"{self._fallback}_{slug}")

@@ -24,7 +24,7 @@ _HEADROOM: Final = 3.0
 _BOUND_MAX: Final = 9.0e15
 _CENTS: Final = 100
 _TERM_MONTHS_MAX: Final = 1200.0
-_NUMBERED: Final = re.compile(r"_\d+(_|$)")
+_NUMBERED: Final = re.compile(r"_?\d+$")
 _PLAIN_STEMS: Final = frozenset({"var", "col", "column", "feature", "attr", "field", "attribute", "code"})
 _TYPES: Final = {
     Kind.AMOUNT: "cents",
@@ -192,7 +192,7 @@ def _describe(guess: Guess) -> str:
 
 def _name_families(facts: list[Guess]) -> dict[str, str]:
     """Facts that differ by a number alone (a balance of each month) tell one story; every other fact tells its own."""
-    stems = {guess.name: _NUMBERED.split(guess.name)[0] for guess in facts}
+    stems = {guess.name: _NUMBERED.sub("", guess.name) for guess in facts}
     times = Counter(stems.values())
     return {
         name: stem if times[stem] > 1 and len(stem) > 2 and stem not in _PLAIN_STEMS else name
@@ -216,7 +216,7 @@ def _write_variable(draft: Draft, guess: Guess, family: str, number: int, names:
     else:
         note = "" if standing is None or guess.kind is Kind.CATEGORY else standing.tendency or ""
         if standing is not None and standing.missing_rate is not None:
-            note = f"{note}; {standing.missing_rate:.1%} where missing".removeprefix("; ")
+            note = f"{note}; missing {standing.missing_rate:.1%} bad".removeprefix("; ")
         lines += line("direction", '"free"', note)
     capital = label[:1].upper() + label[1:]
     return [

@@ -48,14 +48,14 @@ class Standing(Struct, frozen=True, kw_only=True):
         if len(self.rates) < 2:
             return None
         first, last = self.rates[0], self.rates[-1]
-        told = " -> ".join(f"{rate:.1%}" for rate in self.rates)
+        told = f"bad by quarter {' -> '.join(f'{rate:.1%}' for rate in self.rates)}"
         steps = np.diff(self.rates)
         spread = max(first, last) / max(min(first, last), 1e-9)
         if np.all(steps >= 0) and spread >= _SPREAD_MIN:
-            return f'bad rate rises over its quarters {told}: consider "increasing"'
+            return f'{told}: consider "increasing"'
         if np.all(steps <= 0) and spread >= _SPREAD_MIN:
-            return f'bad rate falls over its quarters {told}: consider "decreasing"'
-        return f"bad rate over its quarters: {told}"
+            return f'{told}: consider "decreasing"'
+        return told
 
 
 def measure_number(values: NDArray[np.float64], labels: NDArray[np.int8], *, is_risk: bool = False) -> Standing:

@@ -1,0 +1,185 @@
+"""Real tapes never mapped before: draft, edit the two documents, import, train, draft a policy, release, and decide over HTTP."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from catboost import CatBoostClassifier, Pool
+from click.testing import CliRunner
+
+from instant_credit.application.document import load_product
+from instant_credit.commands import cli
+from instant_credit.record.pool import open_record
+from instant_credit.settings import read_settings
+from instant_credit.training.dataset import TrainingSet, gather_training_set
+from instant_credit.training.intervals import estimate_auc
+from instant_credit.training.plans import ByFolds, Wish, choose_plan, deal_folds, divide
+from tests.conftest import run_apart
+from tests.journeys.edits import apply_edits, read_edits
+from tests.lending import serving
+from tests.tapes import require_tape
+
+AUC_BELOW_PLAIN_MAX = 0.005
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(environ: dict[str, str]) -> Run:
+    """Runs a command as the command line does; its output."""
+
+    def invoke(*words: str) -> str:
+        done = CliRunner(env={**environ, "COLUMNS": "200"}).invoke(cli, list(words), catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    return invoke
+
+
+def draft_and_edit(run: Run, folder: Path, name: str, *others: str) -> dict[str, Path]:
+    """Draft `name` with other tapes joined, and edit the two documents; their paths, and those of the joined files by name."""
+    paths = [require_tape(f"{one}.parquet") for one in (name, *others)]
+    shown = run("tape", "draft", *map(str, paths), "--to", str(folder))
+    joined = {
+        word.split("=")[0]: Path(word.split("=")[1])
+        for line in shown.splitlines()
+        if "tape import" in line
+        for word in line.split()
+        if "=" in word
+    }
+    for document, edits in read_edits(name).items():
+        path = folder / document
+        path.write_text(apply_edits(path.read_text(encoding="utf-8"), edits), encoding="utf-8")
+    return {"tape": paths[0], **joined}
+
+
+def travel(
+    run: Run, folder: Path, name: str, *others: str, rows: str = "1000000", training: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """All the way to a live release, by the commands that the draft names, with the tape's first rows; the training's report."""
+    paths = draft_and_edit(run, folder, name, *others)
+    files = [word for one, path in paths.items() if one != "tape" for word in ("--file", f"{one}={path}")]
+    documents = ("--product", str(folder / "product.toml"), "--mapping", str(folder / "mapping.toml"))
+    assert "+ 0 rejected" in run("tape", "import", str(paths["tape"]), *documents, *files, "--rows", rows)
+    run("train", "--book", name, *training, "--report", str(folder))
+    policy = str(folder / "policy.toml")
+    run("policy", "draft", "--book", name, "--to", policy)
+    run("release", "make", "--book", name, "--policy", policy, "--activate")
+    report: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    return report
+
+
+def decide(run: Run, environ: dict[str, str], folder: Path, name: str, **facts: Any) -> dict[str, Any]:
+    """The answer over HTTP to the example application with these facts changed."""
+    run("release", "example", name, "--to", str(folder / "application.json"))
+    body = json.loads((folder / "application.json").read_text())
+    body["facts"] |= facts
+    key = run("key", "create", "--client", "journey", "--scope", "apply").strip().splitlines()[-1]
+    headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "journey"}
+    with serving(environ, folder) as server:
+        answer = httpx.post(f"{server.address}/v1/products/{name}/applications", headers=headers, json=body, timeout=30)
+    assert answer.status_code == 201, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+def measure_plain(environ: dict[str, str], folder: Path, name: str, wish: Wish) -> tuple[float, TrainingSet]:
+    """The AUC of CatBoost as it comes, categories by its own statistics, on the loans and the columns of the same test."""
+
+    async def gather() -> TrainingSet:
+        product = load_product((folder / "product.toml").read_text())
+        async with open_record(read_settings(environ)) as record:
+            return await gather_training_set(record, book=name, product=product, known_on=record.clock.now().date())
+
+    loans = run_apart(gather())
+    plan, _ = choose_plan(loans, wish)
+    if isinstance(plan, ByFolds):
+        folds = deal_folds(loans.persons, plan.folds)
+        splits = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(plan.folds)]
+    else:
+        divided = divide(loans, plan)
+        splits = [(divided.fit_rows, divided.test_rows)]
+    raws, rows = [], []
+    for fit_rows, test_rows in splits:
+        model = CatBoostClassifier(random_seed=1, verbose=0, allow_writing_files=False)
+        model.fit(make_pool(loans, fit_rows))
+        raws.append(model.predict_proba(make_pool(loans, test_rows))[:, 1])
+        rows.append(test_rows)
+    tested = np.concatenate(rows)
+    return estimate_auc(np.concatenate(raws), loans.labels[tested], loans.weights[tested]), loans
+
+
+def make_pool(loans: TrainingSet, rows: Any) -> Pool:
+    columns = loans.matrix[rows]
+    told = [
+        [int(one) if is_category else one for one, is_category in zip(row, loans.columns.is_category, strict=True)]
+        for row in columns.tolist()
+    ]
+    return Pool(
+        told, loans.labels[rows], cat_features=np.flatnonzero(loans.columns.is_category), weight=loans.weights[rows]
+    )
+
+
+@pytest.mark.tapes
+def test_a_card_tape_without_days_goes_from_draft_to_decision(
+    run: Run, environ: dict[str, str], tmp_path: Path
+) -> None:
+    name = "uci_credit_card_default"
+    report = travel(run, tmp_path, name, rows="15000", training=("--test-share", "0.2"))
+    assert {"sex", "marriage", "age"}.isdisjoint(one["name"] for one in report["variables"])
+    plain, _ = measure_plain(environ, tmp_path, name, Wish(test_share=0.2))
+    assert report["model"]["quality"]["auc"]["value"] > plain - AUC_BELOW_PLAIN_MAX
+    assert decide(run, environ, tmp_path, name)["outcome"] in ("approve", "decline", "refer")
+
+
+@pytest.mark.tapes
+def test_a_balanced_tape_with_days_and_weights_goes_from_draft_to_decision(
+    run: Run, environ: dict[str, str], tmp_path: Path
+) -> None:
+    name = "sba_national_balanced"
+    report = travel(run, tmp_path, name)
+    assert report["model"]["quality"]["pd_mean"] < 0.5
+    plain, loans = measure_plain(environ, tmp_path, name, Wish())
+    assert set(loans.weights.tolist()) == {10.5, 49.31}
+    assert report["model"]["quality"]["auc"]["value"] > plain - AUC_BELOW_PLAIN_MAX
+    assert decide(run, environ, tmp_path, name)["outcome"] in ("approve", "decline", "refer")
+
+
+@pytest.mark.tapes
+def test_a_consumer_tape_goes_from_draft_to_priced_decision(run: Run, environ: dict[str, str], tmp_path: Path) -> None:
+    name = "credit_data_es"
+    report = travel(run, tmp_path, name)
+    plain, _ = measure_plain(environ, tmp_path, name, Wish())
+    assert report["model"]["quality"]["auc"]["value"] > plain - AUC_BELOW_PLAIN_MAX
+    answer = decide(
+        run,
+        environ,
+        tmp_path,
+        name,
+        seniority=20,
+        home="owner",
+        records="no",
+        job="fixed",
+        income=25_000,
+        amount=60_000,
+    )
+    assert answer["outcome"] in ("approve", "counter_offer")
+    assert answer["offer"] is not None
+
+
+@pytest.mark.tapes
+def test_a_small_tape_joined_with_two_files_goes_from_draft_to_decision(
+    run: Run, environ: dict[str, str], tmp_path: Path
+) -> None:
+    name = "berka_loan"
+    report = travel(run, tmp_path, name, "berka_account", "berka_district")
+    plain, loans = measure_plain(environ, tmp_path, name, Wish())
+    assert loans.loans == 682
+    assert "account_frequency" in loans.columns.names
+    assert "district_a2" not in loans.columns.names
+    auc = report["model"]["quality"]["auc"]
+    assert auc["low"] < plain < auc["high"]
+    assert decide(run, environ, tmp_path, name)["outcome"] in ("approve", "counter_offer", "decline", "refer")
