@@ -8,6 +8,9 @@ import pytest
 TAPES = Path(__file__).resolve().parents[2] / "shared" / "data"
 LENDING_CLUB_2007_2011 = "lending_club_2007_2011.parquet"
 LENDING_CLUB_2016Q1 = "lending_club_2016q1.parquet"
+UCI_CREDIT_CARD_DEFAULT = "uci_credit_card_default.parquet"
+SBA_NATIONAL_BALANCED = "sba_national_balanced.parquet"
+CREDIT_DATA_ES = "credit_data_es.parquet"
 
 
 def require_tape(name: str) -> Path:

@@ -6,9 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from instant_credit.application.product import Product
+from instant_credit.application.document import load_product
 from instant_credit.training.tapes.files import read_tape
 from instant_credit.training.tapes.joining import JoinedFiles
 from instant_credit.training.tapes.mapping import load_mapping
@@ -17,39 +15,46 @@ from instant_credit.training.tapes.rows import Reject, RowReader, TapeRow
 LATEST = date(2020, 1, 1)
 
 
-def attribute(name: str, kind: str, **more: object) -> dict[str, object]:
-    return {"name": name, "type": kind, "legal": "free", "description": "A fact.", **more}
+def attribute(name: str, kind: str, *categories: str, **more: str) -> str:
+    lines = ["[[attributes]]", f'name = "{name}"', f'type = "{kind}"', 'description = "A fact."']
+    lines += [f'{key} = "{value}"' for key, value in {"legal": "free", **more}.items()]
+    if categories:
+        return "\n".join([*lines, f"categories = {list(categories)}"])
+    low, high = (0, 100) if kind == "date" else (-9 * 10**15, 9 * 10**15)
+    return "\n".join([*lines, 'unit = "number"', f"minimum = {low}", f"maximum = {high}"])
 
 
-PRODUCT = msgspec.convert(
-    {
-        "name": "account_loan",
-        "title": "Account loan",
-        "currency": "CZK",
-        "roles": {"amount": "amount_cents", "term": "term_months", "income_annual": "income_cents"},
-        "attributes": [
-            attribute("amount_cents", "cents", missing="refuse"),
-            attribute("term_months", "integer"),
-            attribute("income_cents", "cents"),
-            attribute("grade", "category", categories=["a", "b"]),
-            attribute("moves", "integer"),
-            attribute("spent_cents", "cents"),
-            attribute("spent_mean_cents", "cents"),
-            attribute("spent_last_cents", "cents"),
-            attribute("rate_sum", "real"),
-            attribute("rate_mean", "real"),
-            attribute("rate_min", "real"),
-            attribute("first_on", "date"),
-            attribute("last_kind", "category", categories=["in", "out"]),
-            attribute("moves_recent", "integer"),
-            attribute("moves_out", "real"),
-            attribute("sex", "category", categories=["f", "m"], legal="prohibited"),
-            attribute("age_group", "category", categories=["young", "middle", "old"], legal="prohibited"),
-        ],
-        "variables": [{"name": "amount", "op": "value", "of": ["amount_cents"], "in_model": False, "why": "Shown."}],
-    },
-    Product,
+PRODUCT_TEXT = "\n".join(
+    [
+        'name = "account_loan"',
+        'title = "Account loan"',
+        'currency = "CZK"',
+        "[roles]",
+        attribute("amount_cents", "cents", missing="refuse"),
+        attribute("grade", "category", "a", "b"),
+        attribute("moves", "integer"),
+        attribute("spent_cents", "cents"),
+        attribute("spent_mean_cents", "cents"),
+        attribute("spent_last_cents", "cents"),
+        attribute("rate_sum", "real"),
+        attribute("rate_mean", "real"),
+        attribute("rate_min", "real"),
+        attribute("first_on", "date"),
+        attribute("last_kind", "category", "in", "out"),
+        attribute("moves_recent", "integer"),
+        attribute("moves_out", "real"),
+        attribute("sex", "category", "f", "m", legal="prohibited"),
+        attribute("age_group", "category", "young", "middle", "old", legal="prohibited"),
+        "[[variables]]",
+        'name = "amount"',
+        'op = "value"',
+        'of = ["amount_cents"]',
+        'unit = "cents"',
+        "in_model = false",
+        'why = "Shown."',
+    ]
 )
+PRODUCT = load_product(PRODUCT_TEXT)
 
 FACTS = """
 [facts.amount_cents]

@@ -72,3 +72,45 @@ def test_whole_numbers_and_days_are_strict():
     assert read_day("Dec-2011", "%b-%Y") == date(2011, 12, 1)
     assert isinstance(read_day("2011-13-01", "%b-%Y"), Unreadable)
     assert isinstance(read_real("1e15", 1e-320), Unreadable)
+
+
+@pytest.mark.parametrize(
+    ("text", "layout", "day"),
+    [
+        ("930705", "%y%m%d", date(1993, 7, 5)),
+        ("50102", "%y%m%d", date(2005, 1, 2)),
+        ("102", "%y%m%d", date(2000, 1, 2)),
+        ("20090131", "%Y%m%d", date(2009, 1, 31)),
+        ("200901", "%Y%m", date(2009, 1, 1)),
+        ("Jan-09", "%b-%y", date(2009, 1, 1)),
+        ("2/28/1997 0:00", "%m/%d/%Y %H:%M", date(1997, 2, 28)),
+        ("14370", "sas", date(1999, 5, 6)),
+        ("-1", "sas", date(1959, 12, 31)),
+        ("36526", "excel", date(2000, 1, 1)),
+        ("2011-01-01T05:00:00", "sas", date(2011, 1, 1)),
+    ],
+)
+def test_days_are_read_from_texts_digits_and_day_numbers(text, layout, day):
+    assert read_day(text, layout) == day
+
+
+@pytest.mark.parametrize(
+    ("text", "layout", "code"),
+    [
+        ("9307055", "%y%m%d", "DATE_EXPECTED"),
+        ("93070x", "%y%m%d", "DATE_EXPECTED"),
+        ("931305", "%y%m%d", "DATE_EXPECTED"),
+        ("1.5", "sas", "WHOLE_NUMBER_EXPECTED"),
+        ("99999999999", "excel", "DATE_EXPECTED"),
+        ("soon", "excel", "NUMBER_EXPECTED"),
+    ],
+)
+def test_a_day_that_is_none_says_what_is_expected(text, layout, code):
+    found = read_day(text, layout)
+    assert isinstance(found, Unreadable)
+    assert found.code == code
+
+
+@given(st.dates(date(1970, 1, 1), date(2068, 12, 31)))
+def test_a_day_written_as_a_whole_number_is_read_as_itself(day):
+    assert read_day(str(int(day.strftime("%y%m%d"))), "%y%m%d") == day

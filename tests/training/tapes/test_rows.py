@@ -126,7 +126,7 @@ def test_an_amount_over_another_column_is_rounded_to_a_cent_and_missing_where_th
     ("changes", "columns"),
     [
         ({"income": "much"}, ["income"]),
-        ({"utilisation": "much"}, ["utilisation", "utilisation"]),
+        ({"utilisation": "much"}, ["utilisation"]),
         ({"income": "9" * 16, "utilisation": "1"}, ["income"]),
     ],
 )
@@ -239,3 +239,59 @@ def test_forgetting_what_texts_mean_changes_nothing(monkeypatch):
         columns = {name: [cell] for name, cell in zip(HEADER, row, strict=True)}
         found += reader.read_chunk(TapeChunk(first_row=1, row_count=1, columns=columns, broken={}))
     assert [row.values for row in found] == expected
+
+
+def test_numbers_are_read_as_the_mapping_says_they_are_written():
+    european = '[numbers]\nremove = [".", "€"]\ndecimal = ","\n[as_of]'
+    (row,) = read_rows(
+        row_of(amount="1.000,50 €", income="25.000", paid="1.100,25", utilisation="67,4"),
+        text=MAPPING.replace("[as_of]", european),
+    )
+    assert (row.values["amount_cents"], row.values["income_cents"]) == (100_050, 2_500_000)
+    assert (row.values["utilisation"], row.events[0].amount_cents) == (0.674, 110_025)
+
+
+def test_values_of_a_mapping_are_plain_numbers_however_the_tape_writes_its_own():
+    text = MAPPING.replace("[as_of]", '[numbers]\nremove = ["."]\ndecimal = ","\n[as_of]')
+    text = text.replace("divide_by = 100", 'values = { "low" = 0.5 }')
+    (row,) = read_rows(row_of(utilisation="low"), text=text)
+    assert row.values["utilisation"] == 0.5
+
+
+@pytest.mark.parametrize(("number", "category"), [("-5", "car"), ("9.99", "car"), ("10", "other"), ("1e9", "other")])
+def test_edges_cut_a_number_into_categories(number, category):
+    text = MAPPING.replace('lowercase = true\nvalues = { "car" = "car", "boat" = "other" }', "edges = [10]")
+    (row,) = read_rows(row_of(use=number), text=text)
+    assert row.values["use"] == category
+
+
+def test_a_text_where_edges_expect_a_number_is_rejected():
+    text = MAPPING.replace('lowercase = true\nvalues = { "car" = "car", "boat" = "other" }', "edges = [10]")
+    (rejects,) = read_rows(row_of(use="ten"), text=text)
+    assert [(reject.column, reject.code) for reject in rejects] == [("use", "NUMBER_EXPECTED")]
+
+
+@pytest.mark.parametrize(
+    ("test", "status", "lost", "holds"),
+    [
+        ("is_told = true", "Paid", "", True),
+        ("is_told = true", "n/a", "", False),
+        ("is_told = false", "", "", True),
+        ("above = 1, below = 3", "2", "", True),
+        ("above = 1, below = 3", "3", "", False),
+        ("below = 3", "", "", False),
+        ('is_one_of = ["Paid"], also = [{ column = "lost", is_told = false }]', "Paid", "", True),
+        ('is_one_of = ["Paid"], also = [{ column = "lost", is_told = false }]', "Paid", "0", False),
+        ('is_one_of = ["Paid"], also = [{ column = "lost", is_told = false }]', "Late", "", False),
+    ],
+)
+def test_a_condition_holds_when_all_its_tests_do(test, status, lost, holds):
+    text = MAPPING.replace('is_one_of = ["Paid"]', test)
+    (row,) = read_rows(row_of(status=status, lost=lost), text=text)
+    assert [event.kind for event in row.events] == ([EventKind.PAID] if holds else [])
+
+
+def test_a_test_that_can_not_be_read_names_its_own_column():
+    text = MAPPING.replace('is_one_of = ["Paid"]', 'is_one_of = ["Paid"], also = [{ column = "paid", above = 1.0 }]')
+    (rejects,) = read_rows(row_of(paid="much"), text=text)
+    assert [(reject.column, reject.code) for reject in rejects] == [("paid", "NUMBER_EXPECTED")]
