@@ -82,6 +82,15 @@ def test_a_module_that_no_extra_brings_is_a_bug() -> None:
     assert "ModuleNotFoundError" in err
 
 
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_serve_starts_without_scipy_and_leaves_it_to_others(is_loaded: bool) -> None:
+    before = "import scipy.linalg" if is_loaded else "pass"
+    after = "print('scipy' in sys.modules, 'scipy.linalg' in sys.modules); import scipy.linalg"
+    script = f"import sys; {before}; from instant_credit.commands import cli; cli.get_command(None, 'serve'); {after}"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+    assert found.stdout.split() == [str(is_loaded), str(is_loaded)]
+
+
 @pytest.mark.parametrize("kind", ["a file", "below a file", "/proc"])
 def test_a_home_that_cannot_be_made_is_named(kind: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
