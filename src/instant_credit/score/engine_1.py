@@ -13,6 +13,7 @@ from instant_credit.errors import require
 from instant_credit.score import kernels
 from instant_credit.score.attribution.records import check_counts, share_out
 from instant_credit.score.layout import Layout, lay_out
+from instant_credit.score.program import build_program
 from instant_credit.score.trees import TreeTables
 
 
@@ -22,18 +23,19 @@ class ModelOfEngine1(Struct, frozen=True, kw_only=True, eq=False):
     tables: TreeTables
     expected_log_odds: float
     layout: Layout
+    program: NDArray[np.int64]
     records: NDArray[np.float64]
-    affine: NDArray[np.float64]
 
 
 def compile_engine_1(tables: TreeTables) -> ModelOfEngine1:
     """Prepare `tables` for engine 1."""
+    m = tables.feature_count
     layout = lay_out(tables)
     records, expected = share_out(layout, tables.leaf_weights, is_reference=False)
-    affine = np.array([tables.scale, tables.bias])
-    for array in (records, affine):
-        array.flags.writeable = False
-    return ModelOfEngine1(tables=tables, expected_log_odds=expected, layout=layout, records=records, affine=affine)
+    records.flags.writeable = False
+    # Its own float64 contributions stand in `records`; the program's are read by no one.
+    program = build_program(layout, np.zeros((*records.shape[:2], layout.depth), np.int64), np.zeros(m, np.uint32))
+    return ModelOfEngine1(tables=tables, expected_log_odds=expected, layout=layout, program=program, records=records)
 
 
 def explain_engine_1(
@@ -46,17 +48,7 @@ def explain_engine_1(
         f"a model matrix is float32[n, {model.tables.feature_count}], C-contiguous",
     )
     out = np.empty(n * (m + 1))
-    layout = model.layout
-    kernels.explain_engine_1(
-        matrix,
-        layout.column_features,
-        layout.column_codes,
-        layout.tree_columns,
-        layout.split_borders,
-        model.records,
-        model.affine,
-        out,
-    )
+    kernels.explain_engine_1(matrix, model.program, model.layout.slot_features, model.records, out)
     return out[:n], out[n:].reshape(n, m)
 
 
@@ -71,5 +63,5 @@ def mean_contributions_engine_1(model: ModelOfEngine1, counts: NDArray[np.int64]
     padded = np.zeros(model.layout.is_leaf.shape, dtype=np.int64)
     padded[model.layout.is_leaf] = counts
     totals = np.zeros(model.tables.feature_count + 1)
-    kernels.total_contributions(padded, model.layout.tree_columns, model.records, totals)
+    kernels.total_contributions(padded, model.layout.slot_features, model.records, totals)
     return totals[:-1] / n

@@ -1,270 +1,298 @@
-"""Compiled loops over tree tables: score, explain, count leaves, build contribution tables, calibrate.
+"""Compiled loops over tree tables that any processor runs: score, explain, rank, count leaves, calibrate.
 
-Every kernel trusts its caller (`model.py`, `calibration.py`) for dtypes, lengths and ranges. Trees are padded to one depth d with
-splits that no value answers (border = +inf), so that all trees share one loop; padding never changes a leaf index.
+Every kernel trusts its caller (`model.py`, `calibration.py`) for dtypes, lengths and ranges; a model is one array, its program
+(`program.py`). A row answers each border once ("value > border", or "value = code" for a category); a tree then reads its leaf index
+from its splits' answers; a leaf's record gives its value and its contributions. Raw scores are added up in tree order in float64;
+contributions are whole units of 2^-44 log-odds, whose sums are exact in any order. So a row has the same bits alone, among a million
+and on every path (ADR 0011).
 
-Shared arrays, for c columns, t trees, depth d, records of w >= d + 1 numbers::
-
-    column_features  uint32[c]           which feature a column is read from
-    column_codes     float32[c]          NaN: a number as it is; +inf: a number whose missing lies above; else: 1.0 where it equals
-    tree_columns     uint32[t, 2 d]      the columns that splits ask for, then the features whose contributions a leaf holds
-    split_borders    float32[t, d]       a split says yes where column > border
-    records          float64[t, 2^d, w]  a leaf's unscaled value, then its contributions
-
-Rows are walked in blocks: within a block the loop over rows is innermost, so that it runs in vector registers. Each row's sums are
-still added in tree order, one tree at a time; a row has the same bits alone and among a million.
+Functions without a signature of their own are parts of the kernels that call them.
 """
 
 import math
+from typing import Final
 
 import numpy as np
 from numba import njit, types
+from numba.extending import register_jitable
 
-from instant_credit.features.kernels import (
-    READ_FLOAT_ROWS,
-    READ_FLOATS,
-    WRITE_SINGLE_ROWS,
-)
+from instant_credit.features.kernels import READ_FLOAT_ROWS, READ_FLOATS
+from instant_credit.score.memory.kernels import as_type, prefetch
 
 READ_SINGLES = types.Array(types.float32, 1, "C", readonly=True)
 READ_SINGLE_ROWS = types.Array(types.float32, 2, "C", readonly=True)
 READ_FLOAT_BLOCKS = types.Array(types.float64, 3, "C", readonly=True)
+READ_UNITS = types.Array(types.int64, 1, "C", readonly=True)
 READ_COUNT_ROWS = types.Array(types.int64, 2, "C", readonly=True)
-# Places are unsigned, so that an index needs no test for counting from the end.
-READ_PLACES = types.Array(types.uint32, 1, "C", readonly=True)
 READ_PLACE_ROWS = types.Array(types.uint32, 2, "C", readonly=True)
 WRITE_FLOATS = types.Array(types.float64, 1, "C")
-WRITE_FLOAT_BLOCKS = types.Array(types.float64, 3, "C")
 WRITE_COUNT_ROWS = types.Array(types.int64, 2, "C")
-WRITE_PLACES = types.Array(types.uint32, 1, "C")
 
-BLOCK_ROWS = 64
-UNIT = 2.0**-44
+# What stands where in a program's header; `program.py` says more. Places are unsigned, so that an index needs no test for counting
+# from the end.
+FEATURES: Final = np.uint64(0)
+BORDERS: Final = np.uint64(1)
+TREES: Final = np.uint64(2)
+SPLITS: Final = np.uint64(3)
+DEPTH: Final = np.uint64(4)
+FAMILIES: Final = np.uint64(5)
+SCALE: Final = np.uint64(6)
+BIAS: Final = np.uint64(7)
+AT_OFFSETS: Final = np.uint64(8)
+AT_KINDS: Final = np.uint64(9)
+AT_BORDERS: Final = np.uint64(10)
+AT_QUESTIONS: Final = np.uint64(11)
+AT_SLOTS: Final = np.uint64(12)
+AT_FAMILIES: Final = np.uint64(13)
+AT_RECORDS: Final = np.uint64(14)
+NUMBERS: Final = np.uint64(15)
+COLUMNS: Final = np.uint64(16)
+GROUPS: Final = np.uint64(17)
+AT_COLUMNS: Final = np.uint64(18)
+AT_PIVOTS: Final = np.uint64(19)
+AT_BLOCKS: Final = np.uint64(20)
+AT_STARTS: Final = np.uint64(21)
+AT_ASKED: Final = np.uint64(22)
+AT_SCALARS: Final = np.uint64(23)
+
+BELOW: Final = 0
+ABOVE: Final = 1
+CATEGORY: Final = 2
+
+ONE: Final = np.uint64(1)
+TWO: Final = np.uint64(2)
+FOUR: Final = np.uint64(4)
+SIX: Final = np.uint64(6)
+EIGHT: Final = np.uint64(8)
+SIXTEEN: Final = np.uint64(16)
+SLOT: Final = np.uint64(0xFFFF)
+UNIT: Final = 2.0**-44
+UNITS: Final = 2.0**44
+MOST: Final = 4
+# How many trees ahead a record is asked for: a row of 1,000 trees takes a fifth less time than without (`benchmarks scoring`).
+AHEAD: Final = np.uint64(24)
+
+# The raw score; how many adverse variables, and which (the rest is m).
+EXPLAINED = types.Tuple((types.float64, types.UniTuple(types.int64, MOST + 1)))
 
 
-@njit(
-    types.void(READ_SINGLE_ROWS, types.int64, types.int64, READ_PLACES, READ_SINGLES, WRITE_SINGLE_ROWS),
-    cache=True,
-    error_model="numpy",
-    fastmath=False,
-)
-def _read_columns(matrix, first, width, column_features, column_codes, columns):  # type: ignore[no-untyped-def]
-    """Rows first .. first + width of `matrix`, turned into columns [c, block]."""
-    for c in range(column_features.shape[0]):
-        f = column_features[c]
-        code = column_codes[c]
-        if math.isnan(code):
-            for r in range(width):
-                columns[c, r] = matrix[first + r, f]
-        elif math.isinf(code):
-            for r in range(width):
-                value = matrix[first + r, f]
-                columns[c, r] = np.float32(np.inf) if math.isnan(value) else value
+@register_jitable(forceinline=True)
+def _read_leaves(program, answers, splits, leaves):  # type: ignore[no-untyped-def]
+    """Leaf index of each tree from the answers: bit j is the answer to split j."""
+    words = as_type(program, np.uint32)
+    q = np.uint64(program[AT_QUESTIONS])
+    for t in range(np.uint64(program[TREES])):
+        leaf = np.uint32(0)
+        for j in range(splits):
+            leaf |= np.uint32(answers[words[q + j]]) << np.uint32(j)
+        leaves[t] = leaf
+        q += splits
+
+
+@register_jitable(forceinline=True)
+def _find_leaves(row, program, answers, leaves):  # type: ignore[no-untyped-def]
+    """Leaf index uint8 of `row` float32[m] in each tree; `answers` uint8[b + 1] is room to work in."""
+    words = as_type(program, np.uint32)
+    singles = as_type(program, np.float32)
+    offsets = np.uint64(program[AT_OFFSETS])
+    kinds = np.uint64(program[AT_KINDS])
+    borders = np.uint64(program[AT_BORDERS])
+    for f in range(np.uint64(program[FEATURES])):
+        kind = words[kinds + f]
+        x = row[f]
+        if kind == CATEGORY:
+            for i in range(np.uint64(words[offsets + f]), np.uint64(words[offsets + f + ONE])):
+                answers[i] = x == singles[borders + i]
         else:
-            for r in range(width):
-                columns[c, r] = np.float32(1.0) if matrix[first + r, f] == code else np.float32(0.0)
+            if kind == ABOVE and math.isnan(x):
+                x = np.float32(np.inf)
+            for i in range(np.uint64(words[offsets + f]), np.uint64(words[offsets + f + ONE])):
+                answers[i] = x > singles[borders + i]
+    # What a padded split asks: always no.
+    answers[np.uint64(program[BORDERS])] = 0
+    if program[SPLITS] == SIX:
+        _read_leaves(program, answers, SIX, leaves)
+    else:
+        _read_leaves(program, answers, EIGHT, leaves)
+
+
+@register_jitable(forceinline=True)
+def _add_trees(program, leaves, splits, width, units):  # type: ignore[no-untyped-def]
+    """Raw score of a row from its leaves; adds its contributions to `units` int64[m + 1], whose last takes the padding."""
+    values = as_type(program, np.float64)
+    slots = as_type(program, np.uint64)
+    records = np.uint64(program[AT_RECORDS])
+    depth = np.uint64(program[DEPTH])
+    p = np.uint64(program[AT_SLOTS])
+    total = 0.0
+    for t in range(np.uint64(program[TREES])):
+        ahead = t + AHEAD
+        prefetch(program, records + ((ahead << depth) | leaves[ahead]) * width)
+        r = records + ((t << depth) | leaves[t]) * width
+        total += values[r]
+        four = slots[p]
+        for s in range(FOUR):
+            units[four & SLOT] += program[r + ONE + s]
+            four >>= SIXTEEN
+        four = slots[p + ONE]
+        for s in range(FOUR, splits):
+            units[four & SLOT] += program[r + ONE + s]
+            four >>= SIXTEEN
+        p += TWO
+    return total * values[SCALE] + values[BIAS]
+
+
+@register_jitable(forceinline=True)
+def add_up(program, leaves, units):  # type: ignore[no-untyped-def]
+    """Raw score of a row from its leaves uint8[t + AHEAD]; `units` int64[m + 1] takes its contributions."""
+    for f in range(np.uint64(program[FEATURES]) + ONE):
+        units[f] = 0
+    if program[SPLITS] == SIX:
+        return _add_trees(program, leaves, SIX, EIGHT, units)
+    return _add_trees(program, leaves, EIGHT, SIXTEEN, units)
+
+
+@register_jitable(forceinline=True)
+def rank(program, work):  # type: ignore[no-untyped-def]
+    """How many adverse families (at most MOST), and the variables that speak for them, the most adverse first.
+
+    `work` int64[m + 1 + 2 k] begins with the units of m features; the rest is room for k families. As `reasons.rank_adverse`.
+    """
+    words = as_type(program, np.uint32)
+    m = np.uint64(program[FEATURES])
+    families = np.uint64(program[AT_FAMILIES])
+    count = np.uint64(program[FAMILIES])
+    sums = m + ONE
+    speakers = sums + count
+    nobody = np.int64(m)
+    for k in range(count):
+        work[sums + k] = 0
+        work[speakers + k] = nobody
+    for f in range(m):
+        k = np.uint64(words[families + f])
+        own = work[f]
+        work[sums + k] += own
+        speaker = work[speakers + k]
+        if speaker == nobody or own > work[np.uint64(speaker)]:
+            work[speakers + k] = np.int64(f)
+    found = np.int64(0)
+    a = b = c = d = np.int64(0)
+    w = x = y = z = nobody
+    for k in range(count):
+        total = work[sums + k]
+        speaker = work[speakers + k]
+        if total > d or (total == d and total > 0 and speaker < z):
+            found += 1
+            d, z = total, speaker
+            if d > c or (d == c and z < y):
+                c, d, y, z = d, c, z, y
+            if c > b or (c == b and y < x):
+                b, c, x, y = c, b, y, x
+            if b > a or (b == a and x < w):
+                a, b, w, x = b, a, x, w
+    return min(found, np.int64(MOST)), w, x, y, z
+
+
+NO_ROW: Final = (np.int64(-1), np.int64(0), np.int64(0), np.int64(0), np.int64(0))
+
+
+@njit(EXPLAINED(READ_SINGLES, READ_UNITS, WRITE_FLOATS), cache=True, error_model="numpy", fastmath=False)
+def explain_row(row, program, contributions):  # type: ignore[no-untyped-def]
+    """Raw score and ranking of `row` float32[m]; `contributions` float64[m] is filled. A row of another length ranks -1 variables."""
+    m = np.uint64(program[FEATURES])
+    if row.shape[0] != m:
+        return 0.0, NO_ROW
+    numbers = m + ONE + TWO * np.uint64(program[FAMILIES])
+    answers = np.uint64(program[BORDERS]) + ONE
+    work = np.empty(numbers + (answers + np.uint64(program[TREES]) + AHEAD + EIGHT) // EIGHT, dtype=np.int64)
+    room = as_type(work, np.uint8)[numbers * EIGHT :]
+    leaves = room[answers:]
+    _find_leaves(row, program, room, leaves)
+    raw = add_up(program, leaves, work)
+    for f in range(m):
+        contributions[f] = work[f] * UNIT
+    return raw, rank(program, work)
+
+
+@njit(types.void(READ_SINGLE_ROWS, READ_UNITS, WRITE_FLOATS), cache=True, error_model="numpy", fastmath=False)
+def explain_rows(matrix, program, out):  # type: ignore[no-untyped-def]
+    """Raw scores and contributions of `matrix` float32[n, m]: `out` takes n scores, then n x m contributions."""
+    n = np.uint64(matrix.shape[0])
+    m = np.uint64(program[FEATURES])
+    answers = np.empty(np.uint64(program[BORDERS]) + ONE, dtype=np.uint8)
+    leaves = np.zeros(np.uint64(program[TREES]) + AHEAD, dtype=np.uint8)
+    units = np.empty(m + ONE, dtype=np.int64)
+    for r in range(n):
+        _find_leaves(matrix[r], program, answers, leaves)
+        out[r] = add_up(program, leaves, units)
+        for f in range(m):
+            out[n + r * m + f] = units[f] * UNIT
+
+
+@njit(types.void(READ_SINGLE_ROWS, READ_UNITS, WRITE_FLOATS), cache=True, error_model="numpy", fastmath=False)
+def score_rows(matrix, program, out):  # type: ignore[no-untyped-def]
+    """Raw scores float64[n] of `matrix` float32[n, m]."""
+    values = as_type(program, np.float64)
+    records = np.uint64(program[AT_RECORDS])
+    depth = np.uint64(program[DEPTH])
+    width = EIGHT if program[SPLITS] == SIX else SIXTEEN
+    answers = np.empty(np.uint64(program[BORDERS]) + ONE, dtype=np.uint8)
+    leaves = np.empty(np.uint64(program[TREES]), dtype=np.uint8)
+    for r in range(np.uint64(matrix.shape[0])):
+        _find_leaves(matrix[r], program, answers, leaves)
+        total = 0.0
+        for t in range(np.uint64(program[TREES])):
+            total += values[records + ((t << depth) | leaves[t]) * width]
+        out[r] = total * values[SCALE] + values[BIAS]
+
+
+@njit(types.void(READ_FLOAT_ROWS, READ_UNITS, WRITE_COUNT_ROWS), cache=True, error_model="numpy", fastmath=False)
+def rank_rows(contributions, program, ranked):  # type: ignore[no-untyped-def]
+    """What `explain_row` ranks, of n rows of `contributions` float64[n, m]: `ranked` int64[n, MOST + 1]."""
+    m = np.uint64(program[FEATURES])
+    work = np.empty(m + ONE + TWO * np.uint64(program[FAMILIES]), dtype=np.int64)
+    for r in range(np.uint64(contributions.shape[0])):
+        for f in range(m):
+            work[f] = np.int64(contributions[r, f] * UNITS)
+        ranked[r, 0], ranked[r, 1], ranked[r, 2], ranked[r, 3], ranked[r, 4] = rank(program, work)
+
+
+@njit(types.void(READ_SINGLE_ROWS, READ_UNITS, WRITE_COUNT_ROWS), cache=True, error_model="numpy", fastmath=False)
+def count_leaves(matrix, program, counts):  # type: ignore[no-untyped-def]
+    """Add to `counts` int64[t, 2^d] how many rows of `matrix` float32[n, m] fall into each leaf."""
+    answers = np.empty(np.uint64(program[BORDERS]) + ONE, dtype=np.uint8)
+    leaves = np.empty(np.uint64(program[TREES]), dtype=np.uint8)
+    for r in range(np.uint64(matrix.shape[0])):
+        _find_leaves(matrix[r], program, answers, leaves)
+        for t in range(np.uint64(program[TREES])):
+            counts[t, np.uint64(leaves[t])] += 1
 
 
 @njit(
-    types.void(READ_SINGLE_ROWS, types.int64, READ_PLACE_ROWS, READ_SINGLE_ROWS, types.int64, WRITE_PLACES),
+    types.void(READ_SINGLE_ROWS, READ_UNITS, READ_PLACE_ROWS, READ_FLOAT_BLOCKS, WRITE_FLOATS),
     cache=True,
     error_model="numpy",
     fastmath=False,
 )
-def _find_leaves(columns, width, tree_columns, split_borders, tree, leaves):  # type: ignore[no-untyped-def]
-    """Leaf index of each row of a block in one tree: bit j is the answer to split j."""
-    for r in range(width):
-        leaves[r] = 0
-    for j in range(split_borders.shape[1]):
-        c = tree_columns[tree, j]
-        border = split_borders[tree, j]
-        for r in range(width):
-            leaves[r] |= np.uint32(columns[c, r] > border) << np.uint32(j)
-
-
-@njit(
-    types.void(
-        READ_SINGLE_ROWS,
-        READ_PLACES,
-        READ_SINGLES,
-        READ_PLACE_ROWS,
-        READ_SINGLE_ROWS,
-        READ_FLOAT_ROWS,
-        READ_FLOATS,
-        WRITE_FLOATS,
-    ),
-    cache=True,
-    error_model="numpy",
-    fastmath=False,
-)
-def score_rows(matrix, column_features, column_codes, tree_columns, split_borders, leaf_values, affine, out):  # type: ignore[no-untyped-def]
-    """Raw scores float64[n] of `matrix` float32[n, m]; `leaf_values` float64[t, 2^d], `affine` is (scale, bias)."""
-    n = matrix.shape[0]
-    columns = np.empty((column_features.shape[0], BLOCK_ROWS), dtype=np.float32)
-    leaves = np.empty(BLOCK_ROWS, dtype=np.uint32)
-    sums = np.empty(BLOCK_ROWS, dtype=np.float64)
-    for first in range(0, n, BLOCK_ROWS):
-        width = min(BLOCK_ROWS, n - first)
-        _read_columns(matrix, first, width, column_features, column_codes, columns)
-        for r in range(width):
-            sums[r] = 0.0
-        for t in range(split_borders.shape[0]):
-            _find_leaves(columns, width, tree_columns, split_borders, t, leaves)
-            for r in range(width):
-                sums[r] += leaf_values[t, leaves[r]]
-        for r in range(width):
-            out[first + r] = sums[r] * affine[0] + affine[1]
-
-
-@njit(
-    types.void(
-        READ_SINGLE_ROWS,
-        READ_PLACES,
-        READ_SINGLES,
-        READ_PLACE_ROWS,
-        READ_SINGLE_ROWS,
-        READ_FLOAT_BLOCKS,
-        READ_FLOATS,
-        WRITE_FLOATS,
-    ),
-    cache=True,
-    error_model="numpy",
-    fastmath=False,
-)
-def explain_rows(matrix, column_features, column_codes, tree_columns, split_borders, records, affine, out):  # type: ignore[no-untyped-def]
-    """Raw scores and contributions of `matrix` float32[n, m]: `out` holds n scores, then n x m contributions."""
+def explain_engine_1(matrix, program, slot_features, records, out):  # type: ignore[no-untyped-def]
+    """What engine 1 gave: contributions are float64, added up in the order of trees and slots; `out` as in `explain_rows`."""
+    values = as_type(program, np.float64)
     n, m = matrix.shape
-    depth = split_borders.shape[1]
-    units = records.view(np.int64)
-    columns = np.empty((column_features.shape[0], BLOCK_ROWS), dtype=np.float32)
-    leaves = np.empty(BLOCK_ROWS, dtype=np.uint32)
-    sums = np.empty(BLOCK_ROWS, dtype=np.float64)
-    # The row beyond the last feature takes what padded slots add.
-    gains = np.empty((m + 1, BLOCK_ROWS), dtype=np.int64)
-    for first in range(0, n, BLOCK_ROWS):
-        width = min(BLOCK_ROWS, n - first)
-        _read_columns(matrix, first, width, column_features, column_codes, columns)
-        for r in range(width):
-            sums[r] = 0.0
-        for f in range(m + 1):
-            for r in range(width):
-                gains[f, r] = 0
-        for t in range(split_borders.shape[0]):
-            _find_leaves(columns, width, tree_columns, split_borders, t, leaves)
-            for r in range(width):
-                sums[r] += records[t, leaves[r], 0]
-            for s in range(depth):
-                f = tree_columns[t, depth + s]
-                for r in range(width):
-                    gains[f, r] += units[t, leaves[r], 1 + s]
-        for r in range(width):
-            out[first + r] = sums[r] * affine[0] + affine[1]
-            for f in range(m):
-                out[n + (first + r) * m + f] = gains[f, r] * UNIT
-
-
-@njit(
-    types.void(
-        READ_SINGLE_ROWS,
-        READ_PLACES,
-        READ_SINGLES,
-        READ_PLACE_ROWS,
-        READ_SINGLE_ROWS,
-        READ_FLOAT_BLOCKS,
-        READ_FLOATS,
-        WRITE_FLOATS,
-    ),
-    cache=True,
-    error_model="numpy",
-    fastmath=False,
-)
-def explain_few(matrix, column_features, column_codes, tree_columns, split_borders, records, affine, out):  # type: ignore[no-untyped-def]
-    """What `explain_rows` gives, row by row: faster for fewer rows than a block is worth."""
-    n, m = matrix.shape
-    trees, depth = split_borders.shape
-    units = records.view(np.int64)
-    columns = np.empty((column_features.shape[0], 1), dtype=np.float32)
-    values = columns.ravel()
-    leaves = np.empty(trees, dtype=np.uint32)
-    gains = np.empty(m + 1, dtype=np.int64)
-    for i in range(n):
-        _read_columns(matrix, i, 1, column_features, column_codes, columns)
-        for t in range(trees):
-            leaf = np.uint32(0)
-            for j in range(depth):
-                leaf |= np.uint32(values[tree_columns[t, j]] > split_borders[t, j]) << np.uint32(j)
-            leaves[t] = leaf
-        gains[:] = 0
+    trees, depth = slot_features.shape
+    answers = np.empty(np.uint64(program[BORDERS]) + ONE, dtype=np.uint8)
+    leaves = np.empty(trees, dtype=np.uint8)
+    gains = np.empty(m + 1, dtype=np.float64)
+    for r in range(n):
+        _find_leaves(matrix[r], program, answers, leaves)
+        gains[:] = 0.0
         total = 0.0
         for t in range(trees):
             total += records[t, leaves[t], 0]
             for s in range(depth):
-                gains[tree_columns[t, depth + s]] += units[t, leaves[t], 1 + s]
-        out[i] = total * affine[0] + affine[1]
+                gains[slot_features[t, s]] += records[t, leaves[t], 1 + s]
+        out[r] = total * values[SCALE] + values[BIAS]
         for f in range(m):
-            out[n + i * m + f] = gains[f] * UNIT
-
-
-@njit(
-    types.void(
-        READ_SINGLE_ROWS,
-        READ_PLACES,
-        READ_SINGLES,
-        READ_PLACE_ROWS,
-        READ_SINGLE_ROWS,
-        READ_FLOAT_BLOCKS,
-        READ_FLOATS,
-        WRITE_FLOATS,
-    ),
-    cache=True,
-    error_model="numpy",
-    fastmath=False,
-)
-def explain_engine_1(matrix, column_features, column_codes, tree_columns, split_borders, records, affine, out):  # type: ignore[no-untyped-def]
-    """What engine 1 gave: `records` and sums are float64 throughout, added in tree order; `out` as in `explain_rows`."""
-    n, m = matrix.shape
-    trees, depth = split_borders.shape
-    columns = np.empty((column_features.shape[0], 1), dtype=np.float32)
-    values = columns.ravel()
-    leaves = np.empty(trees, dtype=np.uint32)
-    gains = np.empty(m + 1, dtype=np.float64)
-    for i in range(n):
-        _read_columns(matrix, i, 1, column_features, column_codes, columns)
-        for t in range(trees):
-            leaf = np.uint32(0)
-            for j in range(depth):
-                leaf |= np.uint32(values[tree_columns[t, j]] > split_borders[t, j]) << np.uint32(j)
-            leaves[t] = leaf
-        gains[:] = 0.0
-        total = 0.0
-        for t in range(trees):
-            record = records[t, leaves[t]]
-            total += record[0]
-            for s in range(depth):
-                gains[tree_columns[t, depth + s]] += record[1 + s]
-        out[i] = total * affine[0] + affine[1]
-        for f in range(m):
-            out[n + i * m + f] = gains[f]
-
-
-@njit(
-    types.void(READ_SINGLE_ROWS, READ_PLACES, READ_SINGLES, READ_PLACE_ROWS, READ_SINGLE_ROWS, WRITE_COUNT_ROWS),
-    cache=True,
-    error_model="numpy",
-    fastmath=False,
-)
-def count_leaves(matrix, column_features, column_codes, tree_columns, split_borders, counts):  # type: ignore[no-untyped-def]
-    """Add to `counts` int64[t, 2^d] how many rows of `matrix` float32[n, m] fall into each leaf."""
-    n = matrix.shape[0]
-    columns = np.empty((column_features.shape[0], BLOCK_ROWS), dtype=np.float32)
-    leaves = np.empty(BLOCK_ROWS, dtype=np.uint32)
-    for first in range(0, n, BLOCK_ROWS):
-        width = min(BLOCK_ROWS, n - first)
-        _read_columns(matrix, first, width, column_features, column_codes, columns)
-        for t in range(split_borders.shape[0]):
-            _find_leaves(columns, width, tree_columns, split_borders, t, leaves)
-            for r in range(width):
-                counts[t, leaves[r]] += 1
+            out[n + r * m + f] = gains[f]
 
 
 @njit(
@@ -273,19 +301,18 @@ def count_leaves(matrix, column_features, column_codes, tree_columns, split_bord
     error_model="numpy",
     fastmath=False,
 )
-def total_contributions(counts, tree_columns, records, totals):  # type: ignore[no-untyped-def]
+def total_contributions(counts, slot_features, records, totals):  # type: ignore[no-untyped-def]
     """Add to `totals` float64[m + 1] the contributions of all rows that `counts` int64[t, 2^d] counts, in a fixed order.
 
     The last total takes what padded slots add.
     """
     trees, leaves = counts.shape
-    depth = tree_columns.shape[1] // 2
     for t in range(trees):
-        for s in range(depth):
+        for s in range(slot_features.shape[1]):
             total = 0.0
             for leaf in range(leaves):
                 total += counts[t, leaf] * records[t, leaf, 1 + s]
-            totals[tree_columns[t, depth + s]] += total
+            totals[slot_features[t, s]] += total
 
 
 @njit(

@@ -157,17 +157,17 @@ def build_records(slots, depths, leaf_values, leaf_weights, is_reference, scale,
 
 @njit(types.void(READ_FLOAT_BLOCKS, types.float64, WRITE_UNIT_BLOCKS), cache=True, error_model="numpy", fastmath=False)
 def fix_records(records, units, fixed):  # type: ignore[no-untyped-def]
-    """Turn contributions into whole units: `records` float64[t, 2^d, w] -> `fixed` int64[t, 2^d, w - 1], 1 / `units` each.
+    """Turn contributions into whole units: `records` float64[t, 2^d, w] -> `fixed` int64[t, 2^d, d], 1 / `units` each.
 
     Each leaf's running sum is rounded to even, never an entry alone. So entries add up to the rounded sum of the leaf, each is at
     most one unit off, and a contribution of nothing stays nothing.
     """
-    trees, leaves, width = records.shape
+    trees, leaves, depth = fixed.shape
     for t in range(trees):
         for leaf in range(leaves):
             total = 0.0
             before = 0.0
-            for s in range(width - 1):
+            for s in range(depth):
                 total += records[t, leaf, 1 + s]
                 after = np.rint(total * units)
                 fixed[t, leaf, s] = np.int64(after - before)

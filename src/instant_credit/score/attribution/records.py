@@ -57,8 +57,8 @@ def share_out(
     return records, expected
 
 
-def fix_contributions(records: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The contributions of `records` (as `share_out` gives them) in whole units: int64[t, 2^d, w - 1].
+def fix_contributions(layout: Layout, records: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The contributions of `records` (as `share_out` gives them) in whole units, by slot: int64[t, 2^d, d].
 
     Raises
     ------
@@ -71,7 +71,7 @@ def fix_contributions(records: NDArray[np.float64]) -> NDArray[np.int64]:
             f"model tables: leaf values are too large: contributions may reach {most:.6g} log-odds, "
             f"where {SUM_MAX / 2 / UNITS:g} is the most that is explained exactly; train with a smaller learning rate or scale"
         )
-    fixed = np.zeros((records.shape[0], records.shape[1], records.shape[2] - 1), dtype=np.int64)
+    fixed = np.empty((*layout.is_leaf.shape, layout.depth), dtype=np.int64)
     kernels.fix_records(records, UNITS, fixed)
     return fixed
 

@@ -1,0 +1,1 @@
+"""Registers of 512 bits as values that kernels can hold."""
