@@ -12,15 +12,12 @@ import asyncio
 import http.client
 import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from tempfile import mkdtemp
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -29,6 +26,7 @@ import numpy as np
 
 from benchmarks.form import Case as Timed
 from benchmarks.form import publish, time_interleaved
+from benchmarks.home import environ_of, own_home
 from instant_credit.access.actors import Actor, ActorKind, Scope
 from instant_credit.application.door import Door
 from instant_credit.application.telling import tell_facts
@@ -42,10 +40,9 @@ from instant_credit.features.pack import pack_facts
 from instant_credit.record.api_keys import create_key
 from instant_credit.record.clock import SystemClock
 from instant_credit.record.documents import DocumentKind, activate_release, get_document, live_releases, put_document
-from instant_credit.record.embedded import destroy_cluster
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.reads import iterate_cases, list_books
-from instant_credit.settings import DATABASE_OWNER_URL, DATABASE_URL, HOME, KEY_RING, Settings, read_settings
+from instant_credit.settings import Settings, read_settings
 from instant_credit.underwriting.desk import BOOK
 from instant_credit.underwriting.releases import (
     load_live_release,
@@ -56,7 +53,6 @@ PRODUCT = "personal_loan"
 APPLICANTS = 512
 DECIDE_P50_US_MAX = 150.0
 HTTP_P50_US_MAX = 4_000.0
-VAR = Path(__file__).resolve().parents[1] / "var"
 
 
 @dataclass(frozen=True)
@@ -70,33 +66,14 @@ class Stock:
 
 def run(*, out: Path | None, quick: bool, seed: int) -> list[str]:
     """Run the suite; see the module's docstring. Returns the checks that failed."""
-    with _own_home() as own:
+    with own_home() as own:
         stocked = read_settings(os.environ)
         if not asyncio.run(_is_stocked(stocked)):
-            subprocess.run([sys.executable, "-m", "instant_credit.commands", "demo"], check=True, env=_environ(own))
+            subprocess.run([sys.executable, "-m", "instant_credit.commands", "demo"], check=True, env=environ_of(own))
             stocked = own
         found = asyncio.run(_read_stock(stocked))
         timed = asyncio.run(_run(own, found, quick=quick, seed=seed))
     return publish("decide", timed, seed, out)
-
-
-@contextmanager
-def _own_home() -> Iterator[Settings]:
-    """A home with an embedded database of its own, deleted with all that was recorded in it."""
-    VAR.mkdir(exist_ok=True)
-    folder = Path(mkdtemp(prefix="bench-", dir=VAR))
-    home = folder / "home"
-    try:
-        yield Settings(home=home, key_ring=home / "keys" / "ring.json")
-    finally:
-        destroy_cluster(home)
-        shutil.rmtree(folder)
-
-
-def _environ(settings: Settings) -> dict[str, str]:
-    """The environment that makes a process of ours use `settings`, whatever this one was told."""
-    unset = dict.fromkeys((DATABASE_URL, DATABASE_OWNER_URL, KEY_RING), "")
-    return {**os.environ, **unset, HOME: str(settings.home)}
 
 
 async def _is_stocked(settings: Settings) -> bool:
@@ -148,7 +125,7 @@ async def _run(own: Settings, stock: Stock, *, quick: bool, seed: int) -> list[T
         )
         timed = _time_stages(cases, release, 5 if quick else 20)
         bodies = [_body(release, msgspec.structs.replace(case, as_of=now.date()), i) for i, case in enumerate(cases)]
-        samples = await asyncio.to_thread(_time_http, _environ(own), bodies, key, 1_000 if quick else 5_000)
+        samples = await asyncio.to_thread(_time_http, environ_of(own), bodies, key, 1_000 if quick else 5_000)
     over_http = Timed("apply over HTTP, durable, one client", samples)
     over_http.checks["p50 below 4 ms"] = float(np.median(samples)) / 1000 < HTTP_P50_US_MAX
     return [*timed, over_http]

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from benchmarks import decide
+from benchmarks import home
 from benchmarks.form import Case, publish
 
 from instant_credit.settings import DATABASE_URL, read_settings
@@ -19,11 +19,11 @@ def test_a_check_that_fails_is_told_and_written_all_the_same(tmp_path, is_kept, 
 
 
 def test_a_suite_has_a_home_and_a_database_of_its_own_that_end_with_it(monkeypatch, tmp_path, environ):
-    monkeypatch.setattr(decide, "VAR", tmp_path / "var")
+    monkeypatch.setattr(home, "VAR", tmp_path / "var")
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    with decide._own_home() as own:
-        seen = read_settings(decide._environ(own))
+    with home.own_home() as own:
+        seen = read_settings(home.environ_of(own))
         assert (seen.home, seen.key_ring, seen.database_url, seen.database_owner_url) == (
             own.home,
             own.key_ring,
