@@ -22,6 +22,7 @@ from instant_credit.api.problems import KINDS, ProblemDocument
 from instant_credit.api.wire import HEAD_BYTES_MAX
 from instant_credit.application.document import load_product
 from instant_credit.application.door import Door, Told
+from instant_credit.application.facts import Facts
 from instant_credit.application.operations import OPERATIONS
 from instant_credit.application.product import Attribute, Product, Roles, Variable
 from instant_credit.commands import COMMANDS, cli
@@ -30,8 +31,11 @@ from instant_credit.policy import document as policy_document
 from instant_credit.policy.checks import load_policy
 from instant_credit.policy.program import EXITS
 from instant_credit.record.shipped import list_starters, read_starter
-from instant_credit.training.tapes import mapping as tape_mapping
+from instant_credit.training.tapes import parts as tape_mapping
+from instant_credit.training.tapes.files import read_tape
+from instant_credit.training.tapes.joining import JoinedFiles
 from instant_credit.training.tapes.mapping import load_mapping
+from instant_credit.training.tapes.rows import RowReader, TapeRow
 from instant_credit.underwriting.answers import Answer, RecordedDecision
 from instant_credit.underwriting.lines import ApplicationLine, Ending, Stages
 
@@ -70,6 +74,7 @@ def load_documents() -> dict[str, str]:
     for body in list_fences(read_page("documents.md"), "toml"):
         raw = tomllib.loads(body)
         kind = "product" if "attributes" in raw else "mapping" if "facts" in raw else "policy"
+        kind = "joined mapping" if "files" in raw else kind
         assert kind not in found
         found[kind] = body
     return found
@@ -130,11 +135,46 @@ def test_the_example_product_mapping_and_policy_load() -> None:
     documents = load_documents()
     product = load_product(documents["product"])
     assert load_mapping(documents["mapping"], product).product == product.name
+    assert load_mapping(documents["joined mapping"], product).product == product.name
     assert load_policy(documents["policy"], product).product == product.name
 
 
 def test_every_toml_example_is_a_complete_document() -> None:
-    assert set(load_documents()) == {"product", "mapping", "policy"}
+    assert set(load_documents()) == {"product", "mapping", "joined mapping", "policy"}
+
+
+def read_example(kind: str, tmp_path: Path, names: list[str]) -> list[TapeRow]:
+    """The rows of a mapping's example, from its csv fences by name; the first is the tape."""
+    documents = load_documents()
+    product = load_product(documents["product"])
+    mapping = load_mapping(documents[kind], product)
+    tables = [
+        body for body in list_fences(read_page("documents.md"), "csv") if (body.count(";") > 10) == (kind == "mapping")
+    ]
+    paths = {name: tmp_path / f"{name}.csv" for name in names}
+    for path, table in zip(paths.values(), tables, strict=True):
+        path.write_text(table)
+    joined = JoinedFiles(mapping, product, {name: paths[name] for name in mapping.files})
+    reader = RowReader(mapping, product, TODAY, joined)
+    chunks = read_tape(paths["loans"], mapping.file, mapping.needed_columns)
+    rows = [row for chunk in chunks for row in reader.read_chunk(chunk)]
+    assert all(isinstance(row, TapeRow) for row in rows), rows
+    assert all(isinstance(Door(product).check_facts(row.values, row.as_of), Facts) for row in rows)
+    return rows
+
+
+def test_the_example_tape_fits_its_mapping(tmp_path: Path) -> None:
+    first, second = read_example("mapping", tmp_path, ["loans"])
+    assert (first.values["home"], first.events[0].kind) == ("rent", EventKind.PAID)
+    assert [event.kind for event in second.events] == [EventKind.CHARGED_OFF, EventKind.RECOVERED]
+
+
+def test_the_example_with_joined_files_tells_what_the_page_says(tmp_path: Path) -> None:
+    first, second = read_example("joined mapping", tmp_path, ["loans", "bureau", "moves", "arrears"])
+    assert (first.values["income_annual_cents"], second.values["income_annual_cents"]) == (620_100, 200_000)
+    assert (first.sampling_weight, second.sampling_weight) == (10.0, 1.0)
+    assert (first.monitoring, second.monitoring) == ((0,), (-1,))
+    assert [(event.kind, event.event_on) for event in second.events] == [(EventKind.DELINQUENT, date(2024, 9, 1))]
 
 
 def test_every_field_of_a_product_is_documented() -> None:
@@ -166,7 +206,9 @@ def test_every_shipped_document_is_named() -> None:
 
 
 def test_every_reason_to_reject_a_row_is_documented() -> None:
-    assert not list_conditions("training/tapes/cells.py", "training/tapes/rows.py") - list_words("documents.md")
+    modules = ("cells", "rows", "readers", "taking")
+    conditions = list_conditions(*(f"training/tapes/{module}.py" for module in modules))
+    assert not conditions - list_words("documents.md")
 
 
 def test_every_environment_variable_is_documented_and_no_other() -> None:

@@ -42,7 +42,7 @@ Misread = tuple[str, Unreadable]
 
 EARLIEST_ON: Final = date(1970, 1, 1)
 _NUMBER_TYPES: Final = frozenset({AttributeType.CENTS, AttributeType.INTEGER, AttributeType.REAL})
-_REMEMBERED_MAX: Final = 200_000
+_REMEMBERED_MAX: Final = 20_000
 
 DATE_MISSING: Final = Unreadable("DATE_MISSING", "the day on which the facts were known is missing")
 EVENT_DATE_MISSING: Final = Unreadable("EVENT_DATE_MISSING", "the day on which the event happened is missing")
