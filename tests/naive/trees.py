@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instant_credit.score.trees import TreeTables
+from tests.naive.reasons import naive_rank_adverse
 
 Split = tuple[int, float]
 
@@ -126,8 +127,15 @@ def naive_total_contributions(tables: TreeTables, matrix: NDArray[np.float32]) -
     return [sum(row[f] for row in rows) for f in range(tables.feature_count)]
 
 
-def naive_explain_few(tables: TreeTables, matrix: NDArray[np.float32]) -> tuple[list[float], list[list[float]]]:
-    return naive_explain_rows(tables, matrix)
+def naive_explain_row(
+    tables: TreeTables, row: Sequence[float], families: Sequence[str]
+) -> tuple[float, list[float], tuple[int, ...]]:
+    raw_scores, contributions = naive_explain_rows(tables, np.array([row], dtype=np.float32))
+    return raw_scores[0], contributions[0], naive_rank_rows(contributions, families)[0]
+
+
+def naive_rank_rows(contributions: Sequence[Sequence[float]], families: Sequence[str]) -> list[tuple[int, ...]]:
+    return [naive_rank_adverse(row, [0.0] * len(families), families, 4) for row in contributions]
 
 
 def naive_explain_engine_1(tables: TreeTables, matrix: NDArray[np.float32]) -> tuple[list[float], list[list[float]]]:

@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from instant_credit.score.attribution import kernels
 from instant_credit.score.calibration import Calibration, estimate_pds
 from instant_credit.score.engine_1 import compile_engine_1, explain_engine_1
-from instant_credit.score.model import compile_model, explain_rows, leaf_counts, mean_contributions, score_rows
+from instant_credit.score.model import (
+    compile_model,
+    explain_row,
+    explain_rows,
+    leaf_counts,
+    mean_contributions,
+    rank_rows,
+    score_rows,
+)
+from instant_credit.score.reasons import rank_adverse
 from instant_credit.score.trees import TreeTables
 from tests.budget import examples
 from tests.naive.trees import (
@@ -15,8 +24,10 @@ from tests.naive.trees import (
     naive_estimate_pds,
     naive_expected_log_odds,
     naive_explain_against_reference,
+    naive_explain_row,
     naive_explain_rows,
     naive_fix_records,
+    naive_rank_rows,
     naive_score_rows,
     naive_total_contributions,
     naive_value_coalitions,
@@ -25,6 +36,9 @@ from tests.score.forests import Forest, draw_rows, forests, grow_tables
 
 FORESTS = examples(60)
 SMALL_FORESTS = examples(25)
+
+# Eighths add without rounding, so that equal sums are really equal.
+EIGHTHS = st.integers(-16, 16).map(lambda i: i / 8)
 
 
 @FORESTS
@@ -35,16 +49,47 @@ def test_scores_have_the_bits_of_the_twin(forest: Forest) -> None:
 
 
 @FORESTS
-@given(forests(rows_max=150, depth_max=5))
+@given(forests(rows_max=150))
 def test_a_row_has_the_same_bits_alone_and_among_many(forest: Forest) -> None:
     tables, matrix = forest
     model = compile_model(tables)
     raw_scores, contributions = explain_rows(model, matrix)
     assert raw_scores.tobytes() == score_rows(model, matrix).tobytes()
+    ranked = rank_rows(model, contributions)
     for i in range(0, len(matrix), 7):
-        alone, given_alone = explain_rows(model, matrix[i : i + 1])
-        assert alone.tobytes() == raw_scores[i : i + 1].tobytes() == score_rows(model, matrix[i : i + 1]).tobytes()
-        assert given_alone.tobytes() == contributions[i : i + 1].tobytes()
+        few, given_few = explain_rows(model, matrix[i : i + 1])
+        assert few.tobytes() == raw_scores[i : i + 1].tobytes() == score_rows(model, matrix[i : i + 1]).tobytes()
+        alone = explain_row(model, matrix[i])
+        assert alone.raw == raw_scores[i]
+        assert alone.contributions.tobytes() == contributions[i].tobytes() == given_few.tobytes()
+        assert alone.adverse == ranked[i]
+
+
+@SMALL_FORESTS
+@given(forests(rows_max=2, depth_max=4), st.integers(1, 4))
+def test_a_row_alone_is_the_twins(forest: Forest, count: int) -> None:
+    tables, matrix = forest
+    families = [str(f % count) for f in range(tables.feature_count)]
+    model = compile_model(tables, families=families)
+    for row in matrix:
+        alone = explain_row(model, row)
+        raw, contributions, _ = naive_explain_row(tables, row.tolist(), families)
+        assert alone.raw == raw
+        np.testing.assert_allclose(alone.contributions, contributions, rtol=0, atol=1e-11)
+        assert alone.adverse == naive_rank_rows([alone.contributions.tolist()], families)[0]
+
+
+@examples(100)
+@given(
+    st.integers(1, 12).flatmap(lambda m: st.tuples(st.just(m), st.lists(EIGHTHS, min_size=m, max_size=m))), st.data()
+)
+def test_ranks_are_the_twins_where_sums_tie(row: tuple[int, list[float]], data: st.DataObject) -> None:
+    m, contributions = row
+    families = data.draw(st.lists(st.sampled_from("abcdef"), min_size=m, max_size=m))
+    model = compile_model(grow_tables(np.random.default_rng(m), m, 1, 1), families=families)
+    ranked = rank_rows(model, np.array([contributions, contributions]))
+    assert ranked == naive_rank_rows([contributions] * 2, families)
+    assert ranked[0] == rank_adverse(contributions, [0.0] * m, families)
 
 
 @SMALL_FORESTS
