@@ -1,5 +1,6 @@
 """CatBoost as the oracle: 100,000 rows and three sizes of models, missing and on-the-border values included."""
 
+import math
 from functools import cache
 
 import catboost
@@ -7,7 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from instant_credit.score.model import CompiledModel, compile_model, explain_rows, leaf_counts, score_rows
+from instant_credit.score.model import (
+    CompiledModel,
+    compile_model,
+    explain_row,
+    explain_rows,
+    leaf_counts,
+    rank_rows,
+    score_rows,
+)
 from instant_credit.score.trees import TreeTables
 from instant_credit.training.fitting.compile import compile_catboost
 from tests.naive.trees import naive_expected_log_odds, naive_explain_rows
@@ -65,8 +74,15 @@ def fit(name: str) -> tuple[catboost.CatBoostClassifier, TreeTables]:
 
 
 @cache
-def compiled(name: str) -> CompiledModel:
-    return compile_model(fit(name)[1])
+def compiled(name: str, simd: bool | None = None) -> CompiledModel:
+    return compile_model(fit(name)[1], simd=simd)
+
+
+@cache
+def predicted(name: str) -> NDArray[np.float64]:
+    """CatBoost's own raw scores of the rows held out."""
+    found = fit(name)[0].predict(held_out(name)[1], prediction_type="RawFormulaVal", thread_count=2)
+    return np.asarray(found, dtype=np.float64)
 
 
 @cache
@@ -86,13 +102,17 @@ def held_out(name: str) -> tuple[Matrix, catboost.Pool]:
 
 
 @pytest.mark.parametrize("name", ["300 trees", "1000 trees", "categories", "missing above", "monotone", "scaled"])
-def test_raw_scores_are_bit_equal_to_catboosts(name: str) -> None:
-    matrix, pool = held_out(name)
-    oracle = fit(name)[0].predict(pool, prediction_type="RawFormulaVal", thread_count=2)
-    raw_scores, _ = explain_rows(compiled(name), matrix)
+@pytest.mark.parametrize("simd", [None, False])
+def test_raw_scores_are_bit_equal_to_catboosts(name: str, simd: bool | None) -> None:
+    matrix, _ = held_out(name)
+    model = compiled(name, simd)
+    oracle = predicted(name)
+    raw_scores, _ = explain_rows(model, matrix)
     assert np.isnan(matrix).any()
     assert np.array_equal(raw_scores, oracle)
-    assert np.array_equal(score_rows(compiled(name), matrix), oracle)
+    assert np.array_equal(score_rows(model, matrix), oracle)
+    assert [explain_row(model, row).raw for row in matrix[:2_000]] == oracle[:2_000].tolist()
+    assert np.array_equal(explain_rows(model, matrix[:5])[0], oracle[:5])
 
 
 @pytest.mark.parametrize("name", ["300 trees", "1000 trees", "categories", "missing above"])
@@ -114,12 +134,30 @@ def test_attributions_add_up_on_every_row(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["300 trees", "categories"])
-def test_one_row_has_the_bytes_of_the_batch(name: str) -> None:
+def test_one_row_and_many_have_the_same_bytes_on_every_path(name: str) -> None:
     matrix = held_out(name)[0][:2_000]
-    raw_scores, contributions = explain_rows(compiled(name), matrix)
-    singles = [explain_rows(compiled(name), matrix[i : i + 1]) for i in range(len(matrix))]
-    assert b"".join(raw.tobytes() for raw, _ in singles) == raw_scores.tobytes()
-    assert b"".join(given.tobytes() for _, given in singles) == contributions.tobytes()
+    counts = leaf_counts(compiled(name), held_out(name)[0][50_000:60_000])
+    wide, portable = (compile_model(fit(name)[1], counts, simd=simd) for simd in (None, False))
+    raw_scores, contributions = explain_rows(wide, matrix)
+    others = explain_rows(portable, matrix)
+    assert others[0].tobytes() == raw_scores.tobytes()
+    assert others[1].tobytes() == contributions.tobytes()
+    for model in (wide, portable):
+        singles = [explain_row(model, row) for row in matrix]
+        assert [one.raw for one in singles] == raw_scores.tolist()
+        assert b"".join(one.contributions.tobytes() for one in singles) == contributions.tobytes()
+        assert [one.adverse for one in singles] == rank_rows(model, contributions)
+
+
+@pytest.mark.parametrize("name", ["1000 trees", "categories", "missing above", "monotone", "scaled"])
+def test_against_a_reference_attributions_add_up_and_its_own_mean_is_nothing(name: str) -> None:
+    matrix, _ = held_out(name)
+    reference = matrix[50_000:60_000]
+    model = compile_model(fit(name)[1], leaf_counts(compiled(name), reference))
+    raw_scores, contributions = explain_rows(model, matrix)
+    assert np.abs(model.expected_log_odds + contributions.sum(axis=1) - raw_scores).max() < 1e-8
+    assert np.abs(contributions[50_000:60_000].mean(axis=0)).max() < 1e-9
+    assert abs(model.expected_log_odds - math.fsum(raw_scores[50_000:60_000]) / 10_000) < 1e-9
 
 
 def test_monotone_models_follow_the_stated_definition() -> None:

@@ -8,9 +8,11 @@ from instant_credit.errors import BrokenInvariant, Refused
 from instant_credit.score.model import (
     CompiledModel,
     compile_model,
+    explain_row,
     explain_rows,
     leaf_counts,
     mean_contributions,
+    rank_rows,
     score_rows,
 )
 from instant_credit.score.trees import TreeTables
@@ -61,6 +63,40 @@ def test_another_kind_of_matrix_is_our_bug(matrix: NDArray[np.float32]) -> None:
             ask(model(), matrix)
 
 
+@pytest.mark.parametrize("simd", [None, False])
+@pytest.mark.parametrize(
+    "row",
+    [
+        np.zeros(2),
+        np.zeros(3, dtype=np.float32),
+        np.zeros(1, dtype=np.float32),
+        np.zeros((1, 2), dtype=np.float32),
+        np.zeros(4, dtype=np.float32)[::2],
+        [0.0, 0.0],
+    ],
+)
+def test_another_kind_of_row_is_our_bug(row: NDArray[np.float32], simd: bool | None) -> None:
+    with pytest.raises(BrokenInvariant, match=r"float32\[2\], contiguous"):
+        explain_row(compile_model(TreeTables(**fields()), simd=simd), row)
+
+
+def test_contributions_of_another_model_are_our_bug() -> None:
+    with pytest.raises(BrokenInvariant, match=r"float64\[n, 2\]"):
+        rank_rows(model(), np.zeros((1, 3)))
+
+
+def test_each_variable_has_its_family() -> None:
+    with pytest.raises(BrokenInvariant, match="one family"):
+        compile_model(TreeTables(**fields()), families=["a"])
+
+
+@pytest.mark.parametrize("times", [1e3, 1e300, 1.7e307])
+def test_leaf_values_beyond_exact_sums_are_refused(times: float) -> None:
+    given = fields()
+    with pytest.raises(Refused, match="leaf values are too large"):
+        compile_model(TreeTables(**{**given, "leaf_values": given["leaf_values"] * times}))
+
+
 def test_no_rows_give_no_scores() -> None:
     none = np.zeros((0, 2), dtype=np.float32)
     raw_scores, contributions = explain_rows(model(), none)
@@ -85,8 +121,9 @@ def test_read_only_rows_are_taken() -> None:
     ],
 )
 def test_counts_that_no_population_has_are_refused(counts: NDArray[np.int64]) -> None:
-    with pytest.raises(Refused, match="leaf counts"):
-        mean_contributions(model(), counts)
+    for ask in (mean_contributions, lambda other, found: compile_model(other.tables, found)):
+        with pytest.raises(Refused, match="leaf counts"):
+            ask(model(), counts)
 
 
 def test_counts_of_two_books_add_up_to_the_counts_of_both() -> None:

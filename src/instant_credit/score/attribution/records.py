@@ -62,14 +62,15 @@ def fix_contributions(layout: Layout, records: NDArray[np.float64]) -> NDArray[n
 
     Raises
     ------
-    Refused : some row's contributions could add up to 2^53 units or more.
+    Refused : some row's contributions, or some of them, could add up to 2^53 units or more.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         most = float(np.abs(records[:, :, 1:]).sum(axis=2).max(axis=1).sum())
-    if not most * UNITS < SUM_MAX / 2:
+    # Rounding moves a tree's entries by at most one unit each.
+    if not most * UNITS + layout.slots.size < SUM_MAX:
         raise Refused(
             f"model tables: leaf values are too large: contributions may reach {most:.6g} log-odds, "
-            f"where {SUM_MAX / 2 / UNITS:g} is the most that is explained exactly; train with a smaller learning rate or scale"
+            f"where less than {SUM_MAX / UNITS:g} is explained exactly; train with a smaller learning rate or scale"
         )
     fixed = np.empty((*layout.is_leaf.shape, layout.depth), dtype=np.int64)
     kernels.fix_records(records, UNITS, fixed)
