@@ -1,5 +1,11 @@
 """Registers of 512 bits against the portable path: the same bytes, whatever the model's shape and the number of rows."""
 
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,6 +20,8 @@ from instant_credit.score.registers.kernels import IS_FIT
 from instant_credit.score.trees import TreeTables, offsets_from_lengths
 from tests.budget import examples
 from tests.score.forests import draw_rows, grow_tables
+
+ROOT = Path(__file__).parents[2]
 
 needs_registers = pytest.mark.skipif(not IS_FIT, reason="this processor has no AVX-512 VBMI")
 
@@ -126,6 +134,36 @@ def test_rows_in_registers_may_be_read_only() -> None:
     rows = draw_rows(rng, tables, 100)
     rows.flags.writeable = False
     assert_paths_agree(tables, rows)
+
+
+def digest() -> str:
+    """Of the scores and contributions of a seeded forest, by rows and row by row."""
+    rng = np.random.default_rng(8)
+    tables = grow_tables(rng, 9, 150, 6)
+    rows = draw_rows(rng, tables, 700)
+    compiled = compile_model(tables, leaf_counts(compile_model(tables), rows[:50]))
+    found = hashlib.sha256()
+    for array in explain_rows(compiled, rows):
+        found.update(array.tobytes())
+    for row in rows:
+        found.update(explain_row(compiled, row).contributions.tobytes())
+    return found.hexdigest()
+
+
+def test_another_processor_gives_the_same_bytes(tmp_path: Path) -> None:
+    """Kernels compiled for the least of the processors of this kind."""
+    environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CACHE_DIR": str(tmp_path)}
+    code = "from tests.score.test_lanes import IS_FIT, digest; print(IS_FIT, digest())"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=True,
+    )
+    assert run.stdout.split() == ["False", digest()]
 
 
 def test_registers_are_refused_where_the_processor_has_none(monkeypatch: pytest.MonkeyPatch) -> None:

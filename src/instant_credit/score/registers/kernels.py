@@ -27,8 +27,8 @@ IS_FIT: Final = _is_fit()
 
 
 def where_fit(signature: Any) -> Any:
-    """The signature of a kernel on a processor that has the instructions, none elsewhere, so that nothing is compiled there."""
-    return signature if IS_FIT else []
+    """The signature of a kernel on a processor that has the instructions; none elsewhere, so that nothing is compiled there."""
+    return signature if IS_FIT else None
 
 
 class Register(types.Type):  # type: ignore[misc]
