@@ -64,8 +64,8 @@ bench: $(PEERS) ## Time the suites beside their peers; JSON into benchmarks/resu
 	@failed=0; for suite in $(SUITE); do \
 		$(BIN)/python -m benchmarks $$suite $(if $(QUICK),--quick,--json benchmarks/results/$$suite.json) || failed=1; done; exit $$failed
 
-reproduce: $(PEERS) ## Time every suite, then write the README's figures from their JSON.
-	@failed=0; $(MAKE) --no-print-directory bench || failed=1; $(BIN)/python -m benchmarks readme README.md; exit $$failed
+reproduce: $(PEERS) ## Time every suite, then write the figures of the READMEs from their JSON.
+	@failed=0; $(MAKE) --no-print-directory bench || failed=1; $(BIN)/python -m benchmarks readme README.md benchmarks/README.md; exit $$failed
 
 schemas: $(STAMP) ## Export JSON Schemas and the OpenAPI document.
 	@$(BIN)/instant-credit schemas schemas

@@ -1,4 +1,4 @@
-"""`python -m benchmarks SUITE --json OUT`, `python -m benchmarks readme README.md`.
+"""`python -m benchmarks SUITE --json OUT`, `python -m benchmarks readme README.md ...`.
 
 A suite ends with status 1 when one of its checks fails; its results are written all the same.
 """
@@ -45,10 +45,12 @@ for name in SUITES:
 
 
 @cli.command("readme")
-@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def rewrite_readme(path: Path) -> None:
-    """Write the tables of PATH from the results' JSON."""
-    click.echo(f"{path}: {', '.join(readme.rewrite(path)) or 'no markers found'}")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def rewrite_readme(paths: tuple[Path, ...]) -> None:
+    """Write the tables and plots of PATHS from the results' JSON."""
+    for path in paths:
+        click.echo(f"{path}: {', '.join(readme.rewrite(path)) or 'no markers with results found'}")
 
 
-cli()
+if __name__ == "__main__":
+    cli()

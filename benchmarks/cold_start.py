@@ -263,7 +263,7 @@ def peak_bytes(process_id: int) -> int:
     status = Path(f"/proc/{process_id}/status")
     if not status.exists():
         return 0
-    return int(re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())[0]) * 1024
+    return sum(int(told) for told in re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())) * 1024
 
 
 @contextmanager
