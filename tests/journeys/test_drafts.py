@@ -1,12 +1,14 @@
 """Real tapes never mapped before: draft, edit the two documents, import, train, draft a policy, release, and decide over HTTP."""
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+import polars as pl
 import pytest
 from catboost import CatBoostClassifier, Pool
 from click.testing import CliRunner
@@ -39,31 +41,26 @@ def run(environ: dict[str, str]) -> Run:
     return invoke
 
 
-def draft_and_edit(run: Run, folder: Path, name: str, *others: str) -> dict[str, Path]:
-    """Draft `name` with other tapes joined, and edit the two documents; their paths, and those of the joined files by name."""
-    paths = [require_tape(f"{one}.parquet") for one in (name, *others)]
+def sample_tape(name: str, folder: Path, rows: int) -> Path:
+    """Rows of a real tape by chance, in a file of the same name."""
+    path = folder / f"{name}.parquet"
+    pl.read_parquet(require_tape(path.name)).sample(rows, seed=1).write_parquet(path)
+    return path
+
+
+def draft_and_edit(run: Run, folder: Path, paths: list[Path]) -> list[str]:
+    """Draft the first tape with the others joined, and edit the two documents; the words that import the tape, as the draft says."""
     shown = run("tape", "draft", *map(str, paths), "--to", str(folder))
-    joined = {
-        word.split("=")[0]: Path(word.split("=")[1])
-        for line in shown.splitlines()
-        if "tape import" in line
-        for word in line.split()
-        if "=" in word
-    }
-    for document, edits in read_edits(name).items():
+    for document, edits in read_edits(paths[0].stem).items():
         path = folder / document
         path.write_text(apply_edits(path.read_text(encoding="utf-8"), edits), encoding="utf-8")
-    return {"tape": paths[0], **joined}
+    return next(shlex.split(line)[1:] for line in shown.splitlines() if "instant-credit tape import" in line)
 
 
-def travel(
-    run: Run, folder: Path, name: str, *others: str, rows: str = "1000000", training: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    """All the way to a live release, by the commands that the draft names, with the tape's first rows; the training's report."""
-    paths = draft_and_edit(run, folder, name, *others)
-    files = [word for one, path in paths.items() if one != "tape" for word in ("--file", f"{one}={path}")]
-    documents = ("--product", str(folder / "product.toml"), "--mapping", str(folder / "mapping.toml"))
-    assert "+ 0 rejected" in run("tape", "import", str(paths["tape"]), *documents, *files, "--rows", rows)
+def travel(run: Run, folder: Path, paths: list[Path], *training: str) -> dict[str, Any]:
+    """All the way to a live release, by the commands that the draft names; the training's report."""
+    name = paths[0].stem
+    assert "+ 0 rejected" in run(*draft_and_edit(run, folder, paths))
     run("train", "--book", name, *training, "--report", str(folder))
     policy = str(folder / "policy.toml")
     run("policy", "draft", "--book", name, "--to", policy)
@@ -128,7 +125,7 @@ def test_a_card_tape_without_days_goes_from_draft_to_decision(
     run: Run, environ: dict[str, str], tmp_path: Path
 ) -> None:
     name = "uci_credit_card_default"
-    report = travel(run, tmp_path, name, rows="15000", training=("--test-share", "0.2"))
+    report = travel(run, tmp_path, [sample_tape(name, tmp_path, 8_000)], "--test-share", "0.2")
     assert {"sex", "marriage", "age"}.isdisjoint(one["name"] for one in report["variables"])
     plain, _ = measure_plain(environ, tmp_path, name, Wish(test_share=0.2))
     assert report["model"]["quality"]["auc"]["value"] > plain - AUC_BELOW_PLAIN_MAX
@@ -140,7 +137,7 @@ def test_a_balanced_tape_with_days_and_weights_goes_from_draft_to_decision(
     run: Run, environ: dict[str, str], tmp_path: Path
 ) -> None:
     name = "sba_national_balanced"
-    report = travel(run, tmp_path, name)
+    report = travel(run, tmp_path, [require_tape(f"{name}.parquet")])
     assert report["model"]["quality"]["pd_mean"] < 0.5
     plain, loans = measure_plain(environ, tmp_path, name, Wish())
     assert set(loans.weights.tolist()) == {10.5, 49.31}
@@ -151,8 +148,8 @@ def test_a_balanced_tape_with_days_and_weights_goes_from_draft_to_decision(
 @pytest.mark.tapes
 def test_a_consumer_tape_goes_from_draft_to_priced_decision(run: Run, environ: dict[str, str], tmp_path: Path) -> None:
     name = "credit_data_es"
-    report = travel(run, tmp_path, name)
-    plain, _ = measure_plain(environ, tmp_path, name, Wish())
+    report = travel(run, tmp_path, [require_tape(f"{name}.parquet")], "--test-share", "0.3")
+    plain, _ = measure_plain(environ, tmp_path, name, Wish(test_share=0.3))
     assert report["model"]["quality"]["auc"]["value"] > plain - AUC_BELOW_PLAIN_MAX
     answer = decide(
         run,
@@ -175,7 +172,8 @@ def test_a_small_tape_joined_with_two_files_goes_from_draft_to_decision(
     run: Run, environ: dict[str, str], tmp_path: Path
 ) -> None:
     name = "berka_loan"
-    report = travel(run, tmp_path, name, "berka_account", "berka_district")
+    files = [require_tape(f"berka_{one}.parquet") for one in ("loan", "account", "district")]
+    report = travel(run, tmp_path, files)
     plain, loans = measure_plain(environ, tmp_path, name, Wish())
     assert loans.loans == 682
     assert "account_frequency" in loans.columns.names
