@@ -86,3 +86,32 @@ def test_loans_that_nothing_tells_apart_are_refused():
 def test_one_kind_of_loans_is_refused(label):
     with pytest.raises(Refused, match="good and bad"):
         fit_scorecard(MATRIX, np.full(len(LABELS), label, dtype=np.int8), COLUMNS)
+
+
+def test_categories_of_like_risk_share_a_weight():
+    chance = np.random.default_rng(3)
+    codes = chance.integers(-1, 60, 20_000).astype(np.float32)
+    risks = np.where(codes % 3 == 0, 0.4, 0.1)
+    labels = (chance.random(20_000) < risks).astype(np.int8)
+    names = tuple(f"c{code}" for code in range(61))
+    columns = ModelColumns(names=("x",), directions=(Direction.FREE,), categories=(names,))
+    binned = bin_variable(codes, labels, columns, 0)
+    assert len(binned.weights) == 61
+    assert len(np.unique(binned.weights)) <= 10
+    assert binned.weights[0:60:3].min() > binned.weights[1:60:3].max()
+    assert np.isfinite(binned.weigh(np.array([-1, 0, 60], dtype=np.float32))).all()
+
+
+def test_weights_of_the_card_stand_for_loans():
+    weights = np.where(LABELS == 1, 1.0, 4.0)
+    card = fit_scorecard(MATRIX, LABELS, COLUMNS, weights)
+    pds = 1 / (1 + np.exp(-card.score(MATRIX)))
+    assert np.average(pds, weights=weights) == pytest.approx(np.average(LABELS, weights=weights), abs=1e-6)
+    equal = fit_scorecard(MATRIX, LABELS, COLUMNS, np.full(len(LABELS), 7.0))
+    assert equal.coefficients == CARD.coefficients
+
+
+def test_only_kept_variables_have_a_part_in_the_card():
+    kept = np.array([name in {"amount", "purpose"} for name in COLUMNS.names])
+    card = fit_scorecard(MATRIX, LABELS, COLUMNS, kept=kept)
+    assert {v.name for v in card.variables} == {"amount", "purpose"}

@@ -1,11 +1,11 @@
 """The scorecard beside the model: logistic regression over bins, as credit risk has long been scored.
 
-    variable -> bins (quantiles, pooled until the bad rate moves in the variable's direction) -> weight of evidence
+    variable -> bins (those of largest information value whose bad rates move in the variable's direction) -> weight of evidence
     weights of evidence -> logistic regression with positive coefficients -> raw score
 
 It is the yardstick that a tree model must beat to be worth its trouble, fitted on the same loans, calibrated and tested the same way.
 
-Source: Siddiqi (2017), "Intelligent Credit Scoring"; pooling of adjacent violators after Ayer et al. (1955).
+Source: Siddiqi (2017), "Intelligent Credit Scoring".
 """
 
 from typing import Final
@@ -16,14 +16,25 @@ from numpy.typing import NDArray
 
 from instant_credit.errors import Refused
 from instant_credit.training.dataset import ModelColumns
+from instant_credit.training.fitting.binning import (
+    ANY,
+    FINE_BINS_MAX,
+    FineBins,
+    cut_finely,
+    group_bins,
+    group_freely,
+    measure_information,
+    sum_places,
+    weigh_evidence,
+)
 from instant_credit.training.fitting.fit import SIGNS
 from instant_credit.training.fitting.logistic import fit_logistic
+from instant_credit.training.weights import relative_weights
 
-BINS_MAX: Final = 10
 INFORMATION_MIN: Final = 0.002
-_SMOOTHING: Final = 0.5
-_ROWS_MIN: Final = 30
 _RIDGE: Final = 1.0
+
+Floats = NDArray[np.float64]
 
 
 class BinnedVariable(Struct, frozen=True, kw_only=True, eq=False):
@@ -33,7 +44,7 @@ class BinnedVariable(Struct, frozen=True, kw_only=True, eq=False):
     ----------
     name, position : which column.
     edges : float32[k - 1], rising; bin i holds values above edge i - 1 up to and including edge i. Empty for a category.
-    weights : float64[k], log-odds of default of each bin less that of all; by code for a category.
+    weights : float64[k], log-odds of default of each bin less that of all; by code for a category, whose bins share a weight.
     missing_weight : the same for a missing value.
     information : information value, how far the variable tells good from bad.
     """
@@ -75,7 +86,9 @@ def fit_scorecard(
     matrix: NDArray[np.float32],
     labels: NDArray[np.int8],
     columns: ModelColumns,
-    weights: NDArray[np.float64] | None = None,
+    weights: Floats | None = None,
+    *,
+    kept: NDArray[np.bool_] | None = None,
 ) -> Scorecard:
     """Fit a scorecard.
 
@@ -83,6 +96,8 @@ def fit_scorecard(
     ----------
     matrix : float32[n, m] in the order of `columns`; NaN = missing, -1 for category codes.
     labels : int8[n], 1 = bad; both kinds must occur.
+    weights : float64[n], above 0, of which only the ratios count; None = 1 each.
+    kept : bool[m], the variables that may have a part; None = all.
 
     Raises
     ------
@@ -90,11 +105,13 @@ def fit_scorecard(
     """
     if not 0 < int(labels.sum()) < len(labels):
         raise Refused("fitting needs good and bad loans")
-    binned = [bin_variable(matrix[:, j], labels, columns, j) for j in range(len(columns.names))]
+    weights = relative_weights(weights)
+    positions = range(len(columns.names)) if kept is None else np.flatnonzero(kept).tolist()
+    binned = [bin_variable(matrix[:, j], labels, columns, j, weights) for j in positions]
     chosen = [variable for variable in binned if variable.information >= INFORMATION_MIN]
     while chosen:
-        weights = np.column_stack([variable.weigh(matrix[:, variable.position]) for variable in chosen])
-        intercept, coefficients = fit_logistic(weights, labels, ridge=_RIDGE)
+        evidence = np.column_stack([variable.weigh(matrix[:, variable.position]) for variable in chosen])
+        intercept, coefficients = fit_logistic(evidence, labels, weights, ridge=_RIDGE)
         worst = int(coefficients.argmin())
         if coefficients[worst] > 0.0:
             return Scorecard(variables=tuple(chosen), coefficients=tuple(coefficients.tolist()), intercept=intercept)
@@ -103,67 +120,73 @@ def fit_scorecard(
 
 
 def bin_variable(
-    values: NDArray[np.float32], labels: NDArray[np.int8], columns: ModelColumns, position: int
+    values: NDArray[np.float32],
+    labels: NDArray[np.int8],
+    columns: ModelColumns,
+    position: int,
+    weights: Floats | None = None,
 ) -> BinnedVariable:
-    """Bins and weights of evidence of one column, float32[n]."""
+    """Bins and weights of evidence of one column, float32[n]; both kinds of loan occur. Missing values are a bin of their own."""
+    counted = np.ones(len(labels)) if weights is None else weights
     is_category = bool(columns.categories[position])
     is_missing = values < 0 if is_category else np.isnan(values)
     known = values[~is_missing]
+    edges = np.empty(0, dtype=np.float32)
     if is_category:
-        edges = np.empty(0, dtype=np.float32)
-        bins = known.astype(np.int64)
-        bads = np.bincount(bins[labels[~is_missing] == 1], minlength=len(columns.categories[position]))
-        loans = np.bincount(bins, minlength=len(columns.categories[position]))
+        places = known.astype(np.int64)
     else:
-        edges, loans, bads = _find_bins(known, labels[~is_missing], SIGNS[columns.directions[position]])
-    prior = float(labels.mean())
-    weights = np.array([_weigh(int(b), int(n), prior) for b, n in zip(bads, loans, strict=True)])
-    missing_bads = int(labels[is_missing].sum())
-    missing_weight = _weigh(missing_bads, int(is_missing.sum()), prior)
-    all_loans = np.append(loans, int(is_missing.sum()))
-    all_bads = np.append(bads, missing_bads)
-    shares = all_bads / max(int(labels.sum()), 1) - (all_loans - all_bads) / max(int(len(labels) - labels.sum()), 1)
+        edges, places = cut_finely(known, counted[~is_missing])
+    count = len(columns.categories[position]) if is_category else len(edges) + 1
+    # Missing values stand last.
+    every_place = np.full(len(values), count)
+    every_place[~is_missing] = places
+    piles = _pile(every_place, labels, counted, count + 1)
+    fine = piles.take(slice(count))
+    if is_category:
+        evidence, known_information = _group_codes(fine)
+    else:
+        sign = SIGNS[columns.directions[position]]
+        groups = group_bins(fine, (sign,)) if sign else group_freely(fine)
+        edges, evidence, known_information = edges[groups.ends[:-1] - 1], groups.evidence, groups.information
+    missing = (piles.goods[-1:], piles.bads[-1:], piles.good_total, piles.bad_total)
     return BinnedVariable(
         name=columns.names[position],
         position=position,
         is_category=is_category,
         edges=edges,
-        weights=weights,
-        missing_weight=missing_weight,
-        information=float(shares @ np.append(weights, missing_weight)),
+        weights=evidence,
+        missing_weight=float(weigh_evidence(*missing)[0]),
+        information=known_information + float(measure_information(*missing)[0]),
     )
 
 
-def _find_bins(
-    values: NDArray[np.float32], labels: NDArray[np.int8], sign: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    """Edges, loans and bads of the bins of the known values; pooled to move with `sign` unless it is 0."""
-    if not len(values):
-        return np.empty(0, dtype=np.float32), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
-    cuts = np.quantile(values, np.arange(1, BINS_MAX) / BINS_MAX, method="inverted_cdf").astype(np.float32)
-    edges = np.unique(cuts)
-    edges = edges[edges < values.max()]
-    bins = np.searchsorted(edges, values, side="left")
-    loans = np.bincount(bins, minlength=len(edges) + 1)
-    bads = np.bincount(bins[labels == 1], minlength=len(edges) + 1)
-    groups: list[tuple[int, int, int]] = []
-    for last, (n, b) in enumerate(zip(loans.tolist(), bads.tolist(), strict=True)):
-        group = (n, b, last)
-        while groups and (groups[-1][0] < _ROWS_MIN or _breaks(groups[-1], group, sign)):
-            before = groups.pop()
-            group = (before[0] + group[0], before[1] + group[1], group[2])
-        groups.append(group)
-    kept = edges[[last for _, _, last in groups[:-1]]]
-    return kept, np.array([n for n, _, _ in groups]), np.array([b for _, b, _ in groups])
+def _pile(places: NDArray[np.int64], labels: NDArray[np.int8], weights: Floats, count: int) -> FineBins:
+    """Loans in each of `count` places."""
+    (good_shares, good_places), (bad_shares, bad_places) = ((weights[labels == k], places[labels == k]) for k in (0, 1))
+    good_total, bad_total = float(good_shares.sum()), float(bad_shares.sum())
+    return FineBins(
+        goods=sum_places(good_places, good_shares, count),
+        bads=sum_places(bad_places, bad_shares, count),
+        good_loans=np.bincount(good_places, minlength=count),
+        bad_loans=np.bincount(bad_places, minlength=count),
+        good_total=good_total,
+        bad_total=bad_total,
+        chance=float(np.square(good_shares).sum()) / good_total**2 + float(np.square(bad_shares).sum()) / bad_total**2,
+    )
 
 
-def _breaks(before: tuple[int, int, int], after: tuple[int, int, int], sign: int) -> bool:
-    """Whether the bad rate moves against the direction from one group to the next; whole numbers, so no rounding decides."""
-    return sign * (after[1] * before[0] - before[1] * after[0]) < 0
+def _group_codes(codes: FineBins) -> tuple[Floats, float]:
+    """Weight of evidence of each code, float64[codes], and the information of their groups.
 
-
-def _weigh(bads: int, loans: int, prior: float) -> float:
-    """Log-odds of default of a bin less that of all loans, drawn towards 0 when the bin is small; 0 for an empty one."""
-    smoothed_bads = bads + 2.0 * _SMOOTHING * prior
-    smoothed_goods = loans - bads + 2.0 * _SMOOTHING * (1.0 - prior)
-    return float(np.log(smoothed_bads / smoothed_goods) - np.log(prior / (1.0 - prior)))
+    Codes are ordered by their bad rate, those of little weight drawn to that of all; more than there are fine bins stand in fine bins.
+    """
+    order = np.argsort(weigh_evidence(codes.goods, codes.bads, codes.good_total, codes.bad_total), kind="stable")
+    fine = np.arange(len(order))
+    if len(order) > FINE_BINS_MAX:
+        weights = (codes.goods + codes.bads)[order]
+        shares = (np.cumsum(weights) - weights / 2.0) / max(float(weights.sum()), 1.0)
+        fine = np.unique(np.minimum(shares * FINE_BINS_MAX, FINE_BINS_MAX - 1).astype(np.int64), return_inverse=True)[1]
+    groups = group_bins(codes.take(order).merge(fine), ANY)
+    evidence = np.empty(len(order))
+    evidence[order] = groups.evidence[np.searchsorted(groups.ends, fine, side="right")]
+    return evidence, groups.information
