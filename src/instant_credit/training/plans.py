@@ -15,15 +15,15 @@ of its loans by date, and any other, or one whose last fifth holds too few good 
 """
 
 from datetime import date
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from instant_credit.errors import Refused
 from instant_credit.training.dataset import Loans
-from instant_credit.training.manifest import Part, PlanTold
 from instant_credit.units import add_months, date_from_days, days_from_date
 
 CALIBRATION_MONTHS: Final = 6
@@ -70,6 +70,32 @@ class ByFolds(Struct, frozen=True, kw_only=True):
 
 
 Plan = ByDate | ByShare | ByFolds
+
+
+class PlanTold(Struct, frozen=True, kw_only=True):
+    """How loans were divided; `test_from` and `calibration_months` by date, `test_share` by share, `folds` by folds.
+
+    `fold_seed` deals persons into folds and shares, `calibration_folds` score the loans that the calibration of the other two is fitted on.
+    """
+
+    kind: Literal["by_date", "by_share", "by_folds"]
+    test_from: str | None = None
+    calibration_months: int | None = None
+    test_share: float | None = None
+    folds: int | None = None
+    fold_seed: int | None = None
+    calibration_folds: int | None = None
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """A part of the loans and what it was used for; `bad_rate` counts each loan by its sampling weight."""
+
+    name: str
+    loans: int
+    bads: int
+    bad_rate: float
+    first_on: date
+    last_on: date
 
 
 class Divided(Struct, frozen=True, kw_only=True, eq=False):
@@ -210,12 +236,38 @@ def _describe(loans: Loans, name: str, rows: Rows, advice: str) -> Part:
 
 def tell_plan(plan: Plan) -> PlanTold:
     """The plan as the manifest holds it."""
-    if isinstance(plan, ByDate):
-        test_from = plan.test_from.isoformat()
-        return PlanTold(kind="by_date", test_from=test_from, calibration_months=plan.calibration_months)
+    if isinstance(plan, ByFolds):
+        return PlanTold(kind="by_folds", folds=plan.folds, fold_seed=_FOLD_SEED)
+    told = PlanTold(kind="by_share", fold_seed=_FOLD_SEED, calibration_folds=CALIBRATION_FOLDS)
     if isinstance(plan, ByShare):
-        return PlanTold(kind="by_share", test_share=plan.test_share)
-    return PlanTold(kind="by_folds", folds=plan.folds)
+        return replace(told, test_share=plan.test_share)
+    test_from = plan.test_from.isoformat()
+    return replace(told, kind="by_date", test_from=test_from, calibration_months=plan.calibration_months)
+
+
+def recall_plan(told: PlanTold) -> Plan:
+    """The plan that `tell_plan` told.
+
+    Raises
+    ------
+    Refused : this version of the program deals folds otherwise.
+    """
+    plan: Plan
+    if told.kind == "by_folds" and told.folds is not None:
+        plan = ByFolds(folds=told.folds)
+    elif told.kind == "by_share" and told.test_share is not None:
+        plan = ByShare(test_share=told.test_share)
+    elif told.kind == "by_date" and told.test_from is not None and told.calibration_months is not None:
+        plan = ByDate(test_from=date.fromisoformat(told.test_from), calibration_months=told.calibration_months)
+    else:
+        raise Refused(f"the manifest's plan {told.kind} is not told in full")
+    now = tell_plan(plan)
+    if now != told:
+        raise Refused(
+            f"the manifest's folds are dealt by seed {told.fold_seed} in {told.calibration_folds} to calibrate on, this version of the "
+            f"program deals by seed {now.fold_seed} in {now.calibration_folds}: repeat with the version that the manifest names"
+        )
+    return plan
 
 
 def deal_folds(persons: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
