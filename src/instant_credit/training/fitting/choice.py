@@ -1,9 +1,31 @@
-"""Choice: which of a few presets suits the loans, told by an inner test within the loans fitted on."""
+"""Choice: which of two presets suits the loans, told by an inner test within the loans fitted on.
 
+No one set of parameters is good on every tape. Few bad loans and weak variables want small, slow and strongly drawn-in trees
+(*steady*); many loans and variables that work together want deeper ones (*plain*: CatBoost's own defaults, with categories one-hot).
+Each preset is fitted on a part of the loans and scores the rest, in folds that no person is divided over, and the one with the larger
+mean AUC is taken; *steady* when they are equal.
+
+Trees of the inner test are a third as many and learn three times as fast, which tells the presets apart about as well in a third of
+the time; of more than 30,000 loans those of persons drawn by a fixed shuffle are tried.
+"""
+
+import math
+from typing import Final
+
+import msgspec
+import numpy as np
 from msgspec import Struct
 
 from instant_credit.training.dataset import Loans
-from instant_credit.training.fitting.fit import FitParameters
+from instant_credit.training.fitting.fit import FitParameters, fit_model
+from instant_credit.training.intervals import estimate_auc
+from instant_credit.training.plans import deal_folds
+
+LOANS_MAX: Final = 30_000
+# Below this many loans more of them are left to fit on.
+FEW_LOANS: Final = 6_000
+HURRY: Final = 3
+_KIND_MIN: Final = 5
 
 
 class Tried(Struct, frozen=True, kw_only=True):
@@ -14,13 +36,61 @@ class Tried(Struct, frozen=True, kw_only=True):
 
 
 class Choice(Struct, frozen=True, kw_only=True):
-    """The preset that was taken, its parameters, and every preset's figure."""
+    """The preset that was taken, its parameters, and every preset's figure. `tried` is empty where loans were too few to try."""
 
     preset: str
     parameters: FitParameters
     tried: tuple[Tried, ...]
 
 
-def choose_parameters(_loans: Loans) -> Choice:
-    """The preset that ranks loans best in an inner test."""
-    return Choice(preset="steady", parameters=FitParameters(), tried=())
+def list_presets(loans: int, threads: int) -> dict[str, FitParameters]:
+    """Presets for a fit on this many loans, by name."""
+    # CatBoost's own rule for 1000 trees and logistic loss (catboost 1.2, `auto_learning_rate`).
+    learning_rate = round(min(0.5, math.exp(0.427 * math.log(loans) - 7.525)), 6)
+    return {
+        "steady": FitParameters(threads=threads),
+        "plain": FitParameters(
+            depth=6, learning_rate=learning_rate, variables_share=1.0, l2_leaf_reg=3.0, threads=threads
+        ),
+    }
+
+
+def choose_parameters(loans: Loans, threads: int = FitParameters().threads) -> Choice:
+    """The preset that ranks loans best in the inner test. A function of its arguments alone."""
+    presets = list_presets(loans.loans, threads)
+    sample = _draw_sample(loans)
+    folds = deal_folds(sample.persons, 3 if sample.loans > FEW_LOANS else 5)
+    held = [np.flatnonzero(folds == fold) for fold in range(int(folds.max()) + 1)]
+    if min(map(sample.count_rarer, held)) < _KIND_MIN:
+        return Choice(preset="steady", parameters=presets["steady"], tried=())
+    tried = []
+    for name, parameters in list_presets(sample.loans * (len(held) - 1) // len(held), threads).items():
+        tried.append(Tried(preset=name, auc=measure_inner_auc(sample, folds, _hurry(parameters))))
+    best = max(tried, key=lambda one: one.auc).preset
+    return Choice(preset=best, parameters=presets[best], tried=tuple(tried))
+
+
+def measure_inner_auc(loans: Loans, folds: np.ndarray, parameters: FitParameters) -> float:
+    """Mean over the folds of the AUC that a model of the others has on a fold; `folds` int64[n]."""
+    aucs = []
+    for fold in range(int(folds.max()) + 1):
+        part, held = loans.take(np.flatnonzero(folds != fold)), loans.take(np.flatnonzero(folds == fold))
+        fitted = fit_model(part.matrix, part.labels, part.columns, parameters, weights=part.weights)
+        aucs.append(estimate_auc(fitted.score(held.matrix), held.labels, held.weights))
+    return float(np.mean(aucs))
+
+
+def _draw_sample(loans: Loans) -> Loans:
+    if loans.loans <= LOANS_MAX:
+        return loans
+    parts = 1_000
+    dealt = deal_folds(loans.persons, parts)
+    return loans.take(np.flatnonzero(dealt < parts * LOANS_MAX // loans.loans))
+
+
+def _hurry(parameters: FitParameters) -> FitParameters:
+    return msgspec.structs.replace(
+        parameters,
+        iterations=parameters.iterations // HURRY,
+        learning_rate=min(1.0, parameters.learning_rate * HURRY),
+    )

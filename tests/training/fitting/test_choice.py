@@ -1,0 +1,69 @@
+import msgspec
+import numpy as np
+import pytest
+
+from instant_credit.application.product import Direction
+from instant_credit.training.dataset import Loans, ModelColumns
+from instant_credit.training.fitting import choice
+from instant_credit.training.fitting.choice import choose_parameters, list_presets, measure_inner_auc
+from tests.training.loans import QUICK, invent_set
+
+
+def invent_loans(loans: int, strength: float, seed: int = 1) -> Loans:
+    """Risk by products of variables, so that shallow trees miss most of it, next to variables of no use."""
+    chance = np.random.default_rng(seed)
+    matrix = chance.normal(size=(loans, 8)).astype(np.float32)
+    risk = -1.0 + strength * np.sign(matrix[:, 0] * matrix[:, 1] * matrix[:, 2] * matrix[:, 3] * matrix[:, 4])
+    risk = risk if strength else -1.0 + 0.3 * matrix[:, 0]
+    names = tuple(f"v{j}" for j in range(8))
+    return Loans(
+        columns=ModelColumns(names=names, directions=(Direction.FREE,) * 8, categories=((),) * 8),
+        matrix=matrix,
+        labels=(chance.random(loans) < 1 / (1 + np.exp(-risk))).astype(np.int8),
+        days=np.zeros(loans, dtype=np.int32),
+        persons=np.arange(loans, dtype=np.int64),
+        weights=np.ones(loans),
+    )
+
+
+def test_deep_trees_are_chosen_where_variables_work_together():
+    found = choose_parameters(invent_loans(8_000, 3.0))
+    assert found.preset == "plain"
+    aucs = {one.preset: one.auc for one in found.tried}
+    assert aucs["plain"] > aucs["steady"] + 0.01
+    assert found.parameters == list_presets(8_000, 2)["plain"]
+
+
+def test_steady_trees_are_chosen_where_little_can_be_learned():
+    assert choose_parameters(invent_loans(1_500, 0.0)).preset == "steady"
+
+
+def test_too_few_loans_try_nothing():
+    found = choose_parameters(invent_set(30))
+    assert (found.preset, found.tried) == ("steady", ())
+
+
+def test_the_same_loans_give_the_same_choice():
+    loans = invent_loans(1_500, 0.0)
+    assert choose_parameters(loans) == choose_parameters(loans)
+
+
+def test_many_loans_are_tried_by_whole_persons(monkeypatch):
+    loans = invent_loans(6_000, 0.0)
+    loans = msgspec.structs.replace(loans, persons=np.arange(6_000, dtype=np.int64) // 3)
+    monkeypatch.setattr(choice, "LOANS_MAX", 2_000)
+    sample = choice._draw_sample(loans)
+    assert sample.loans == pytest.approx(2_000, rel=0.05)
+    assert (np.unique(sample.persons, return_counts=True)[1] == 3).all()
+
+
+def test_more_loans_learn_faster():
+    few, many = (list_presets(loans, 1)["plain"].learning_rate for loans in (1_000, 100_000))
+    # What catboost 1.2.10 takes for 1000 trees.
+    assert (few, many) == pytest.approx((0.010302, 0.07361), rel=0.001)
+
+
+def test_the_inner_auc_is_of_loans_that_were_not_fitted_on():
+    loans = invent_loans(600, 0.0)
+    noise = msgspec.structs.replace(loans, labels=(np.random.default_rng(0).random(600) < 0.3).astype(np.int8))
+    assert measure_inner_auc(noise, np.arange(600) % 3, QUICK) == pytest.approx(0.5, abs=0.08)
