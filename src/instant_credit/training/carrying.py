@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from instant_credit.errors import Refused
 from instant_credit.score.calibration import estimate_pds
@@ -70,7 +71,9 @@ class Calibrator:
 
     def fit(self, raws: Floats, loans: Loans) -> Calibrated:
         """On raw scores float64[n] of loans that the model did not see."""
-        return fit_calibrations(raws, loans.labels, loans.weights, codes=self._read_codes(loans), names=self._names)
+        # Sums over several threads are added up in an order that depends on their number.
+        with threadpool_limits(limits=1, user_api="blas"):
+            return fit_calibrations(raws, loans.labels, loans.weights, codes=self._read_codes(loans), names=self._names)
 
     def estimate(self, calibrated: Calibrated, raws: Floats, loans: Loans) -> Floats:
         """Pds float64[n] of loans with these raw scores."""

@@ -82,7 +82,7 @@ class Loans(Struct, frozen=True, kw_only=True, eq=False):
     @property
     def bad_rate(self) -> float:
         """Share of bad loans, each counted by its weight."""
-        return float(self.weights @ self.labels) / float(self.weights.sum())
+        return float(self.weights[self.labels == 1].sum()) / float(self.weights.sum())
 
     def count_rarer(self, rows: NDArray[np.int64]) -> int:
         """How many of these loans are of the kind, good or bad, that is rarer among them."""
