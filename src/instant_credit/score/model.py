@@ -190,14 +190,16 @@ def explain_row(model: CompiledModel, row: NDArray[np.float32]) -> Explanation:
     ----------
     row : float32[m], contiguous; values as in `score_rows`.
     """
-    contributions = np.empty(model.feature_count)
+    contributions = _empty(model.feature_count)
     try:
-        raw, (count, *adverse) = model.row_kernel(row, model.program, contributions)
+        raw, (count, a, b, c, d) = model.row_kernel(row, model.program, contributions)
     except TypeError as error:
         raise BrokenInvariant(_ROW.format(model.feature_count)) from error
+    if count == _MOST:
+        return Explanation(raw, contributions, (a, b, c, d))
     if count < 0:
         raise BrokenInvariant(_ROW.format(model.feature_count))
-    return Explanation(raw, contributions, tuple(adverse[:count]))
+    return Explanation(raw, contributions, (a, b, c, d)[:count])
 
 
 def rank_rows(model: CompiledModel, contributions: NDArray[np.float64]) -> list[tuple[int, ...]]:
@@ -250,6 +252,10 @@ def mean_contributions(model: CompiledModel, counts: NDArray[np.int64]) -> NDArr
     np.add.at(totals, layout.slot_features, by_slot)
     return totals[:-1] / n
 
+
+# A global name is found sooner than an attribute of a module.
+_empty = np.empty
+_MOST = kernels.MOST
 
 _ROW = "a model row is float32[{}], contiguous"
 
