@@ -21,6 +21,9 @@ from instant_credit.training.drafting.values import are_sentences, find_identity
 
 CODE_VALUES_MAX: Final = 25
 _FEW: Final = 20
+_LONG_MIN: Final = 1e7
+_LOOKED_AT: Final = 1_000
+_PERSON_DOUBT: Final = "taken for the borrower's number, because rows share it"
 _CODE_WORDS: Final = frozenset({"code", "naics", "sic", "id"})
 _EXACT_MAX: Final = 2.0**53
 
@@ -116,12 +119,23 @@ def _guess_shaped(column: Column, base: Guess, told: list[tuple[str, int]]) -> G
         if base.is_unique:
             return base.put(Use.KEY, "names the row")
         if lexicon.PERSONS.names(words) and len(told) > _FEW:
-            return base.put(Use.PERSON, "names the borrower", "taken for the borrower's number, because rows share it")
+            return base.put(Use.PERSON, "names the borrower", _PERSON_DOUBT)
         if 10 * len(told) > 3 * base.told and len(told) > _FEW:
             return base.put(Use.WITHHELD, "an identifier")
-    if column.is_numeric:
-        return _guess_number(column, base)
-    return _guess_text(column, base, told)
+    if not column.is_numeric:
+        return _guess_text(column, base, told)
+    identity = None if column.numerals.is_plain else find_identity(told, column.rows)
+    if identity is None and len(told) > _FEW and 10 * len(told) > 9 * base.told and _are_long(column):
+        identity = "nearly every row has a long whole number of its own, as accounts and persons have"
+    if identity is not None:
+        return replace(base.put(Use.WITHHELD, identity, f"withheld, because {identity}"), is_identity=True)
+    return _guess_number(column, base)
+
+
+def _are_long(column: Column) -> bool:
+    """Whether the numbers are whole and of eight digits or more."""
+    numbers = [number for number, _ in column.number_counts]
+    return numbers[0] >= _LONG_MIN and all(number.is_integer() for number in numbers)
 
 
 def _counts_rows(column: Column) -> bool:
@@ -146,6 +160,12 @@ def _guess_text(column: Column, base: Guess, told: list[tuple[str, int]]) -> Gue
             "half numbers, half texts",
             "numbers and texts stand side by side in it; say in `null` or `values` what the texts mean and make it a fact, or leave it",
         )
+    if (
+        lexicon.PERSONS.names(column.words)
+        and len(told) > _FEW
+        and not any(" " in text for text, _ in told[:_LOOKED_AT])
+    ):
+        return base.put(Use.PERSON, "names the borrower", _PERSON_DOUBT)
     if are_sentences(told):
         return replace(base.put(Use.WITHHELD, "free text, or nearly as many values as rows"), is_identity=True)
     guess = _as_category(column, base)

@@ -105,7 +105,9 @@ def _find_digit_days(column: Column, counts: Sequence[tuple[str, int]], *, is_na
     is_sure = is_named or len(counts) >= _SURE_DISTINCT
     for layout in _DIGIT_FORMS if is_sure else ():
         length = 8 if layout == "%Y%m%d" else 6
-        if all(len(text) == length for text, _ in counts) and _fits(counts, layout):
+        lengths = {len(text) for text, _ in counts}
+        is_long_enough = lengths == {length} or (is_named and max(lengths) == length and layout == "%y%m%d")
+        if is_long_enough and _fits(counts, layout):
             doubts: tuple[str, ...] = ()
             if layout == "%y%m%d":
                 doubts = ("days of six digits are read as year, month, day, from 1969 to 2068",)

@@ -102,9 +102,10 @@ def _weigh(key: Column, on: Column) -> _Pair | None:
     """How much speaks for `key` being the key that `on` holds; None when nothing does."""
     own_name = on.name.rpartition(".")[2]
     is_same_name = key.name.casefold() in (on.name.casefold(), own_name.casefold())
-    is_id = lexicon.IDS.names(on.words)
+    is_id = lexicon.IDS.names(on.words) or (is_same_name and lexicon.PERSONS.names(on.words))
     is_unique = on.distinct == on.rows
-    if (not is_same_name and not (is_id and key.distinct == key.rows)) or not (is_id or is_unique):
+    names_rows = key.distinct == key.rows
+    if not (is_same_name and (is_id or is_unique or names_rows)) and not (names_rows and (is_id or is_unique)):
         return None
     keys = {text for text, _ in key.counts}
     if len(keys) < 2:

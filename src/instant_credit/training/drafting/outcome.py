@@ -202,10 +202,6 @@ def _judge_words(found: dict[str, bool | None]) -> tuple[dict[str, bool | None],
     """Plain words called some texts bad or good."""
     unknown = [text for text, verdict in found.items() if verdict is None]
     doubts = []
-    if len(found) == 2 and unknown:
-        found[unknown[0]] = not next(verdict for verdict in found.values() if verdict is not None)
-        doubts.append(f"{unknown[0]} was taken for the other side")
-        unknown = []
     if False not in found.values():
         current = [
             text for text in unknown if lexicon.OPEN_TEXTS.names(list_words(text)) and "late" not in list_words(text)
@@ -213,6 +209,10 @@ def _judge_words(found: dict[str, bool | None]) -> tuple[dict[str, bool | None],
         found |= dict.fromkeys(current, False)
         doubts += [f"{', '.join(current)} was taken for good, although it may still turn bad"] if current else []
         unknown = [text for text in unknown if text not in current]
+    if len(found) == 2 and unknown:
+        found[unknown[0]] = not next(verdict for verdict in found.values() if verdict is not None)
+        doubts.append(f"{unknown[0]} was taken for the other side")
+        unknown = []
     if unknown:
         doubts.append(f"{', '.join(unknown)}: neither bad nor good, so these rows are not learnt from")
     return found, doubts

@@ -1,0 +1,263 @@
+"""Whole drafts: tapes like those that strangers bring, and joined files."""
+
+import gzip
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from instant_credit.application.product import AttributeType, Direction, Legal
+from instant_credit.errors import Refused
+from instant_credit.training.drafting.folder import write_folder
+from instant_credit.training.tapes.parts import NumberForm
+from tests.training.drafting import strangers
+from tests.training.drafting.drafts import Loaded, draft, write_tape
+
+ROWS = 400
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    return draft(strangers.write_wide(tmp_path_factory.mktemp("wide") / "wide.csv", 3_000))
+
+
+def invent(rows: int = ROWS, seed: int = 3) -> dict[str, list[object]]:
+    """A small dated tape with an outcome."""
+    chance = np.random.default_rng(seed)
+    income = chance.lognormal(10, 0.5, rows).round(2)
+    bad = chance.random(rows) < np.where(income < np.median(income), 0.4, 0.1)
+    days = [date(2015, 1, 1) + timedelta(days=int(one)) for one in chance.integers(0, 1_500, rows)]
+    return {
+        "loan_id": list(range(1, rows + 1)),
+        "customer": [f"c{one % 300}" for one in range(rows)],
+        "application_date": days,
+        "amount": (chance.integers(10, 300, rows) * 100).tolist(),
+        "term": chance.choice([12, 24, 36], rows).tolist(),
+        "annual_income": income.tolist(),
+        "default": bad.astype(int).tolist(),
+    }
+
+
+def test_codes_and_blanks_of_the_german_data_are_read(tmp_path: Path) -> None:
+    loaded = draft(strangers.write_german(tmp_path / "german.csv"))
+    assert loaded.mapping.file.delimiter == " "
+    assert loaded.mapping.facts["checking_status"].values["A11"] == "a11"
+    assert set(loaded.mapping.monitoring) == {"personal_status_sex", "age", "foreign_worker"}
+    assert loaded.product.roles.amount == "credit_amount"
+    assert loaded.mapping.events[0].when.is_one_of == ("2",)
+    assert "A91 to A95" in loaded.doubts
+
+
+def test_codes_for_missing_lates_are_null_and_the_unnamed_index_is_left_out(tmp_path: Path) -> None:
+    loaded = draft(strangers.write_lates(tmp_path / "lates.csv", 20_000))
+    late = loaded.mapping.facts["number_of_times90_days_late"]
+    assert late.null == ("98",)
+    assert loaded.mapping.facts["monthly_income"].null == ("NA",)
+    assert "" not in loaded.mapping.needed_columns
+    assert loaded.mapping.as_of.constant is not None
+
+
+def test_negative_codes_are_null_and_bad_is_bad(tmp_path: Path) -> None:
+    loaded = draft(strangers.write_heloc(tmp_path / "heloc.csv"))
+    assert set(loaded.mapping.facts["m_since_most_recent_delq"].null) == {"-9", "-8", "-7"}
+    assert loaded.mapping.events[0].when.is_one_of == ("Bad",)
+    assert len(loaded.mapping.facts) == len(strangers.HELOC)
+
+
+def test_a_wide_tape_keeps_what_was_known_and_may_be_used(wide: Loaded) -> None:
+    mapping = wide.mapping
+    assert mapping.file.delimiter == ";"
+    assert mapping.numbers == NumberForm(remove=("$", ","))
+    assert mapping.row.key == ("id",)
+    assert mapping.person.columns == ("member_id",)
+    assert mapping.as_of.column == "issue_d"
+    assert mapping.as_of.format == "%b-%Y"
+    assert mapping.weight is not None
+    assert mapping.facts["term"].suffix == "months"
+    assert mapping.facts["mths_since_last_delinq"].null == ()
+    assert mapping.facts["months_since_record"].null == ("999",)
+    assert mapping.facts["merchant"].otherwise == "other"
+    assert {"loan_status", "recoveries", "total_pymnt", "collection_score_hint", "next_pymnt_d"} <= set(mapping.leaks)
+    assert {"borrower", "email", "emp_title", "desc", "zip_code", "city", "int_rate", "grade"} <= set(mapping.withheld)
+    assert set(mapping.monitoring) == {"gender", "marital_status", "race"}
+    assert wide.product.roles.income_annual == "annual_inc"
+
+
+def test_a_date_of_birth_waits_for_a_person(wide: Loaded) -> None:
+    assert wide.attribute("date_of_birth").legal is Legal.AGE
+    variable = next(one for one in wide.product.variables if one.of == ("date_of_birth", "as_of"))
+    assert not variable.in_model
+    assert variable.direction is Direction.DECREASING
+
+
+def test_no_cell_of_a_person_or_of_free_text_stands_in_a_draft(wide: Loaded) -> None:
+    text = (wide.drafted.product + wide.drafted.mapping + wide.doubts).casefold()
+    assert not [
+        cell for cell in ("smith", "okafor", "@example.com", "i need this loan", "manager of", "town 1") if cell in text
+    ]
+
+
+def test_lines_are_short_and_doubts_are_told_where_they_belong(wide: Loaded) -> None:
+    for text in (wide.drafted.product, wide.drafted.mapping):
+        assert "CHECK" in text
+        assert max(map(len, text.splitlines())) <= 120
+
+
+def test_every_number_says_how_bad_its_quarters_are(wide: Loaded) -> None:
+    assert 'consider "increasing"' in wide.drafted.product
+
+
+def test_a_dated_tape_is_priced_and_its_outcome_known_a_year_later(tmp_path: Path) -> None:
+    loaded = draft(write_tape(tmp_path / "loans.parquet", invent()))
+    roles = loaded.product.roles
+    assert (roles.amount, roles.term, roles.income_annual) == ("amount", "term", "annual_income")
+    assert loaded.attribute("amount").type is AttributeType.CENTS
+    assert loaded.attribute("amount").is_required
+    assert loaded.mapping.person.columns == ("customer",)
+    assert loaded.mapping.events[0].event_on.add_months == 12
+
+
+def test_an_income_that_is_missing_somewhere_is_no_role(tmp_path: Path) -> None:
+    columns = invent()
+    columns["annual_income"][7] = None
+    loaded = draft(write_tape(tmp_path / "loans.parquet", columns))
+    assert loaded.product.roles.income_annual is None
+    assert not loaded.attribute("annual_income").is_required
+
+
+def test_a_day_after_the_application_is_a_leak_and_dates_the_outcome(tmp_path: Path) -> None:
+    columns = invent()
+    days = zip(columns["application_date"], columns["default"], strict=True)
+    columns["chargeoff_date"] = [day + timedelta(days=200) if bad else None for day, bad in days]  # type: ignore[operator] # days
+    columns["paid_out_on"] = [day + timedelta(days=3) for day in columns["application_date"]]  # type: ignore[operator] # days
+    loaded = draft(write_tape(tmp_path / "loans.parquet", columns))
+    assert {"chargeoff_date", "paid_out_on"} <= set(loaded.mapping.leaks)
+    assert loaded.mapping.events[0].event_on.column == "chargeoff_date"
+
+
+def test_the_year_of_the_application_is_withheld(tmp_path: Path) -> None:
+    columns = invent()
+    columns["vintage_year"] = [day.year for day in columns["application_date"]]  # type: ignore[attr-defined] # days
+    assert "vintage_year" in draft(write_tape(tmp_path / "loans.parquet", columns)).mapping.withheld
+
+
+def test_a_file_of_one_row_adds_columns_and_one_of_many_adds_facts(tmp_path: Path) -> None:
+    chance = np.random.default_rng(5)
+    loans = write_tape(tmp_path / "loans.parquet", invent())
+    people = {"customer": [f"c{one}" for one in range(300)], "home": chance.choice(["rent", "own"], 300).tolist()}
+    customers = write_tape(tmp_path / "loans_customers.parquet", people)
+    rows = 3_000
+    moves = {
+        "loan_id": chance.integers(1, ROWS + 1, rows).tolist(),
+        "booked_on": [date(2014, 1, 1) + timedelta(days=int(one)) for one in chance.integers(0, 1_500, rows)],
+        "balance": chance.normal(1_000, 500, rows).round(2).tolist(),
+        "kind": chance.choice(["in", "out"], rows).tolist(),
+    }
+    loaded = draft(loans, customers, write_tape(tmp_path / "moves.parquet", moves))
+    files = loaded.mapping.files
+    assert (files["customers"].rows, files["customers"].key) == ("one", ("customer",))
+    assert (files["moves"].rows, files["moves"].key) == ("many", ("loan_id",))
+    assert loaded.mapping.facts["customers_home"].column == "customers.home"
+    mean = loaded.mapping.facts["moves_balance_mean"]
+    assert (mean.file, mean.take, mean.column, mean.before) == ("moves", "mean", "balance", "booked_on")
+    count = loaded.mapping.facts["moves_kind_in"]
+    assert count.where is not None
+    assert count.where.is_one_of == ("in",)
+
+
+def test_an_undated_file_of_many_rows_says_so_with_a_doubt(tmp_path: Path) -> None:
+    loans = write_tape(tmp_path / "loans.parquet", invent())
+    lines = {
+        "loan_id": [one % ROWS + 1 for one in range(900)],
+        "line_limit": [float(100 + one % 50) for one in range(900)],
+    }
+    loaded = draft(loans, write_tape(tmp_path / "lines.parquet", lines))
+    assert loaded.mapping.files["lines"].undated
+    assert "taken as known in time" in loaded.doubts
+
+
+def test_a_file_without_a_key_is_refused(tmp_path: Path) -> None:
+    loans = write_tape(tmp_path / "loans.parquet", invent())
+    with pytest.raises(Refused, match="no column of it seems to hold a key"):
+        draft(loans, write_tape(tmp_path / "rates.parquet", {"year": [2015, 2016], "rate": [1.5, 1.75]}))
+
+
+def test_what_a_person_says_is_followed(tmp_path: Path) -> None:
+    path = write_tape(tmp_path / "loans.parquet", invent())
+    loaded = draft(
+        path, outcome="default", bad=("1",), leaks=("term",), withheld=("amount",), currency="EUR", name="car"
+    )
+    assert (loaded.product.name, loaded.product.currency) == ("car", "EUR")
+    assert "term" in loaded.mapping.leaks
+    assert "amount" in loaded.mapping.withheld
+
+
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        ({"leaks": ("nothing",)}, "--leak nothing: there is no such column"),
+        ({"name": "Not A Name"}, "--name is a-z"),
+        ({"currency": "euro"}, "--currency is an ISO code"),
+    ],
+)
+def test_a_wish_that_makes_no_sense_is_refused(tmp_path: Path, wish: dict[str, object], message: str) -> None:
+    with pytest.raises(Refused, match=message):
+        draft(write_tape(tmp_path / "loans.parquet", invent(50)), **wish)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"", "empty"),
+        (b"a,b,c\n", "no row"),
+        (b"1,2,3\n4,5,6\n7,8,9\n", "looks like data"),
+        (b"name\nAda\nGrace\n", "no column is left"),
+        (b"\x1f\x8bbroken", "damaged"),
+    ],
+)
+def test_a_file_that_holds_no_tape_is_refused(tmp_path: Path, raw: bytes, message: str) -> None:
+    path = tmp_path / "loans.csv"
+    path.write_bytes(raw)
+    with pytest.raises(Refused, match=message):
+        draft(path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="No such file"):
+        draft(tmp_path / "nothing.csv")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-8"])
+def test_accents_survive_every_encoding(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "loans.csv.gz"
+    rows = "".join(f"{one},{'año' if one % 2 else 'été'},{one % 3 % 2}\n" for one in range(60))
+    path.write_bytes(
+        gzip.compress(
+            f"{'préstamo'};periodo;default\n".replace(";", ",").encode(encoding)
+            + rows.encode(encoding if encoding != "utf-16" else "utf-16-le")
+        )
+    )
+    loaded = draft(path)
+    assert loaded.mapping.file.encoding == encoding
+    assert set(loaded.mapping.facts["periodo"].values) == {"año", "été"}
+
+
+def test_lines_above_the_names_are_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "loans.csv"
+    path.write_text(
+        "Loans offered by prospectus\n"
+        "amount,home,default\n" + "".join(f"{100 + one},rent,{one % 2}\n" for one in range(60))
+    )
+    assert draft(path).mapping.file.skip_lines == 1
+
+
+def test_documents_that_are_there_are_not_lost(tmp_path: Path) -> None:
+    loaded = draft(write_tape(tmp_path / "loans.parquet", invent(60)))
+    write_folder(loaded.drafted, tmp_path / "out", is_forced=False)
+    (tmp_path / "out" / "product.toml").write_text("edited")
+    with pytest.raises(Refused, match="would be lost"):
+        write_folder(loaded.drafted, tmp_path / "out", is_forced=False)
+    assert (tmp_path / "out" / "product.toml").read_text() == "edited"
+    write_folder(loaded.drafted, tmp_path / "out", is_forced=True)
+    assert (tmp_path / "out" / "product.toml").read_text() == loaded.drafted.product
