@@ -71,6 +71,8 @@ UNITS: Final = 2.0**44
 MOST: Final = 4
 # How many trees ahead a record is asked for: a row of 1,000 trees takes a quarter less time than without, half where others crowd the cache.
 AHEAD: Final = np.uint64(32)
+BLOCK_ROWS: Final = np.uint64(64)
+BLOCK_TREES: Final = np.uint64(32)
 
 # The raw score; how many adverse variables, and which (the rest is m).
 EXPLAINED = types.Tuple((types.float64, types.UniTuple(types.int64, MOST + 1)))
@@ -117,15 +119,14 @@ def _find_leaves(row, program, answers, leaves):  # type: ignore[no-untyped-def]
 
 
 @register_jitable(forceinline=True)
-def _add_trees(program, leaves, splits, width, units):  # type: ignore[no-untyped-def]
-    """Raw score of a row from its leaves; adds its contributions to `units` int64[m + 1], whose last takes the padding."""
+def _add_trees(program, leaves, trees, splits, width, units, total):  # type: ignore[no-untyped-def]
+    """`total` and `units` int64[m + 1], whose last takes the padding, with the trees (first, stop) added."""
     values = as_type(program, np.float64)
     slots = as_type(program, np.uint64)
     records = np.uint64(program[AT_RECORDS])
     depth = np.uint64(program[DEPTH])
-    p = np.uint64(program[AT_SLOTS])
-    total = 0.0
-    for t in range(np.uint64(program[TREES])):
+    p = np.uint64(program[AT_SLOTS]) + TWO * trees[0]
+    for t in range(trees[0], trees[1]):
         ahead = t + AHEAD
         prefetch(program, records + ((ahead << depth) | leaves[ahead]) * width)
         r = records + ((t << depth) | leaves[t]) * width
@@ -139,17 +140,22 @@ def _add_trees(program, leaves, splits, width, units):  # type: ignore[no-untype
             units[four & SLOT] += program[r + ONE + s]
             four >>= SIXTEEN
         p += TWO
-    return total * values[SCALE] + values[BIAS]
+    return total
 
 
 @register_jitable(forceinline=True)
-def add_up(program, leaves, units):  # type: ignore[no-untyped-def]
-    """Raw score of a row from its leaves uint8[t + AHEAD]; `units` int64[m + 1] takes its contributions."""
-    for f in range(np.uint64(program[FEATURES]) + ONE):
-        units[f] = 0
+def add_up(program, leaves, trees, units, total):  # type: ignore[no-untyped-def]
+    """`total` and `units` int64[m + 1] of a row with the trees (first, stop) added, from its leaves uint8[t + AHEAD]."""
     if program[SPLITS] == SIX:
-        return _add_trees(program, leaves, SIX, EIGHT, units)
-    return _add_trees(program, leaves, EIGHT, SIXTEEN, units)
+        return _add_trees(program, leaves, trees, SIX, EIGHT, units, total)
+    return _add_trees(program, leaves, trees, EIGHT, SIXTEEN, units, total)
+
+
+@register_jitable(forceinline=True)
+def tell(program, total):  # type: ignore[no-untyped-def]
+    """The raw score behind the sum of unscaled leaf values."""
+    values = as_type(program, np.float64)
+    return total * values[SCALE] + values[BIAS]
 
 
 @register_jitable(forceinline=True)
@@ -207,43 +213,66 @@ def explain_row(row, program, contributions):  # type: ignore[no-untyped-def]
     work = np.empty(numbers + (answers + np.uint64(program[TREES]) + AHEAD + EIGHT) // EIGHT, dtype=np.int64)
     room = as_type(work, np.uint8)[numbers * EIGHT :]
     leaves = room[answers:]
+    work[: m + ONE] = 0
     _find_leaves(row, program, room, leaves)
-    raw = add_up(program, leaves, work)
+    total = add_up(program, leaves, (np.uint64(0), np.uint64(program[TREES])), work, 0.0)
     for f in range(m):
         contributions[f] = work[f] * UNIT
-    return raw, rank(program, work)
+    return tell(program, total), rank(program, work)
 
 
 @njit(types.void(READ_SINGLE_ROWS, READ_UNITS, WRITE_FLOATS), cache=True, error_model="numpy", fastmath=False)
 def explain_rows(matrix, program, out):  # type: ignore[no-untyped-def]
-    """Raw scores and contributions of `matrix` float32[n, m]: `out` takes n scores, then n x m contributions."""
+    """Raw scores and contributions of `matrix` float32[n, m]: `out` takes n scores, then n x m contributions.
+
+    Some rows walk some trees before the next trees are walked, so that records are read again while the caches hold them.
+    """
     n = np.uint64(matrix.shape[0])
     m = np.uint64(program[FEATURES])
+    trees = np.uint64(program[TREES])
     answers = np.empty(np.uint64(program[BORDERS]) + ONE, dtype=np.uint8)
-    leaves = np.zeros(np.uint64(program[TREES]) + AHEAD, dtype=np.uint8)
-    units = np.empty(m + ONE, dtype=np.int64)
-    for r in range(n):
-        _find_leaves(matrix[r], program, answers, leaves)
-        out[r] = add_up(program, leaves, units)
-        for f in range(m):
-            out[n + r * m + f] = units[f] * UNIT
+    leaves = np.zeros((BLOCK_ROWS, trees + AHEAD), dtype=np.uint8)
+    units = np.empty((BLOCK_ROWS, m + ONE), dtype=np.int64)
+    for start in range(np.uint64(0), n, BLOCK_ROWS):
+        rows = min(BLOCK_ROWS, n - start)
+        units[:] = 0
+        for r in range(rows):
+            _find_leaves(matrix[start + r], program, answers, leaves[r])
+            out[start + r] = 0.0
+        for t in range(np.uint64(0), trees, BLOCK_TREES):
+            some = (t, min(t + BLOCK_TREES, trees))
+            for r in range(rows):
+                out[start + r] = add_up(program, leaves[r], some, units[r], out[start + r])
+        for r in range(rows):
+            out[start + r] = tell(program, out[start + r])
+            for f in range(m):
+                out[n + (start + r) * m + f] = units[r, f] * UNIT
 
 
 @njit(types.void(READ_SINGLE_ROWS, READ_UNITS, WRITE_FLOATS), cache=True, error_model="numpy", fastmath=False)
 def score_rows(matrix, program, out):  # type: ignore[no-untyped-def]
-    """Raw scores float64[n] of `matrix` float32[n, m]."""
+    """Raw scores float64[n] of `matrix` float32[n, m], in the order of `explain_rows`."""
+    n = np.uint64(matrix.shape[0])
+    trees = np.uint64(program[TREES])
     values = as_type(program, np.float64)
     records = np.uint64(program[AT_RECORDS])
     depth = np.uint64(program[DEPTH])
     width = EIGHT if program[SPLITS] == SIX else SIXTEEN
     answers = np.empty(np.uint64(program[BORDERS]) + ONE, dtype=np.uint8)
-    leaves = np.empty(np.uint64(program[TREES]), dtype=np.uint8)
-    for r in range(np.uint64(matrix.shape[0])):
-        _find_leaves(matrix[r], program, answers, leaves)
-        total = 0.0
-        for t in range(np.uint64(program[TREES])):
-            total += values[records + ((t << depth) | leaves[t]) * width]
-        out[r] = total * values[SCALE] + values[BIAS]
+    leaves = np.empty((BLOCK_ROWS, trees), dtype=np.uint8)
+    for start in range(np.uint64(0), n, BLOCK_ROWS):
+        rows = min(BLOCK_ROWS, n - start)
+        for r in range(rows):
+            _find_leaves(matrix[start + r], program, answers, leaves[r])
+            out[start + r] = 0.0
+        for first in range(np.uint64(0), trees, BLOCK_TREES):
+            for r in range(rows):
+                total = out[start + r]
+                for t in range(first, min(first + BLOCK_TREES, trees)):
+                    total += values[records + ((t << depth) | leaves[r, t]) * width]
+                out[start + r] = total
+        for r in range(rows):
+            out[start + r] = tell(program, out[start + r])
 
 
 @njit(types.void(READ_FLOAT_ROWS, READ_UNITS, WRITE_COUNT_ROWS), cache=True, error_model="numpy", fastmath=False)
@@ -276,7 +305,6 @@ def count_leaves(matrix, program, counts):  # type: ignore[no-untyped-def]
 )
 def explain_engine_1(matrix, program, slot_features, records, out):  # type: ignore[no-untyped-def]
     """What engine 1 gave: contributions are float64, added up in the order of trees and slots; `out` as in `explain_rows`."""
-    values = as_type(program, np.float64)
     n, m = matrix.shape
     trees, depth = slot_features.shape
     answers = np.empty(np.uint64(program[BORDERS]) + ONE, dtype=np.uint8)
@@ -290,7 +318,7 @@ def explain_engine_1(matrix, program, slot_features, records, out):  # type: ign
             total += records[t, leaves[t], 0]
             for s in range(depth):
                 gains[slot_features[t, s]] += records[t, leaves[t], 1 + s]
-        out[r] = total * values[SCALE] + values[BIAS]
+        out[r] = tell(program, total)
         for f in range(m):
             out[n + r * m + f] = gains[f]
 

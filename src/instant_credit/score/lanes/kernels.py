@@ -30,6 +30,7 @@ from instant_credit.score.kernels import (
     WRITE_FLOATS,
     add_up,
     rank,
+    tell,
 )
 from instant_credit.score.memory.kernels import as_type
 from instant_credit.score.registers.kernels import (
@@ -139,10 +140,11 @@ def explain_row(row, program, contributions):  # type: ignore[no-untyped-def]
     leaves = bins[BYTES_OF_ROW:]
     _find_bins(row, program, bins, ONE)
     _find_leaves_of_row(program, bins, leaves)
-    raw = add_up(program, leaves, work)
+    work[: m + ONE] = 0
+    total = add_up(program, leaves, (np.uint64(0), np.uint64(program[portable.TREES])), work, 0.0)
     for f in range(m):
         contributions[f] = work[f] * UNIT
-    return raw, rank(program, work)
+    return tell(program, total), rank(program, work)
 
 
 @register_jitable(forceinline=True)
@@ -269,7 +271,6 @@ def explain_rows(matrix, program, tables, is_explained, out):  # type: ignore[no
     m = np.uint64(program[portable.FEATURES]) if is_explained else np.uint64(0)
     trees = np.uint64(program[portable.TREES])
     columns = np.uint64(program[portable.COLUMNS])
-    affine = as_type(program, np.float64)
     words = as_type(tables, np.uint32)
     runs = np.uint64(tables[AT_RUNS])
     room = np.empty(EIGHT + ROWS + BLOCK_TREES * EIGHT + (columns + EIGHT * m) * (STRIDE // EIGHT), dtype=np.int64)
@@ -298,6 +299,6 @@ def explain_rows(matrix, program, tables, is_explained, out):  # type: ignore[no
                         _add_run(tables, np.uint64(words[run + ONE]), stop, leaves, units, at)
             block += ONE
         for r in range(width):
-            out[start + r] = raws[r] * affine[portable.SCALE] + affine[portable.BIAS]
+            out[start + r] = tell(program, raws[r])
             for f in range(m):
                 out[n + (start + r) * m + f] = units[f * STRIDE + r] * UNIT
