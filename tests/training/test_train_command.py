@@ -3,30 +3,35 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from instant_credit.application.document import hash_product, load_product
 from instant_credit.commands import cli
+from instant_credit.commands.train import ACTOR
 from instant_credit.errors import Refused
-from instant_credit.record.documents import get_document, list_documents
+from instant_credit.record.documents import get_document, list_documents, put_document
 from instant_credit.record.pool import open_record
 from instant_credit.record.shipped import read_starter
 from instant_credit.settings import read_settings
+from instant_credit.training.fitting import choice
+from tests.training.loans import QUICK
 from tests.training.tapes.test_importing import row, write_tape
 
 MARK = "MARKED"
 HASH = re.compile(r"^Bundle: ([0-9a-f]{64})$", re.MULTILINE)
+TRAINING = re.compile(r"^Training: ([0-9a-f]{64})$", re.MULTILINE)
 
 
 def run(environ: dict[str, str], *arguments: str) -> Result:
     return CliRunner().invoke(cli, list(arguments), env=environ)
 
 
-def invent_rows() -> list[str]:
-    """600 loans, of which those that use most of their limits went bad more often."""
+def invent_rows(loans: int = 600) -> list[str]:
+    """Loans, of which those that use most of their limits went bad more often."""
     rows = []
-    for n in range(600):
+    for n in range(loans):
         is_bad = n % 9 == 0
         rows.append(row(n, label="bad" if is_bad else "good", util=80 + n % 20 if is_bad else n % 97))
     return rows
@@ -94,6 +99,69 @@ def test_texts_that_are_no_facts_are_never_printed(environ, tmp_path):
     texts = [one.output for one in outputs] + [path.read_text() for path in (tmp_path / "report").iterdir()]
     assert len(texts) == 4
     assert not any(MARK in text for text in texts)
+
+
+@pytest.fixture
+def quick_presets(monkeypatch):
+    """Presets of few trees."""
+    presets = {"steady": QUICK, "plain": msgspec.structs.replace(QUICK, depth=2)}
+    monkeypatch.setattr(choice, "list_presets", lambda _loans, _threads: presets)
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_a_recorded_training_is_repeated_from_its_hash_alone(environ, book, tmp_path):
+    made = run(environ, "train", "--book", book, "--test-share", "0.3", "--segment", "home")
+    assert made.exit_code == 0, made.output
+    training_hash = TRAINING.search(made.stdout)[1]
+    done = run(environ, "train", "--repeat", training_hash)
+    assert done.exit_code == 0, done.output
+    assert HASH.search(done.stdout)[1] == HASH.search(made.stdout)[1]
+    assert TRAINING.search(done.stdout)[1] == training_hash
+    assert "Repeated: the bundle is the same as then" in done.stdout
+    assert "Report:" not in done.stdout
+    done = run(environ, "train", "--repeat", training_hash, "--report", str(tmp_path / "again"))
+    home = Path(environ["INSTANT_CREDIT_HOME"]) / "reports" / book
+    told, again = (json.loads((folder / "report.json").read_text()) for folder in (home, tmp_path / "again"))
+    assert again == {**told, "plan_why": "the same loans as then"}
+    tape = write_tape(tmp_path / "more.csv", invent_rows(700)[600:])
+    more = run(environ, "tape", "import", "--mapping", "lending_club_2016q1", "--book", book, str(tape))
+    assert more.exit_code == 0, more.output
+    refused = run(environ, "train", "--repeat", training_hash)
+    assert isinstance(refused.exception, Refused)
+    assert "700 resolved loans, 100 more than the 600" in str(refused.exception)
+
+
+@pytest.mark.usefixtures("quick_presets")
+def test_a_training_that_is_not_recorded_or_cannot_be_repeated_is_refused(environ, book):
+    made = run(environ, "train", "--book", book, "--folds", "2")
+    unknown = run(environ, "train", "--repeat", HASH.search(made.stdout)[1])
+    assert "the record holds no training" in str(unknown.exception)
+    old_hash = asyncio.run(record_old_manifest(environ, TRAINING.search(made.stdout)[1]))
+    old = run(environ, "train", "--repeat", old_hash)
+    assert "did not keep digests" in str(old.exception)
+
+
+async def record_old_manifest(environ, training_hash: str) -> str:
+    """The same training as a manifest of schema 1 told it."""
+    async with open_record(read_settings(environ)) as record:
+        told = json.loads(await get_document(record, training_hash))
+        told = {key: value for key, value in told.items() if key not in {"training_set", "segment", "choice"}}
+        body = json.dumps({**told, "schema_version": 1}).encode()
+        return await put_document(record, "training", body, ACTOR)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((), "give --book, or --repeat"),
+        (("--repeat", "0" * 64, "--book", "small"), "leave out --book"),
+        (("--repeat", "0" * 64, "--folds", "3", "--known-on", "2015-01-01"), "leave out --folds, --known-on"),
+    ],
+)
+def test_a_repeat_takes_everything_from_the_manifest(environ, options, words):
+    done = run(environ, "train", *options)
+    assert done.exit_code == 2
+    assert words in " ".join(done.output.replace("│", " ").split())
 
 
 @pytest.mark.parametrize(

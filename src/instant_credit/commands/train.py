@@ -2,16 +2,17 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
 import click
+from click.core import ParameterSource
 from msgspec import Struct
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.application.document import decode_product, load_product
@@ -23,8 +24,11 @@ from instant_credit.record.home import make_home, make_private_folder
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.reads import list_book_products
 from instant_credit.settings import Settings, read_settings
+from instant_credit.training.fitting.search import Searching, SearchStep
+from instant_credit.training.fitting.space import TRIALS_MAX, SearchOptions
 from instant_credit.training.intervals import Measured
 from instant_credit.training.plans import CALIBRATION_MONTHS, Wish
+from instant_credit.training.repeating import repeat_training
 from instant_credit.training.report.page import ReportPaths, write_report
 from instant_credit.training.workshop import Training
 from instant_credit.training.workshop import train as train_on_book
@@ -38,13 +42,14 @@ class _Request(Struct, frozen=True, kw_only=True):
     book: str
     wish: Wish
     segment: str | None
+    search: SearchOptions | None
     product: str | None
     known_on: date | None
     report: Path | None
 
 
 @click.command()
-@click.option("--book", required=True, help="Book to train on (see `book list`).")
+@click.option("--book", help="Book to train on (see `book list`).")
 @click.option(
     "--test-from", type=click.DateTime(["%Y-%m-%d"]), help="Test on loans from this day on, fit on those before."
 )
@@ -59,6 +64,21 @@ class _Request(Struct, frozen=True, kw_only=True):
 )
 @click.option("--segment", metavar="VARIABLE", help="Calibrate each category of this model variable by itself.")
 @click.option(
+    "--search",
+    "trials",
+    type=click.IntRange(1, TRIALS_MAX),
+    metavar="TRIALS",
+    help="Search for parameters by so many trials on the loans fitted on; with --folds, in each fold and once more. The same command "
+    "goes on with a search that was stopped, and more trials go on from fewer.",
+)
+@click.option(
+    "--search-minutes",
+    type=click.FloatRange(0, min_open=True),
+    metavar="MINUTES",
+    help="Begin no trial after so many minutes of searching. The result then depends on the machine; the report tells how many trials "
+    "were made, and --search with that number finds the same.",
+)
+@click.option(
     "--known-on", type=click.DateTime(["%Y-%m-%d"]), help="Take labels as they were known on this day; default: today."
 )
 @click.option(
@@ -67,26 +87,45 @@ class _Request(Struct, frozen=True, kw_only=True):
 @click.option(
     "--report", type=click.Path(path_type=Path, file_okay=False), help="Folder; default: below INSTANT_CREDIT_HOME."
 )
+@click.option(
+    "--repeat",
+    metavar="TRAINING",
+    help="Do this recorded training again and compare the bundles; takes no other option but --report.",
+)
 def train(
     *,
-    book: str,
+    book: str | None,
     test_from: datetime | None,
     test_share: float | None,
     folds: int | None,
     calibration_months: int | None,
     segment: str | None,
+    trials: int | None,
+    search_minutes: float | None,
     known_on: datetime | None,
     product: str | None,
     report: Path | None,
+    repeat: str | None,
 ) -> None:
     """Fit, calibrate and test a model on a book.
 
     Prints the hash of the model bundle, which `release make --model` takes, and that of the training's manifest, and writes
     report.html and report.json. Without --test-from, --test-share and --folds a book with dates is tested on the last fifth of its
     loans, one without in five folds.
+
+    With --repeat the training of that hash is done again as its manifest in the record says. It ends with the same bundle, or says
+    what differs: the book's loans, or versions of what fits. It writes a report only where --report says so.
     """
+    if repeat is not None:
+        _check_alone(click.get_current_context())
+        click.echo(asyncio.run(_repeat(read_settings(os.environ), repeat, report)))
+        return
+    if book is None:
+        raise click.UsageError("give --book, or --repeat with the hash of a training")
     if sum(one is not None for one in (test_from, test_share, folds)) > 1:
         raise click.UsageError("give one of --test-from, --test-share and --folds")
+    if search_minutes is not None and trials is None:
+        raise click.UsageError("--search-minutes goes with --search")
     wish = Wish(
         test_from=None if test_from is None else test_from.date(),
         calibration_months=calibration_months,
@@ -97,12 +136,36 @@ def train(
         book=book,
         wish=wish,
         segment=segment,
+        search=None if trials is None else SearchOptions(trials=trials, minutes=search_minutes),
         product=product,
         known_on=None if known_on is None else known_on.date(),
         report=report,
     )
     training, paths = asyncio.run(_train(read_settings(os.environ), request))
     click.echo(_summarise(training, paths))
+
+
+def _check_alone(context: click.Context) -> None:
+    """Everything but the report's folder comes from the manifest."""
+    others = [
+        one.opts[0]
+        for one in context.command.params
+        if one.name is not None
+        and one.name not in {"repeat", "report"}
+        and context.get_parameter_source(one.name) is ParameterSource.COMMANDLINE
+    ]
+    if others:
+        raise click.UsageError(f"--repeat takes everything from the training's manifest: leave out {', '.join(others)}")
+
+
+async def _repeat(settings: Settings, training_hash: str, folder: Path | None) -> str:
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    async with open_record(settings) as record:
+        with _shown_progress(f"{training_hash[:12]} again") as show:
+            training = await repeat_training(record, training_hash, progress=show)
+            paths = None if folder is None else write_report(training, folder, show)
+    return f"{_summarise(training, paths)}\nRepeated: the bundle is the same as then"
 
 
 async def _train(settings: Settings, request: _Request) -> tuple[Training, ReportPaths]:
@@ -113,18 +176,24 @@ async def _train(settings: Settings, request: _Request) -> tuple[Training, Repor
         folder = settings.home / "reports" / request.book
     folder.mkdir(parents=True, exist_ok=True)
     async with open_record(settings) as record:
-        with _shown_progress(request.book) as show:
+        with _shown_progress(f"on {request.book}", has_search=request.search is not None) as show:
             training = await train_on_book(
                 record,
                 book=request.book,
                 product=await _find_product(record, request),
                 plan=request.wish,
                 segment=request.segment,
+                searching=None if request.search is None else _find_search(settings, request.search, show),
                 known_on=request.known_on or record.clock.now().astimezone(UTC).date(),
                 actor=ACTOR,
                 progress=show,
             )
             return training, write_report(training, folder, show)
+
+
+def _find_search(settings: Settings, options: SearchOptions, show: "_Shown") -> Searching:
+    make_home(settings.home)
+    return Searching(options=options, folder=settings.home / "searches", tell=show.tell_search)
 
 
 async def _find_product(record: Record, request: _Request) -> Product:
@@ -139,7 +208,7 @@ async def _find_product(record: Record, request: _Request) -> Product:
     return decode_product(await get_document(record, recorded[0].product_hash))
 
 
-def _summarise(training: Training, paths: ReportPaths) -> str:
+def _summarise(training: Training, paths: ReportPaths | None) -> str:
     """What a person wants to read at the end."""
     model, scorecard = training.model.quality, training.scorecard_tested.quality
     weighted = "weighted " if training.training_set.is_weighted else ""
@@ -150,31 +219,60 @@ def _summarise(training: Training, paths: ReportPaths) -> str:
             f"{part.first_on} to {part.last_on}"
             for part in training.parts
         ),
+        *_summarise_search(training),
         f"AUC   {_measured_text(model.auc)}, scorecard {_measured_text(scorecard.auc)}",
         f"KS    {_measured_text(model.ks)}, scorecard {_measured_text(scorecard.ks)}",
         f"Brier {_measured_text(model.brier)}, scorecard {_measured_text(scorecard.brier)}",
         f"Mean pd {model.pd_mean:.4f}, bad rate {_measured_text(model.bad_rate)}",
         f"Bundle: {training.bundle_hash}",
         f"Training: {training.training_hash}",
-        f"Report: {paths.html}",
-        f"JSON:   {paths.json}",
     ]
+    if paths is not None:
+        lines += [f"Report: {paths.html}", f"JSON:   {paths.json}"]
     return "\n".join(lines)
+
+
+def _summarise_search(training: Training) -> list[str]:
+    search = training.search
+    if search is None:
+        return []
+    return [
+        f"Search: {len(search.trials)} trials on the loans fitted on, trial {search.best} taken: inner AUC {search.taken.auc:.4f}, "
+        f"presets {search.trials[0].auc:.4f}" + (f" and {search.trials[1].auc:.4f}" if len(search.trials) > 1 else "")
+    ]
 
 
 def _measured_text(measured: Measured) -> str:
     return f"{measured.value:.4f} ({measured.low:.4f} to {measured.high:.4f})"
 
 
+class _Shown:
+    """Shows the stage, and beneath it how far a search is."""
+
+    def __init__(self, progress: Progress, what: str) -> None:
+        self._progress = progress
+        self._title = f"Training {what}"
+        self._stage = progress.add_task(self._title, total=None)
+        self._search: TaskID | None = None
+
+    def __call__(self, stage: str, done: int) -> None:
+        text = f"{self._title}: {stage}" + (f" {done:,} Cases" if done else "")
+        self._progress.update(self._stage, description=text)
+
+    def tell_search(self, step: SearchStep) -> None:
+        if self._search is None:
+            self._search = self._progress.add_task("Search")
+        which = f"Search {step.number} of {step.searches}" if step.searches > 1 else "Search"
+        best = "" if step.best is None else f", best AUC {step.best:.4f}"
+        text = f"{which}: {step.ended} of {step.trials} trials{best}"
+        self._progress.update(self._search, description=text, completed=step.ended, total=step.trials)
+
+
 @contextmanager
-def _shown_progress(book: str) -> Iterator[Callable[[str, int], None]]:
+def _shown_progress(what: str, *, has_search: bool = False) -> Iterator[_Shown]:
     """What is being done, on the terminal's error stream; nothing where there is no terminal."""
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    bar = (BarColumn(bar_width=20),) if has_search else ()
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), *bar, TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(f"Training on {book}", total=None)
-
-        def show(stage: str, done: int) -> None:
-            progress.update(task, description=f"Training on {book}: {stage}" + (f" {done:,} Cases" if done else ""))
-
-        yield show
+        yield _Shown(progress, what)

@@ -7,40 +7,27 @@ for byte, so it holds no clock, no machine and no row of a person.
 
 from datetime import date
 from importlib.metadata import version
+from platform import python_version
 from typing import Annotated, Final, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from instant_credit import __version__
 from instant_credit.canonical import encode_canonical
+from instant_credit.errors import Refused
 from instant_credit.score.bundle import ENGINE_VERSION
 from instant_credit.training.dataset import LeftOut
+from instant_credit.training.digest import SetTold
+from instant_credit.training.fitting.choice import Choice
 from instant_credit.training.fitting.fit import FitParameters
+from instant_credit.training.fitting.selection import Selection
+from instant_credit.training.fitting.space import Search
+from instant_credit.training.plans import Part, PlanTold
 
-_LIBRARIES: Final = ("catboost", "numpy", "scikit-learn", "scipy")
+_LIBRARIES: Final = ("catboost", "numba", "numpy", "scikit-learn", "scipy")
 
 ContentHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
-
-
-class PlanTold(Struct, frozen=True, kw_only=True):
-    """How loans were divided; `test_from` and `calibration_months` by date, `test_share` by share, `folds` by folds."""
-
-    kind: Literal["by_date", "by_share", "by_folds"]
-    test_from: str | None = None
-    calibration_months: int | None = None
-    test_share: float | None = None
-    folds: int | None = None
-
-
-class Part(Struct, frozen=True, kw_only=True):
-    """A part of the loans and what it was used for; `bad_rate` counts each loan by its sampling weight."""
-
-    name: str
-    loans: int
-    bads: int
-    bad_rate: float
-    first_on: date
-    last_on: date
 
 
 class TrainingManifest(Struct, frozen=True, kw_only=True):
@@ -48,35 +35,62 @@ class TrainingManifest(Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    training_set : size and digests of the loans; None in manifests of schema 1, which cannot be repeated.
     known_on : labels are what was known on this day.
-    parameters : CatBoost's, with seed and number of threads.
+    segment : the category variable that the calibration goes by, None = there is none.
+    parameters : CatBoost's, with seed and number of threads. They were given where there is neither `choice` nor `search`.
+    choice : how a preset was chosen for the final model. A model of a fold had a choice of its own, by the same rule.
+    search, fold_searches : trials of the final model's search and of those of the folds; None and empty where none was asked for.
+        So many trials without minutes find the same parameters again.
+    selection, fold_selections : the same of the variables that a model may split on.
     versions : of this program, its engine and the libraries that fit.
     cases : how many the book held; `left_out` of them were not used, the `parts` say what the others were used for.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 2
     bundle_hash: ContentHash
     book: str
     product: str
     product_hash: ContentHash
+    training_set: SetTold | None = None
     plan: PlanTold
     known_on: date
+    segment: str | None = None
     parameters: FitParameters
+    choice: Choice | None = None
+    search: Search | None = None
+    fold_searches: tuple[Search, ...] = ()
+    selection: Selection | None = None
+    fold_selections: tuple[Selection, ...] = ()
     versions: dict[str, str]
     cases: int
     left_out: tuple[LeftOut, ...]
     parts: tuple[Part, ...]
 
 
+_DECODER: Final = msgspec.json.Decoder(TrainingManifest)
+
+
 def encode_training(manifest: TrainingManifest) -> bytes:
     """Canonical bytes; their hash names the training."""
-    return encode_canonical(manifest)
+    # Read back once, so that 5 for a float is 5.0 however it was given.
+    return encode_canonical(_DECODER.decode(encode_canonical(manifest)))
 
 
-def list_versions() -> dict[str, str]:
-    """Versions of what fits, by name."""
+def decode_training(raw: bytes) -> TrainingManifest:
+    """The manifest behind canonical JSON. Raises Refused when it is not one."""
+    try:
+        return _DECODER.decode(raw)
+    except msgspec.MsgspecError as error:
+        raise Refused(f"training manifest: {error}") from error
+
+
+def list_versions(*, with_search: bool = False) -> dict[str, str]:
+    """Versions of what fits, and of what searches, by name."""
+    libraries = (*_LIBRARIES, "optuna") if with_search else _LIBRARIES
     return {
         "instant_credit": __version__,
         "engine": str(ENGINE_VERSION),
-        **{library: version(library) for library in _LIBRARIES},
+        "python": python_version(),
+        **{library: version(library) for library in libraries},
     }

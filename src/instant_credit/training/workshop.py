@@ -27,16 +27,20 @@ from instant_credit.score.calibration import Calibration
 from instant_credit.score.proof import prove_bundle
 from instant_credit.training.carrying import Calibrator, Carried, Maker, carry_model
 from instant_credit.training.dataset import Loans, TrainingSet, gather_training_set
+from instant_credit.training.digest import digest_loans
 from instant_credit.training.fitting.calibrate import Calibrated
 from instant_credit.training.fitting.choice import Choice, choose_parameters
 from instant_credit.training.fitting.fit import FitParameters, FittedModel, fit_model
 from instant_credit.training.fitting.scorecard import Scorecard, fit_scorecard
-from instant_credit.training.fitting.search import Search
+from instant_credit.training.fitting.search import Searcher, Searching
 from instant_credit.training.fitting.selection import Selection
+from instant_credit.training.fitting.space import Search
 from instant_credit.training.intervals import Measured, Quality, measure_auc_difference, measure_quality
-from instant_credit.training.manifest import Part, TrainingManifest, encode_training, list_versions
+from instant_credit.training.manifest import TrainingManifest, encode_training, list_versions
 from instant_credit.training.plans import (
+    ByDate,
     ByFolds,
+    Part,
     Plan,
     Rows,
     Wish,
@@ -140,6 +144,7 @@ async def train(
     actor: Actor,
     parameters: FitParameters | None = None,
     segment: str | None = None,
+    searching: Searching | None = None,
     progress: Progress = lambda _stage, _done: None,
 ) -> Training:
     """Train on a book and keep product, bundle and the training's manifest as documents in the record.
@@ -150,6 +155,7 @@ async def train(
     known_on : labels are what was known on this day.
     parameters : None = the preset that suits the loans best.
     segment : a category variable by which the calibration goes; None = one calibration.
+    searching : search for parameters, starting from the presets; what is not searched for is taken from `parameters`.
     progress : told the stage's name and, while reading, how many Cases were read.
 
     Raises
@@ -159,7 +165,7 @@ async def train(
     training_set = await gather_training_set(
         record, book=book, product=product, known_on=known_on, progress=lambda done: progress("read", done)
     )
-    training = build_training(training_set, plan, parameters, progress, segment=segment)
+    training = build_training(training_set, plan, parameters, progress, segment=segment, searching=searching)
     documents = [
         (DocumentKind.PRODUCT, encode_product(product)),
         (DocumentKind.MODEL, training.bundle_raw),
@@ -180,12 +186,14 @@ def build_training(
     progress: Progress = lambda _stage, _done: None,
     *,
     segment: str | None = None,
+    searching: Searching | None = None,
 ) -> Training:
-    """Fit, calibrate and test; a function of its arguments alone."""
+    """Fit, calibrate and test; a function of its arguments alone, but for how many trials the minutes of a search allow."""
     plan, plan_why = choose_plan(training_set, wish) if isinstance(wish, Wish) else (wish, "as asked for")
     parts = describe_parts(training_set, plan)
     calibrate = Calibrator(training_set.columns, segment)
-    model = _ModelMaker(parameters, progress)
+    searcher = None if searching is None else _make_searcher(searching, plan)
+    model = _ModelMaker(parameters, progress, searcher)
     carried_model = carry_model(training_set, plan, model.prepare, calibrate)
     progress("fit the scorecard", 0)
     carried_scorecard = carry_model(training_set, plan, lambda _: _make_scorecard, calibrate)
@@ -219,12 +227,14 @@ def build_training(
         fit_rows=fit_rows,
         segment=segment,
         choice=model.choice,
-        search=None,
+        search=model.search,
         selection=None,
         fold_selections=(),
         bundle=bundle,
         bundle_raw=bundle_raw,
-        manifest=_describe_training(training_set, plan, model.parameters, parts, hash_content(bundle_raw)),
+        manifest=_describe_training(
+            training_set, plan, model, segment=segment, parts=parts, bundle_hash=hash_content(bundle_raw)
+        ),
         fitted=fitted,
         model=_test(carried_model, test),
         scorecard=scorecard,
@@ -236,14 +246,29 @@ def build_training(
 class _ModelMaker:
     """Prepares the model; keeps what was learned for the final one, which is prepared last."""
 
-    def __init__(self, parameters: FitParameters | None, progress: Progress) -> None:
+    def __init__(self, parameters: FitParameters | None, progress: Progress, searcher: Searcher | None) -> None:
         self.parameters = FitParameters() if parameters is None else parameters
         self.choice: Choice | None = None
+        self._base = self.parameters
         self._is_given = parameters is not None
         self._progress = progress
+        self._searcher = searcher
+
+    @property
+    def searches(self) -> tuple[Search, ...]:
+        """Each fold's search and the final model's."""
+        return () if self._searcher is None else tuple(self._searcher.found)
+
+    @property
+    def search(self) -> Search | None:
+        """The final model's search."""
+        return self.searches[-1] if self.searches else None
 
     def prepare(self, loans: Loans) -> Maker:
-        if not self._is_given:
+        if self._searcher is not None:
+            self._progress("search", 0)
+            self.parameters = self._searcher.search(loans, self._base).taken.parameters
+        elif not self._is_given:
             self._progress("choose parameters", 0)
             self.choice = choose_parameters(loans)
             self.parameters = self.choice.parameters
@@ -252,22 +277,40 @@ class _ModelMaker:
         return lambda part: fit_model(part.matrix, part.labels, part.columns, parameters, weights=part.weights)
 
 
+def _make_searcher(searching: Searching, plan: Plan) -> Searcher:
+    """One search, or one for each fold and one for the final model."""
+    searches = plan.folds + 1 if isinstance(plan, ByFolds) else 1
+    versions = list_versions(with_search=True)
+    return Searcher(searching, by_date=isinstance(plan, ByDate), searches=searches, versions=versions)
+
+
 def _make_scorecard(loans: Loans) -> Scorecard:
     return fit_scorecard(loans.matrix, loans.labels, loans.columns, loans.weights)
 
 
 def _describe_training(
-    training_set: TrainingSet, plan: Plan, parameters: FitParameters, parts: tuple[Part, ...], bundle_hash: str
+    training_set: TrainingSet,
+    plan: Plan,
+    model: _ModelMaker,
+    *,
+    segment: str | None,
+    parts: tuple[Part, ...],
+    bundle_hash: str,
 ) -> TrainingManifest:
     return TrainingManifest(
         bundle_hash=bundle_hash,
         book=training_set.book,
         product=training_set.product.name,
         product_hash=training_set.product_hash,
+        training_set=digest_loans(training_set),
         plan=tell_plan(plan),
         known_on=training_set.known_on,
-        parameters=parameters,
-        versions=list_versions(),
+        segment=segment,
+        parameters=model.parameters,
+        choice=model.choice,
+        search=model.search,
+        fold_searches=model.searches[:-1],
+        versions=list_versions(with_search=model.search is not None),
         cases=training_set.cases,
         left_out=training_set.left_out,
         parts=parts,

@@ -1,30 +1,253 @@
-"""Search: hyper-parameters by bounded trials inside the loans fitted on."""
+"""Search: parameters by bounded trials inside the loans fitted on. Edge.
 
+    loans fitted on -> sample -> inner test -> trial 0: steady, trial 1: plain (see `choice`), then optuna's proposals -> the best AUC
+
+A trial fits on a part of the loans and scores another; its value is the mean AUC over these inner tests. They mirror the plan: by date,
+a model of the first three fifths of the loans scores the fourth, one of the first four scores the last; otherwise, and where a fifth
+holds too few good or bad loans, folds that no person is divided over. Of more than 30,000 loans about so many are tried, of persons drawn by
+a fixed shuffle. No other loan is seen. By folds each fold's model has a search of its own, and the final model another; that costs
+one search more than there are folds, and is what keeps the tested figures honest.
+
+What trial n tries is a function of the seed, of n and of the trials before it, so that 40 trials are 20 and 20 more, whether or not
+the process was killed in between. Every ended trial is in a journal (see `journal`). Minutes are counted over the trials' own times as
+the journal holds them, so a search that ran out of its minutes has run out of them for good; how many trials they allow depends on
+the machine, and the same number of trials without minutes finds the same.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
-from instant_credit.training.fitting.fit import FitParameters
+from instant_credit.canonical import encode_canonical, hash_content
+from instant_credit.errors import Refused
+from instant_credit.record.home import make_private_folder
+from instant_credit.training.dataset import Loans
+from instant_credit.training.digest import digest_loans
+from instant_credit.training.fitting.choice import LOANS_MAX, list_presets
+from instant_credit.training.fitting.fit import FitParameters, fit_model
+from instant_credit.training.fitting.space import (
+    SPACE,
+    Ended,
+    Point,
+    Search,
+    SearchOptions,
+    SearchTrial,
+    Space,
+    set_point,
+)
+from instant_credit.training.intervals import estimate_auc
+from instant_credit.training.plans import deal_folds
+
+# Good and bad loans that a fifth by date needs to be tested on, and a fold.
+FIFTH_KIND_MIN: Final = 20
+FOLD_KIND_MIN: Final = 5
+# Ends of the parts fitted on by date, and of the part that each is tested on, as shares of the loans.
+_BY_DATE: Final = ((0.6, 0.8), (0.8, 1.0))
+_SAMPLE_PARTS: Final = 1_000
+# Below this many loans more of them are left to fit on.
+_FEW_LOANS: Final = 6_000
+
+Rows = NDArray[np.int64]
 
 
-class SearchOptions(Struct, frozen=True, kw_only=True):
-    """How long to search: `trials` at most, and no new one after `minutes` (None = no such bound)."""
-
-    trials: int
-    minutes: float | None = None
-    seed: int = 0
-
-
-class SearchTrial(Struct, frozen=True, kw_only=True):
-    """One trial and the inner AUC it got. Trial 0 is the default."""
+class SearchStep(Struct, frozen=True, kw_only=True):
+    """How far the trials are: `number` of so many `searches`, and the best AUC of those ended, None before the first."""
 
     number: int
-    parameters: FitParameters
-    auc: float
+    searches: int
+    ended: int
+    trials: int
+    best: float | None
 
 
-class Search(Struct, frozen=True, kw_only=True):
-    """A search and its trials in order; `best` is the number of the trial that was taken."""
+class Searching(Struct, frozen=True, kw_only=True):
+    """Searching as asked for.
+
+    Attributes
+    ----------
+    folder : of the journals, made for its owner alone.
+    counts : trials of each search in turn, for searches whose trials are known already; empty = as the options allow.
+    tell : told before the first and after each trial.
+    clock : seconds that only rise.
+    """
 
     options: SearchOptions
-    space: dict[str, str]
-    trials: tuple[SearchTrial, ...]
-    best: int
+    folder: Path
+    space: Space = SPACE
+    counts: tuple[int, ...] = ()
+    tell: Callable[[SearchStep], None] = lambda _: None
+    clock: Callable[[], float] = time.monotonic
+
+
+class Inner(Struct, frozen=True, kw_only=True, eq=False):
+    """Inner tests over a sample of loans: each fits on some rows and scores others."""
+
+    loans: Loans
+    tests: tuple[tuple[Rows, Rows], ...]
+    told: str
+
+
+class Searcher:
+    """Searches as often as a plan asks for it; `found` holds what came of it, the last one being the final model's.
+
+    Parameters
+    ----------
+    by_date : whether the plan tests by date.
+    searches : how many there will be.
+    versions : of what fits and of optuna, by name.
+    """
+
+    def __init__(self, searching: Searching, *, by_date: bool, searches: int, versions: dict[str, str]) -> None:
+        self.found: list[Search] = []
+        self._searching = searching
+        self._by_date = by_date
+        self._searches = searches
+        self._versions = versions
+
+    def search(self, loans: Loans, base: FitParameters, kept: NDArray[np.bool_] | None = None) -> Search:
+        """The best parameters for these loans; a function of loans, base, variables kept and, without minutes, the options.
+
+        Parameters
+        ----------
+        base : what is not searched for: borders, seed, threads.
+        kept : bool[m], the variables that a tree may split on; None = all.
+
+        Raises
+        ------
+        Refused : the loans are too few, or the journal can't be used; the message says what to do.
+        """
+        # Only a search needs optuna.
+        from instant_credit.training.fitting.journal import open_journal
+
+        options, space = self._searching.options, self._searching.space
+        inner = divide_inner(loans, by_date=self._by_date)
+        make_private_folder(self._searching.folder)
+        presets = [space.find(preset) for preset in list_presets(loans.loans, base.threads).values()]
+        with open_journal(self._searching.folder, self._name(loans, base, kept, inner, presets), space) as journal:
+            ended = self._take(journal.list_ended())
+            self._tell(ended)
+            while not self._is_over(ended):
+                number = len(ended)
+                point = presets[number] if number < len(presets) else journal.propose(number, options.seed)
+                begun = self._searching.clock()
+                auc = measure_inner(inner, set_point(base, point), kept)
+                journal.add(Ended(point=point, auc=auc, seconds=float(self._searching.clock() - begun)))
+                ended = journal.list_ended()
+                self._tell(ended)
+        trials = tuple(
+            SearchTrial(number=number, parameters=set_point(base, one.point), auc=one.auc)
+            for number, one in enumerate(ended)
+        )
+        best = max(trials, key=lambda one: one.auc).number
+        search = Search(options=options, space=space.told, inner=inner.told, trials=trials, best=best)
+        self.found.append(search)
+        return search
+
+    def _take(self, every: list[Ended]) -> list[Ended]:
+        """Those that this search would have made: a journal may hold more."""
+        taken: list[Ended] = []
+        for one in every:
+            if self._is_over(taken):
+                break
+            taken.append(one)
+        return taken
+
+    def _is_over(self, ended: list[Ended]) -> bool:
+        options, counts = self._searching.options, self._searching.counts
+        if counts:
+            return len(ended) >= counts[len(self.found)]
+        if len(ended) >= options.trials or options.minutes is None or not ended:
+            return len(ended) >= options.trials
+        return sum(one.seconds for one in ended) >= 60 * options.minutes / self._searches
+
+    def _tell(self, ended: list[Ended]) -> None:
+        self._searching.tell(
+            SearchStep(
+                number=len(self.found) + 1,
+                searches=self._searches,
+                ended=len(ended),
+                trials=self._searching.options.trials,
+                best=max((one.auc for one in ended), default=None),
+            )
+        )
+
+    def _name(
+        self, loans: Loans, base: FitParameters, kept: NDArray[np.bool_] | None, inner: Inner, presets: list[Point]
+    ) -> str:
+        """A hash of everything that the trials' values follow from; how many there are is none of it."""
+        told = {
+            "base": set_point(base, self._searching.space.find(FitParameters())),
+            "inner": (inner.told, inner.loans.loans),
+            "kept": None if kept is None else kept.tolist(),
+            "loans": digest_loans(loans),
+            "presets": presets,
+            "seed": self._searching.options.seed,
+            "space": self._searching.space,
+            "versions": self._versions,
+        }
+        return hash_content(encode_canonical(told))
+
+
+def divide_inner(loans: Loans, *, by_date: bool) -> Inner:
+    """Inner tests over about 30,000 of the loans at most.
+
+    Raises
+    ------
+    Refused : too few good or bad loans to test on.
+    """
+    sample = _draw_sample(loans)
+    if by_date:
+        tests = _divide_by_date(sample)
+        if _is_enough(sample, tests, FIFTH_KIND_MIN):
+            told = "the fourth and the last fifth of the loans by date, each by a model of those before"
+            return Inner(loans=sample, tests=tests, told=told)
+    count = 3 if sample.loans > _FEW_LOANS else 5
+    folds = deal_folds(sample.persons, count)
+    tests = tuple((np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(count))
+    if not _is_enough(sample, tests, FOLD_KIND_MIN):
+        raise Refused(
+            f"too few loans to search on: each of {count} folds of the loans fitted on needs {FOLD_KIND_MIN} good and {FOLD_KIND_MIN} bad "
+            "ones. Leave out --search, or take a book with more resolved loans"
+        )
+    return Inner(loans=sample, tests=tests, told=f"{count} folds of persons, each by a model of the others")
+
+
+def measure_inner(inner: Inner, parameters: FitParameters, kept: NDArray[np.bool_] | None = None) -> float:
+    """Mean AUC over the inner tests."""
+    aucs = []
+    for fit_rows, test_rows in inner.tests:
+        part, test = inner.loans.take(fit_rows), inner.loans.take(test_rows)
+        fitted = fit_model(part.matrix, part.labels, part.columns, parameters, weights=part.weights, kept=kept)
+        aucs.append(estimate_auc(fitted.score(test.matrix), test.labels, test.weights))
+    return float(np.mean(aucs))
+
+
+def _draw_sample(loans: Loans) -> Loans:
+    if loans.loans <= LOANS_MAX:
+        return loans
+    dealt = deal_folds(loans.persons, _SAMPLE_PARTS)
+    return loans.take(np.flatnonzero(dealt < _SAMPLE_PARTS * LOANS_MAX // loans.loans))
+
+
+def _divide_by_date(loans: Loans) -> tuple[tuple[Rows, Rows], ...]:
+    """Loans of one day stay together."""
+    tests = []
+    for shares in _BY_DATE:
+        first, end = (_find_day(loans, share) for share in shares)
+        tests.append((np.arange(first), np.arange(first, end)))
+    return tuple(tests)
+
+
+def _find_day(loans: Loans, share: float) -> int:
+    """The first row of the day that this share of the loans ends in; the number of loans for all of them."""
+    row = round(share * loans.loans)
+    return row if row == loans.loans else int(np.searchsorted(loans.days, loans.days[row], side="left"))
+
+
+def _is_enough(loans: Loans, tests: tuple[tuple[Rows, Rows], ...], kind_min: int) -> bool:
+    return all(min(map(loans.count_rarer, test)) >= kind_min for test in tests)

@@ -15,11 +15,10 @@ from instant_credit.training.dataset import LeftOut
 from instant_credit.training.fitting.calibrate import Calibrated
 from instant_credit.training.fitting.choice import Choice
 from instant_credit.training.fitting.fit import FitParameters
-from instant_credit.training.fitting.search import Search
 from instant_credit.training.fitting.selection import Selection
+from instant_credit.training.fitting.space import Search
 from instant_credit.training.intervals import CONFIDENCE, Measured, Quality, measure_bad_rate
-from instant_credit.training.manifest import Part, PlanTold
-from instant_credit.training.plans import ByDate, ByFolds, ByShare
+from instant_credit.training.plans import ByDate, ByFolds, ByShare, Part, PlanTold
 from instant_credit.training.report.basis import Basis, Progress
 from instant_credit.training.report.calibration import CalibrationLine, measure_calibration
 from instant_credit.training.report.directions import DirectionTold, tell_directions
