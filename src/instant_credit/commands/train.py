@@ -25,6 +25,7 @@ from instant_credit.record.pool import Record, open_record
 from instant_credit.record.reads import list_book_products
 from instant_credit.settings import Settings, read_settings
 from instant_credit.training.fitting.search import Searching, SearchStep
+from instant_credit.training.fitting.selection import SelectOptions
 from instant_credit.training.fitting.space import TRIALS_MAX, SearchOptions
 from instant_credit.training.intervals import Measured
 from instant_credit.training.plans import CALIBRATION_MONTHS, Wish
@@ -43,6 +44,7 @@ class _Request(Struct, frozen=True, kw_only=True):
     wish: Wish
     segment: str | None
     search: SearchOptions | None
+    select: SelectOptions | None
     product: str | None
     known_on: date | None
     report: Path | None
@@ -79,6 +81,15 @@ class _Request(Struct, frozen=True, kw_only=True):
     "were made, and --search with that number finds the same.",
 )
 @click.option(
+    "--select", "is_selecting", is_flag=True, help="Select variables first: usable, stable, apart, important."
+)
+@click.option(
+    "--select-most",
+    type=click.IntRange(1),
+    metavar="K",
+    help=f"Keep at most so many variables (with --select); default: {SelectOptions().most}.",
+)
+@click.option(
     "--known-on", type=click.DateTime(["%Y-%m-%d"]), help="Take labels as they were known on this day; default: today."
 )
 @click.option(
@@ -102,6 +113,8 @@ def train(
     segment: str | None,
     trials: int | None,
     search_minutes: float | None,
+    is_selecting: bool,
+    select_most: int | None,
     known_on: datetime | None,
     product: str | None,
     report: Path | None,
@@ -126,6 +139,8 @@ def train(
         raise click.UsageError("give one of --test-from, --test-share and --folds")
     if search_minutes is not None and trials is None:
         raise click.UsageError("--search-minutes goes with --search")
+    if select_most is not None and not is_selecting:
+        raise click.UsageError("--select-most goes with --select")
     wish = Wish(
         test_from=None if test_from is None else test_from.date(),
         calibration_months=calibration_months,
@@ -137,12 +152,17 @@ def train(
         wish=wish,
         segment=segment,
         search=None if trials is None else SearchOptions(trials=trials, minutes=search_minutes),
+        select=_choose_select(select_most) if is_selecting else None,
         product=product,
         known_on=None if known_on is None else known_on.date(),
         report=report,
     )
     training, paths = asyncio.run(_train(read_settings(os.environ), request))
     click.echo(_summarise(training, paths))
+
+
+def _choose_select(most: int | None) -> SelectOptions:
+    return SelectOptions() if most is None else SelectOptions(most=most)
 
 
 def _check_alone(context: click.Context) -> None:
@@ -183,6 +203,7 @@ async def _train(settings: Settings, request: _Request) -> tuple[Training, Repor
                 product=await _find_product(record, request),
                 plan=request.wish,
                 segment=request.segment,
+                selecting=request.select,
                 searching=None if request.search is None else _find_search(settings, request.search, show),
                 known_on=request.known_on or record.clock.now().astimezone(UTC).date(),
                 actor=ACTOR,

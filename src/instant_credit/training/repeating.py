@@ -85,6 +85,7 @@ def rebuild_training(
             progress,
             segment=manifest.segment,
             searching=_recall_search(manifest, Path(folder)),
+            selecting=None if manifest.selection is None else manifest.selection.options,
         )
     if training.bundle_hash != manifest.bundle_hash:
         raise Refused(

@@ -33,7 +33,7 @@ from instant_credit.training.fitting.choice import Choice, choose_parameters
 from instant_credit.training.fitting.fit import FitParameters, FittedModel, fit_model
 from instant_credit.training.fitting.scorecard import Scorecard, fit_scorecard
 from instant_credit.training.fitting.search import Searcher, Searching
-from instant_credit.training.fitting.selection import Selection
+from instant_credit.training.fitting.selection import Selection, SelectOptions, narrow, select_variables
 from instant_credit.training.fitting.space import Search
 from instant_credit.training.intervals import Measured, Quality, measure_auc_difference, measure_quality
 from instant_credit.training.manifest import TrainingManifest, encode_training, list_versions
@@ -145,6 +145,7 @@ async def train(
     parameters: FitParameters | None = None,
     segment: str | None = None,
     searching: Searching | None = None,
+    selecting: SelectOptions | None = None,
     progress: Progress = lambda _stage, _done: None,
 ) -> Training:
     """Train on a book and keep product, bundle and the training's manifest as documents in the record.
@@ -156,6 +157,7 @@ async def train(
     parameters : None = the preset that suits the loans best.
     segment : a category variable by which the calibration goes; None = one calibration.
     searching : search for parameters, starting from the presets; what is not searched for is taken from `parameters`.
+    selecting : select variables first, in each fold for itself; None = a model may split on all of them.
     progress : told the stage's name and, while reading, how many Cases were read.
 
     Raises
@@ -165,7 +167,9 @@ async def train(
     training_set = await gather_training_set(
         record, book=book, product=product, known_on=known_on, progress=lambda done: progress("read", done)
     )
-    training = build_training(training_set, plan, parameters, progress, segment=segment, searching=searching)
+    training = build_training(
+        training_set, plan, parameters, progress, segment=segment, searching=searching, selecting=selecting
+    )
     documents = [
         (DocumentKind.PRODUCT, encode_product(product)),
         (DocumentKind.MODEL, training.bundle_raw),
@@ -187,16 +191,17 @@ def build_training(
     *,
     segment: str | None = None,
     searching: Searching | None = None,
+    selecting: SelectOptions | None = None,
 ) -> Training:
     """Fit, calibrate and test; a function of its arguments alone, but for how many trials the minutes of a search allow."""
     plan, plan_why = choose_plan(training_set, wish) if isinstance(wish, Wish) else (wish, "as asked for")
     parts = describe_parts(training_set, plan)
     calibrate = Calibrator(training_set.columns, segment)
     searcher = None if searching is None else _make_searcher(searching, plan)
-    model = _ModelMaker(parameters, progress, searcher)
+    model = _ModelMaker(parameters, progress, searcher, selecting)
     carried_model = carry_model(training_set, plan, model.prepare, calibrate)
     progress("fit the scorecard", 0)
-    carried_scorecard = carry_model(training_set, plan, lambda _: _make_scorecard, calibrate)
+    carried_scorecard = carry_model(training_set, plan, _ScorecardMaker(model.selections).prepare, calibrate)
     progress("measure", 0)
     fitted, scorecard = carried_model.final, carried_scorecard.final
     assert isinstance(fitted, FittedModel)
@@ -228,8 +233,8 @@ def build_training(
         segment=segment,
         choice=model.choice,
         search=model.search,
-        selection=None,
-        fold_selections=(),
+        selection=model.selection,
+        fold_selections=model.selections[:-1],
         bundle=bundle,
         bundle_raw=bundle_raw,
         manifest=_describe_training(
@@ -246,13 +251,31 @@ def build_training(
 class _ModelMaker:
     """Prepares the model; keeps what was learned for the final one, which is prepared last."""
 
-    def __init__(self, parameters: FitParameters | None, progress: Progress, searcher: Searcher | None) -> None:
+    def __init__(
+        self,
+        parameters: FitParameters | None,
+        progress: Progress,
+        searcher: Searcher | None,
+        selecting: SelectOptions | None,
+    ) -> None:
         self.parameters = FitParameters() if parameters is None else parameters
         self.choice: Choice | None = None
         self._base = self.parameters
         self._is_given = parameters is not None
         self._progress = progress
         self._searcher = searcher
+        self._selecting = selecting
+        self._selections: list[Selection] = []
+
+    @property
+    def selections(self) -> tuple[Selection, ...]:
+        """Each fold's selection and the final model's."""
+        return tuple(self._selections)
+
+    @property
+    def selection(self) -> Selection | None:
+        """The final model's selection."""
+        return self._selections[-1] if self._selections else None
 
     @property
     def searches(self) -> tuple[Search, ...]:
@@ -265,16 +288,38 @@ class _ModelMaker:
         return self.searches[-1] if self.searches else None
 
     def prepare(self, loans: Loans) -> Maker:
+        kept: NDArray[np.bool_] | None = None
+        offered = loans
+        if self._selecting is not None:
+            self._progress("select variables", 0)
+            selection = select_variables(loans, self._selecting, self._base.threads)
+            self._selections.append(selection)
+            kept = selection.mask(loans.columns)
+            offered = narrow(loans, kept)
         if self._searcher is not None:
             self._progress("search", 0)
-            self.parameters = self._searcher.search(loans, self._base).taken.parameters
+            self.parameters = self._searcher.search(offered, self._base).taken.parameters
         elif not self._is_given:
             self._progress("choose parameters", 0)
-            self.choice = choose_parameters(loans)
+            self.choice = choose_parameters(offered)
             self.parameters = self.choice.parameters
         parameters = self.parameters
         self._progress("fit the model", 0)
-        return lambda part: fit_model(part.matrix, part.labels, part.columns, parameters, weights=part.weights)
+        return lambda part: fit_model(
+            part.matrix, part.labels, part.columns, parameters, weights=part.weights, kept=kept
+        )
+
+
+class _ScorecardMaker:
+    """Prepares the scorecard beside the model, out of the variables that the model had to choose from, fold by fold."""
+
+    def __init__(self, selections: tuple[Selection, ...]) -> None:
+        self._selections = iter(selections)
+
+    def prepare(self, loans: Loans) -> Maker:
+        selection = next(self._selections, None)
+        kept = None if selection is None else selection.mask(loans.columns)
+        return lambda part: fit_scorecard(part.matrix, part.labels, part.columns, part.weights, kept=kept)
 
 
 def _make_searcher(searching: Searching, plan: Plan) -> Searcher:
@@ -282,10 +327,6 @@ def _make_searcher(searching: Searching, plan: Plan) -> Searcher:
     searches = plan.folds + 1 if isinstance(plan, ByFolds) else 1
     versions = list_versions(with_search=True)
     return Searcher(searching, by_date=isinstance(plan, ByDate), searches=searches, versions=versions)
-
-
-def _make_scorecard(loans: Loans) -> Scorecard:
-    return fit_scorecard(loans.matrix, loans.labels, loans.columns, loans.weights)
 
 
 def _describe_training(
@@ -310,6 +351,8 @@ def _describe_training(
         choice=model.choice,
         search=model.search,
         fold_searches=model.searches[:-1],
+        selection=model.selection,
+        fold_selections=model.selections[:-1],
         versions=list_versions(with_search=model.search is not None),
         cases=training_set.cases,
         left_out=training_set.left_out,

@@ -19,10 +19,11 @@ from instant_credit.training.fitting.selection import Selection
 from instant_credit.training.fitting.space import Search
 from instant_credit.training.intervals import CONFIDENCE, Measured, Quality, measure_bad_rate
 from instant_credit.training.plans import ByDate, ByFolds, ByShare, Part, PlanTold
+from instant_credit.training.psi import PSI_ACT, PSI_WATCH
 from instant_credit.training.report.basis import Basis, Progress
 from instant_credit.training.report.calibration import CalibrationLine, measure_calibration
 from instant_credit.training.report.directions import DirectionTold, tell_directions
-from instant_credit.training.report.drift import PSI_ACT, PSI_WATCH, SCORE, VariableDrift, measure_drift
+from instant_credit.training.report.drift import SCORE, VariableDrift, measure_drift
 from instant_credit.training.report.effects import CaseTold, NotUsed, VariableTold, tell_cases, tell_variables
 from instant_credit.training.report.gains import Band, Gain, count_points, list_bands, list_gains
 from instant_credit.training.report.groups import (
