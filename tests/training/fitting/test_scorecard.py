@@ -9,6 +9,7 @@ from instant_credit.training.dataset import ModelColumns
 from instant_credit.training.fitting.fit import SIGNS
 from instant_credit.training.fitting.scorecard import bin_variable, fit_scorecard
 from instant_credit.training.intervals import measure_auc
+from tests.naive.binning import moves, naive_information
 from tests.training.loans import COLUMNS, invent_matrix
 
 MATRIX, LABELS = invent_matrix(3_000)
@@ -115,3 +116,29 @@ def test_only_kept_variables_have_a_part_in_the_card():
     kept = np.array([name in {"amount", "purpose"} for name in COLUMNS.names])
     card = fit_scorecard(MATRIX, LABELS, COLUMNS, kept=kept)
     assert {v.name for v in card.variables} == {"amount", "purpose"}
+
+
+@given(column(), st.sampled_from([Direction.INCREASING, Direction.DECREASING]), st.integers(0, 1_000))
+def test_a_directed_weight_never_moves_against_it_whatever_the_loans_weigh(loans, direction, seed):
+    values, labels = loans
+    weights = np.random.default_rng(seed).uniform(0.1, 20.0, len(labels))
+    binned = bin_variable(values, labels, NUMBER[direction], 0, weights)
+    assert (SIGNS[direction] * np.diff(binned.weights) >= 0.0).all()
+
+
+@given(st.integers(0, 10_000), st.sampled_from([Direction.INCREASING, Direction.DECREASING]))
+def test_bins_tell_no_less_than_equal_shares_of_the_values_would(seed, direction):
+    chance = np.random.default_rng(seed)
+    values = chance.exponential(1.0, 4_000).astype(np.float32)
+    labels = (chance.random(4_000) < 0.1 + 0.2 * chance.random() * values / values.max()).astype(np.int8)
+    binned = bin_variable(values, labels, NUMBER[direction], 0)
+    for count in (2, 4, 5, 8, 10):
+        cuts = np.quantile(values, np.arange(1, count) / count, method="inverted_cdf")
+        bins = np.searchsorted(cuts, values, side="left")
+        bads, goods = (np.bincount(bins[labels == kind], minlength=count).astype(float) for kind in (1, 0))
+        totals = (float(goods.sum()), float(bads.sum()))
+        if min(bads.min(), goods.min()) >= 5 and moves(
+            list(zip(goods, bads, strict=False)), (SIGNS[direction],), totals
+        ):
+            equal = sum(naive_information(*one, totals) for one in zip(goods, bads, strict=True))
+            assert binned.information >= equal - 1e-9
