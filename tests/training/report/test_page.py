@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from instant_credit.training.fitting.choice import Choice, Tried
-from instant_credit.training.fitting.search import Search, SearchOptions, SearchTrial
 from instant_credit.training.fitting.selection import Selection, SelectOptions
+from instant_credit.training.fitting.space import Search, SearchOptions, SearchTrial
 from instant_credit.training.plans import ByFolds, ByShare
 from instant_credit.training.report.basis import make_basis
 from instant_credit.training.report.contents import Report, encode_report, make_report
@@ -258,8 +258,9 @@ def test_selection_preset_and_search_are_told_when_they_ran():
         fold_selections=(Selection(options=SelectOptions(), kept=("amount",), dropped=()),),
         choice=Choice(preset="steady", parameters=QUICK, tried=(Tried(preset="steady", auc=0.7123),)),
         search=Search(
-            options=SearchOptions(trials=2),
-            space={},
+            options=SearchOptions(trials=2, minutes=1.5),
+            space={"depth": "3 to 8, by 1"},
+            inner="5 folds",
             trials=(SearchTrial(number=0, parameters=QUICK, auc=0.7),),
             best=0,
         ),
@@ -268,4 +269,6 @@ def test_selection_preset_and_search_are_told_when_they_ran():
     assert "The selection kept 2 variables and left 0 out" in text
     assert "Each fold selected for itself: 1 variables" in text
     assert "steady 0.7123" in text
-    assert "trial 0 was taken" in text
+    assert "1 trials on the loans fitted on (5 folds), of which the first are the presets; trial 0 was taken" in text
+    assert "after 1.5 minutes" in text
+    assert "depth 3 to 8, by 1" in text

@@ -119,7 +119,9 @@ def _open_study(path: Path, name: str) -> optuna.Study:
         names = [study.study_name for study in storage.get_all_studies()]
         if names not in ([], [name]):
             raise _refuse(path, "it is the journal of another search")
-        return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+        if names:
+            return optuna.load_study(storage=storage, study_name=name)
+        return optuna.create_study(storage=storage, study_name=name, direction="maximize")
     except _UNREADABLE as trouble:
         raise _refuse(path, f"optuna can't read it ({type(trouble).__name__})") from None
 
