@@ -169,20 +169,36 @@ def make_columns(draw: st.DrawFn) -> dict[str, pl.Series]:
     return columns
 
 
-def draft_or_refuse(columns: dict[str, pl.Series]) -> None:
+def draft_or_refuse(*tables: dict[str, pl.Series]) -> None:
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "tape.parquet"
-        pl.DataFrame(columns).write_parquet(path)
+        paths = [Path(folder) / f"tape_{number}.parquet" for number in range(len(tables))]
+        for path, columns in zip(paths, tables, strict=True):
+            pl.DataFrame(columns).write_parquet(path)
         try:
-            drafted = draft_files([path], Wish(name=choose_name(path), today=TODAY))
+            drafted = draft_files(paths, Wish(name=choose_name(paths[0]), today=TODAY))
         except Refused:
             return
     product = load_product(drafted.product)
     mapping = load_mapping(drafted.mapping, product)
-    assert set(mapping.needed_columns) <= set(columns)
+    assert set(mapping.needed_columns) <= set(tables[0])
+    for place, name in enumerate(mapping.files, 1):
+        assert set(mapping.list_file_columns(name)) <= set(tables[place])
 
 
 @examples(60)
 @given(make_columns())
 def test_a_draft_of_any_tape_loads_or_is_refused(columns: dict[str, pl.Series]) -> None:
     draft_or_refuse(columns)
+
+
+@examples(40)
+@given(make_columns(), make_columns(), st.lists(st.integers(1, 30), min_size=2, max_size=40), st.booleans())
+def test_a_draft_of_any_two_tapes_loads_or_is_refused(
+    columns: dict[str, pl.Series], others: dict[str, pl.Series], keys: list[int], is_many: bool
+) -> None:
+    rows = max(len(column) for column in columns.values())
+    other_rows = max(len(column) for column in others.values())
+    own = keys if is_many else sorted(set(keys))
+    ids = pl.Series("loan_id", list(range(1, rows + 1)))
+    other_ids = pl.Series("loan_id", (own * 40)[:other_rows] if is_many else list(range(1, other_rows + 1)))
+    draft_or_refuse({**columns, "loan_id": ids}, {**others, "loan_id": other_ids})
