@@ -11,9 +11,9 @@ import numpy as np
 from msgspec.structs import replace
 
 from instant_credit.training.drafting import lexicon
+from instant_credit.training.drafting.cell_texts import NULL_TEXTS
 from instant_credit.training.drafting.days import find_days
 from instant_credit.training.drafting.guess import AGE_EDGES, Guess, Kind, Use, as_monitoring
-from instant_credit.training.drafting.lexicon import NULL_TEXTS
 from instant_credit.training.drafting.missing import find_missing_numbers, find_missing_texts
 from instant_credit.training.drafting.naming import Names
 from instant_credit.training.drafting.profile import Column

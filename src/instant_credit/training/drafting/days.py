@@ -9,7 +9,8 @@ import polars as pl
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from instant_credit.training.drafting.lexicon import DATES, NULL_TEXTS_OF_NUMBERS
+from instant_credit.training.drafting.cell_texts import NULL_TEXTS_OF_NUMBERS
+from instant_credit.training.drafting.lexicon import DATES
 from instant_credit.training.drafting.profile import Column
 from instant_credit.training.tapes.cells import Unreadable, read_day
 from instant_credit.units import days_from_date

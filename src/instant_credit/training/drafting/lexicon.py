@@ -51,111 +51,25 @@ class Lexicon(Struct, frozen=True, kw_only=True):
         )
 
 
-def _set(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
+    """The words of `text`, which are divided by blanks."""
     return frozenset(text.split())
 
 
-NULL_TEXTS: Final = frozenset(
-    {
-        *(
-            "?",
-            "NA",
-            "N/A",
-            "n/a",
-            "na",
-            "Na",
-            "NaN",
-            "nan",
-            "NAN",
-            "null",
-            "NULL",
-            "Null",
-            "#N/A",
-            "#NA",
-            "#NULL!",
-            "<NA>",
-        ),
-        *(
-            "#VALUE!",
-            "#DIV/0!",
-            "XNA",
-            "NaT",
-            "\\N",
-            "nil",
-            "NIL",
-            "--",
-            "not available",
-            "Not Available",
-            "n.a.",
-            "N.A.",
-        ),
-    }
-)
-"""Texts that mean missing wherever they stand."""
-
-NULL_TEXTS_OF_NUMBERS: Final = NULL_TEXTS | {
-    *(
-        "None",
-        "none",
-        "NONE",
-        "-",
-        ".",
-        "..",
-        "...",
-        "unknown",
-        "Unknown",
-        "UNKNOWN",
-        "missing",
-        "Missing",
-        "MISSING",
-        "inf",
-    ),
-    *("-inf", "Inf", "-Inf", "Infinity", "-Infinity", "x", "X", "*", "_"),
-}
-"""Texts that mean missing in a column of numbers or days, and may be values in a column of categories."""
-
-NEGATIVE_CODES: Final = frozenset(
-    {-1, -2, -3, -4, -5, -6, -7, -8, -9, -77, -88, -99, -777, -888, -999, -9999, -99999, -999999}
-)
-POSITIVE_CODES: Final = frozenset(
-    {
-        88,
-        96,
-        97,
-        98,
-        99,
-        888,
-        996,
-        997,
-        998,
-        999,
-        8888,
-        9996,
-        9997,
-        9998,
-        9999,
-        99999,
-        999999,
-        9999999,
-        99999999,
-        999999999,
-    }
-)
-
 IDS: Final = Lexicon(
-    words=_set(
+    words=word_set(
         "id ids key uuid guid nr no number num ident identifier index idx rownum row_id sk seq serial ref reference"
     ),
     stems=("customerid", "clientid", "loanid", "memberid", "accountid", "applicationid", "userid"),
-    but=_set("of type amount open count inq trades mort months credit_lines dependents"),
+    but=word_set("of type amount open count inq trades mort months credit_lines dependents"),
 )
 PERSONS: Final = Lexicon(
-    words=_set(
+    words=word_set(
         "customer client member borrower applicant person user cust owner debtor party account acct memberid clientid customerid"
     ),
 )
 IDENTITIES: Final = Lexicon(
-    words=_set(
+    words=word_set(
         "name names surname firstname lastname forename fullname email mail phone telephone mobile fax address addr address1 ssn iban "
         "passport nino tin itin ip url website signature initials contact ssn4 dni nif nie pesel bsn cpf aadhaar pan imei "
         "nombre apellido apellidos nom prenom vorname nachname cognome nome adres adresse direccion telefono telefon correo "
@@ -183,29 +97,29 @@ IDENTITIES: Final = Lexicon(
             "birth place",
         ),
     ),
-    but=_set("state country flag type has own work"),
+    but=word_set("state country flag type has own work"),
 )
 STAFF: Final = Lexicon(
-    words=_set("officer agent broker underwriter clerk analyst employee salesperson advisor adviser teller")
+    words=word_set("officer agent broker underwriter clerk analyst employee salesperson advisor adviser teller")
 )
 FREE_TEXTS: Final = Lexicon(
-    words=_set(
+    words=word_set(
         "desc description comment comments remark remarks note notes text memo message narrative title emp_title employer"
     ),
     runs=("emp title", "job title", "employer name", "loan title"),
 )
 PLACES: Final = Lexicon(
-    words=_set(
+    words=word_set(
         "zip zipcode zip3 zip5 postcode postal plz city town village municipality street tract county borough suburb ward parish"
     )
-    | _set("latitude longitude lat lon lng geo"),
+    | word_set("latitude longitude lat lon lng geo"),
     stems=("neighbo", "zipcode", "postcode", "postal"),
 )
 AREAS: Final = Lexicon(
-    words=_set("state region province branch district area territory department prefecture country msa metro")
+    words=word_set("state region province branch district area territory department prefecture country msa metro")
 )
 PROHIBITED: Final = Lexicon(
-    words=_set(
+    words=word_set(
         "sex gender marital marriage race ethnicity ethnic religion nationality citizenship citizen national afam black white hispanic "
         "latino asian minority foreign immigrant maiden pregnant spouse wife husband single married salutation honorific title_mr "
         "sexo genero geschlecht familienstand staatsangehoerigkeit sesso sexe civil estado_civil пол 性别 性別"
@@ -214,23 +128,26 @@ PROHIBITED: Final = Lexicon(
     runs=("personal status", "family status", "native country", "mother tongue", "estado civil", "country birth"),
 )
 FAMILIES: Final = Lexicon(
-    words=_set("dependents dependants children kids household family members"), stems=("dependent", "child", "famil")
+    words=word_set("dependents dependants children kids household family members"),
+    stems=("dependent", "child", "famil"),
 )
 AGES: Final = Lexicon(
-    words=_set("age edad alter eta leeftijd возраст 年齢 年龄"),
+    words=word_set("age edad alter eta leeftijd возраст 年齢 年龄"),
     runs=("age years", "years old", "age in years"),
-    but=_set("account file credit line loan oldest newest average vehicle car property house address employment trade"),
+    but=word_set(
+        "account file credit line loan oldest newest average vehicle car property house address employment trade"
+    ),
 )
 BIRTHS: Final = Lexicon(
-    words=_set("birth dob birthday birthdate born nacimiento geburtsdatum geburt"), stems=("birth",)
+    words=word_set("birth dob birthday birthdate born nacimiento geburtsdatum geburt"), stems=("birth",)
 )
 WEIGHTS: Final = Lexicon(
-    words=_set("weight weights wt wgt w pesos samplingweight sampleweight"),
+    words=word_set("weight weights wt wgt w pesos samplingweight sampleweight"),
     runs=("sample weight", "sampling weight", "case weight"),
-    but=_set("body height kg lbs"),
+    but=word_set("body height kg lbs"),
 )
 PRICES: Final = Lexicon(
-    words=_set("apr subgrade grade interest_rate"),
+    words=word_set("apr subgrade grade interest_rate"),
     runs=(
         *(
             "int rate",
@@ -249,7 +166,7 @@ PRICES: Final = Lexicon(
 INSTALMENTS: Final = frozenset({"installment", "instalment", "emi"})
 
 LEAKS: Final = Lexicon(
-    words=_set(
+    words=word_set(
         "recoveries recovery recovered chargeoff chgoff writeoff lgd settlement prncp prepaid overpaid foreclosed repossessed npl"
     ),
     stems=("recover", "writeoff", "chargeoff", "settle", "hardship", "foreclos", "repossess", "collection_recovery"),
@@ -322,74 +239,74 @@ LEAKS: Final = Lexicon(
         ),
         *("loan status", "debt settlement", "deferral term", "funded amnt inv", "date paid", "paid date"),
     ),
-    but=_set("12 6 24 mths ever past prior previous prev history bureau satisfactory within never"),
+    but=word_set("12 6 24 mths ever past prior previous prev history bureau satisfactory within never"),
 )
 """Names of what was filled after the decision."""
 
 DECIDED: Final = Lexicon(
-    words=_set("funded approved disbursed disbursement appv granted sanctioned sanction"), but=_set("date")
+    words=word_set("funded approved disbursed disbursement appv granted sanctioned sanction"), but=word_set("date")
 )
 """Names of what the decision itself may have set."""
 
 MONEY: Final = Lexicon(
-    words=_set(
+    words=word_set(
         "amount amt amnt bal balance balances income inc salary wage wages earnings price cost costs expense expenses expenditure debt debts "
         "asset assets limit payment payments pymnt pmt instalment installment revenue turnover profit value equity savings deposit "
         "deposits mortgage mort loan principal prncp due credit spend bill gross appv rent fee fees downpayment goods saldo betrag "
         "monto importe ingreso ingresos renta montant revenu sum total_bal worth funding approved disbursement utilized loanamount"
     ),
     stems=("annual_inc", "loanamnt", "loanamount", "mortdue", "applicantincome", "coapplicantincome"),
-    but=_set(
+    but=word_set(
         "ratio pct percent percentage util utilization utilisation rate count cnt num number nr no n months month mths mo years year yrs days "
         "term type status flag lines line accounts accts trades open history since purpose code class grade score age inq inquiries id freq "
         "frequency time times date dti mos period duration to"
     ),
 )
 PERCENTS: Final = Lexicon(
-    words=_set("pct percent percentage perc util utilization utilisation rate"),
+    words=word_set("pct percent percentage perc util utilization utilisation rate"),
     stems=("percent", "utiliz", "utilis"),
 )
 RATIOS: Final = Lexicon(
-    words=_set("ratio ltv dti lti cltv share proportion fraction portion rat"),
+    words=word_set("ratio ltv dti lti cltv share proportion fraction portion rat"),
     stems=("ratio",),
     runs=("to income", "to value", "debt inc"),
 )
 MONTHS: Final = Lexicon(
-    words=_set("months month mths mnths mos mo term duration tenor plazo laufzeit maturity"),
-    but=_set("last per monthly count"),
+    words=word_set("months month mths mnths mos mo term duration tenor plazo laufzeit maturity"),
+    but=word_set("last per monthly count"),
 )
-YEARS: Final = Lexicon(words=_set("years yrs seniority tenure length"), but=_set("last"))
+YEARS: Final = Lexicon(words=word_set("years yrs seniority tenure length"), but=word_set("last"))
 CODES: Final = Lexicon(
-    words=_set(
+    words=word_set(
         "code codes type class category cat segment status purpose reason job occupation occup profession education edu school degree housing home "
         "property sector industry naics sic channel branch region state product group kind level urban rural employment "
         "franchise method mode plan guarantor scheme model make brand manufacturer bank dealer supplier pincode currentpincode country "
         "history ownership residence"
     ),
     stems=("categor", "educat", "occupat", "employ", "housing", "purpos", "franchis", "supplier", "branch", "manufact"),
-    but=_set(
+    but=word_set(
         "months month mths years yrs days since amount amt balance count cnt num number no age score ratio pct percent length time"
     ),
 )
 ORDERS: Final = Lexicon(
-    words=_set("pay dpd delinquency delq days past due number num count cnt times nr no inq inquiries"),
+    words=word_set("pay dpd delinquency delq days past due number num count cnt times nr no inq inquiries"),
     stems=("delinq",),
 )
 DATES: Final = Lexicon(
-    words=_set(
+    words=word_set(
         "date dt day dat datum fecha issued issue opened birth dob birthday on d since at timestamp time fy dates дата 日付 日期"
     ),
     stems=("date", "datum"),
-    but=_set("days daysterm months mths update_count"),
+    but=word_set("days daysterm months mths update_count"),
 )
 AS_OF_DATES: Final = (
-    (_set("application applied apply appl request requested submitted submission"), 10),
-    (_set("approval approved decision decided"), 9),
-    (_set("issue issued origination originated orig granted booking booked contract signed loan start"), 8),
-    (_set("disbursement disbursed disbursal funded funding"), 5),
-    (_set("date datum fecha day d month period vintage observation obs snapshot as_of asof"), 3),
+    (word_set("application applied apply appl request requested submitted submission"), 10),
+    (word_set("approval approved decision decided"), 9),
+    (word_set("issue issued origination originated orig granted booking booked contract signed loan start"), 8),
+    (word_set("disbursement disbursed disbursal funded funding"), 5),
+    (word_set("date datum fecha day d month period vintage observation obs snapshot as_of asof"), 3),
     (
-        _set(
+        word_set(
             "last next end close closed maturity due default chargeoff paid birth dob earliest first opened cr line since"
         ),
         -9,
@@ -460,68 +377,3 @@ INCOME_ROLE: Final = frozenset(
     }
 )
 """Whole names, word by word, that are certain enough to price with."""
-
-OUTCOME_WORDS: Final = (
-    (_set("default defaulted bad seriousdlqin dlqin chargeoff delinquent baddebt npl isbad isdefault"), 8),
-    (_set("target label outcome goodbad good_bad y class creditability kredit riskperformance"), 8),
-    (_set("status result performance risk flag response churn deny denied loan_status mis"), 4),
-    (_set("good paid repaid fully creditworthy"), 3),
-    (
-        _set(
-            "history hist prior previous prev past file ever existing checking account marital employment civil personal home"
-        ),
-        -7,
-    ),
-    (
-        _set(
-            "amount amt balance date income rate limit bill pay number num count months days score type purpose verification"
-        ),
-        -7,
-    ),
-    (_set("settlement hardship plan term flag_date"), -7),
-    (_set("verified insurance initial listing disbursement method application housing emp list"), -7),
-)
-OUTCOME_SCORE_MIN: Final = 5.0
-
-BAD_NAMES: Final = Lexicon(
-    words=_set(
-        "default defaulted bad dlqin chargeoff delinquent late loss npl deny denied declined isbad isdefault baddebt arrears"
-    ),
-    stems=("delinq", "default", "charg", "writ", "den", "seriousdlq"),
-)
-GOOD_NAMES: Final = Lexicon(
-    words=_set("good paid repaid creditability creditworthy approved performing kredit fully survived"),
-    but=_set("bad default"),
-)
-BAD_TEXTS: Final = Lexicon(
-    words=_set(
-        "bad default defaulted chgoff chargeoff charged delinquent loss npl arrears denied deny declined rejected reject refused overdue "
-        "unpaid writeoff written bankrupt failed ko foreclosed malo mauvais schlecht"
-    ),
-    stems=("chargeoff", "chargedoff", "chgoff", "default", "delinq", "nonperform"),
-    runs=("late 31", "not paid", "non performing"),
-)
-GOOD_TEXTS: Final = Lexicon(
-    words=_set("good paid pif repaid performing closed approved accepted ok fully bueno bon gut finished settled p"),
-    but=_set("not un"),
-)
-OPEN_TEXTS: Final = Lexicon(
-    words=_set("current open active issued running grace late pending progress ongoing process outstanding")
-)
-LENDER_TEXTS: Final = _set("denied deny declined rejected reject refused approved accepted approve accept")
-"""Words of a lender's own decision, which says nothing of repayment."""
-
-SEX_TEXTS: Final = _set(
-    "m f male female man woman men women w mann frau männlich weiblich hombre mujer homme femme herr mr mrs ms miss h"
-)
-MARITAL_TEXTS: Final = _set(
-    "single married divorced widow widowed widower separated unmarried cohabiting partner ledig verheiratet geschieden verwitwet soltero casado "
-    "divorciado viudo celibataire marie separate bachelor spinster"
-)
-FIRST_NAMES: Final = _set(
-    "james john robert michael william david richard joseph thomas charles mary patricia jennifer linda elizabeth barbara susan jessica sarah "
-    "karen nancy lisa margaret sandra ashley emily anna maria jose juan carlos luis ana carmen pedro miguel antonio francisco mohammed muhammad "
-    "ahmed ali fatima omar hassan wei li ming jing yan priya raj amit rahul anita sunita peter paul hans klaus jürgen sabine ursula petra marie "
-    "pierre jean luc claire giulia marco giovanni luca olga ivan sergei natasha elena dmitri jan piotr katarzyna eva pavel tomas jana ada grace "
-    "alan george edward henry alice emma olivia noah liam daniel matthew mark steven andrew kevin brian laura julia sofia lucas kim lee"
-)

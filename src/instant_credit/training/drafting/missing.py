@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from msgspec import Struct
 
-from instant_credit.training.drafting.lexicon import (
+from instant_credit.training.drafting.cell_texts import (
     NEGATIVE_CODES,
     NULL_TEXTS,
     NULL_TEXTS_OF_NUMBERS,

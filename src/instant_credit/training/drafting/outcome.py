@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from instant_credit.errors import Refused
 from instant_credit.outcome.events import EventKind
-from instant_credit.training.drafting import lexicon
-from instant_credit.training.drafting.lexicon import NULL_TEXTS, list_words
+from instant_credit.training.drafting import cell_texts, lexicon
+from instant_credit.training.drafting.cell_texts import NULL_TEXTS
+from instant_credit.training.drafting.lexicon import list_words
 from instant_credit.training.drafting.profile import Column, is_writable
 
 VALUES_MAX: Final = 30
@@ -97,7 +98,7 @@ def find_outcome(columns: Sequence[Column], told: str | None, bad: Sequence[str]
     scored = sorted(
         ((_score(one, place, len(columns)), -place, one) for place, one in enumerate(columns)), key=lambda s: s[:2]
     )
-    likely = [(score, one) for score, _, one in reversed(scored) if score >= lexicon.OUTCOME_SCORE_MIN]
+    likely = [(score, one) for score, _, one in reversed(scored) if score >= cell_texts.OUTCOME_SCORE_MIN]
     if bad:
         likely = [(score, one) for score, one in likely if {text for text, _ in _list_texts(one)} >= set(bad)]
         if not likely:
@@ -121,7 +122,7 @@ def _score(column: Column, place: int, columns: int) -> float:
     if not 2 <= len(texts) <= _GUESSED_VALUES_MAX or lexicon.PROHIBITED.names(column.words):
         return 0.0
     words = set(column.words) - ({"y"} if len(column.words) > 1 else set())
-    score = float(sum(weight for group, weight in lexicon.OUTCOME_WORDS if not words.isdisjoint(group)))
+    score = float(sum(weight for group, weight in cell_texts.OUTCOME_WORDS if not words.isdisjoint(group)))
     kinds = [_tell(text) for text in texts]
     score += 6.0 if True in kinds and False in kinds else 2.0 if True in kinds else 0.0
     score += 3.0 if set(texts) == {"+", "-"} else 0.0
@@ -133,9 +134,9 @@ def _tell(text: str) -> bool | None:
     """Whether plain words call the text bad (True) or good (False)."""
     rest = _POLICY.sub("", text)
     words = list_words(rest)
-    if lexicon.BAD_TEXTS.names(words) or _NOT.search(rest):
+    if cell_texts.BAD_TEXTS.names(words) or _NOT.search(rest):
         return True
-    if lexicon.GOOD_TEXTS.names(words):
+    if cell_texts.GOOD_TEXTS.names(words):
         return False
     return None
 
@@ -155,7 +156,7 @@ def _read_outcome(column: Column, bad: Sequence[str], others: tuple[str, ...]) -
             "half of the rows are bad, so the sample was probably balanced: say in [weight] how many loans of each side a row stands for, or "
             "every pd is far too high"
         )
-    if lexicon.LENDER_TEXTS & {word for one in (*texts, column.name) for word in list_words(one)}:
+    if cell_texts.LENDER_TEXTS & {word for one in (*texts, column.name) for word in list_words(one)}:
         doubts.append(
             "it seems to tell the lender's own decision, not how loans were repaid: a model of it repeats that decision"
         )
@@ -183,7 +184,7 @@ def _judge_told(texts: Iterable[str], bad: set[str]) -> dict[str, bool | None]:
     """A person said what is bad; the rest is good, but for what says of itself that it is still open."""
     told = list(texts)
     rest = [text for text in told if text not in bad]
-    are_open = [text for text in rest if lexicon.OPEN_TEXTS.names(list_words(text))]
+    are_open = [text for text in rest if cell_texts.OPEN_TEXTS.names(list_words(text))]
     open_texts = set(are_open) if len(are_open) < len(rest) else set()
     return {text: True if text in bad else None if text in open_texts else False for text in told}
 
@@ -204,7 +205,7 @@ def _judge_words(found: dict[str, bool | None]) -> tuple[dict[str, bool | None],
     doubts = []
     if False not in found.values():
         current = [
-            text for text in unknown if lexicon.OPEN_TEXTS.names(list_words(text)) and "late" not in list_words(text)
+            text for text in unknown if cell_texts.OPEN_TEXTS.names(list_words(text)) and "late" not in list_words(text)
         ]
         found |= dict.fromkeys(current, False)
         doubts += [f"{', '.join(current)} was taken for good, although it may still turn bad"] if current else []
@@ -225,8 +226,8 @@ def _judge_pair(words: list[str], counts: Sequence[tuple[str, int]]) -> tuple[di
     yes = next((text for one, text in folded.items() if one in _YES), None)
     no = next((text for one, text in folded.items() if one in _NO), None)
     if yes is not None and no is not None:
-        is_good = lexicon.GOOD_NAMES.names(words) and "not" not in words
-        is_sure = is_good or lexicon.BAD_NAMES.names(words) or "not" in words
+        is_good = cell_texts.GOOD_NAMES.names(words) and "not" not in words
+        is_sure = is_good or cell_texts.BAD_NAMES.names(words) or "not" in words
         bad = no if is_good else yes
         doubts = [] if is_sure else [f"{bad} was taken for bad, as is usual; the column's name does not say it"]
         return {text: text == bad for text in texts}, doubts

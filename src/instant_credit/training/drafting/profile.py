@@ -16,7 +16,8 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from instant_credit.errors import Refused
-from instant_credit.training.drafting.lexicon import NULL_TEXTS_OF_NUMBERS, list_words
+from instant_credit.training.drafting.cell_texts import NULL_TEXTS_OF_NUMBERS
+from instant_credit.training.drafting.lexicon import list_words
 from instant_credit.training.drafting.numerals import Numerals, find_numerals
 from instant_credit.training.drafting.sniffing import sniff_form
 from instant_credit.training.tapes.cells import Cell, cell_text

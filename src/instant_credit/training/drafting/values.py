@@ -8,14 +8,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from instant_credit.training.drafting.cell_texts import FIRST_NAMES, MARITAL_TEXTS, SEX_TEXTS
 from instant_credit.training.drafting.guess import CATEGORIES_MAX, Value
-from instant_credit.training.drafting.lexicon import (
-    FIRST_NAMES,
-    MARITAL_TEXTS,
-    SEX_TEXTS,
-    fold_text,
-    list_words,
-)
+from instant_credit.training.drafting.lexicon import fold_text, list_words
 from instant_credit.training.drafting.naming import name_values
 from instant_credit.training.drafting.profile import is_writable
 
