@@ -8,6 +8,7 @@ from instant_credit.errors import Refused
 from instant_credit.training.digest import digest_loans, list_differences
 from instant_credit.training.fitting import choice, search
 from instant_credit.training.fitting.search import Searching
+from instant_credit.training.fitting.selection import SelectOptions
 from instant_credit.training.fitting.space import SearchOptions
 from instant_credit.training.manifest import decode_training, encode_training
 from instant_credit.training.plans import ByDate, ByFolds, ByShare, PlanTold, Wish, recall_plan, tell_plan
@@ -57,7 +58,7 @@ def test_a_training_is_repeated_from_its_manifest_to_the_last_bit():
 
 def test_weights_and_a_chosen_preset_are_repeated(monkeypatch):
     presets = {"steady": QUICK, "plain": msgspec.structs.replace(QUICK, depth=3, seed=4)}
-    monkeypatch.setattr(choice, "list_presets", lambda _loans, _threads: presets)
+    monkeypatch.setattr(choice, "list_presets", lambda *_: presets)
     weighted = change(weights=np.where(SET.labels == 1, 1.0, 3.5))
     training = build_training(weighted, Wish(test_share=0.3))
     assert len(training.manifest.choice.tried) == 2
@@ -67,10 +68,19 @@ def test_weights_and_a_chosen_preset_are_repeated(monkeypatch):
     assert again.training_hash == training.training_hash
 
 
+def test_a_selection_is_repeated_in_each_fold():
+    training = build_training(SET, ByFolds(folds=2), QUICK, selecting=SelectOptions(most=4))
+    assert len(training.manifest.selection.kept) <= 4
+    assert len(training.manifest.fold_selections) == 2
+    again = repeat(SET, training)
+    assert again.bundle_raw == training.bundle_raw
+    assert again.training_hash == training.training_hash
+
+
 @pytest.fixture
 def quick_search(monkeypatch, tmp_path):
     """Trials whose value is how few their trees are."""
-    monkeypatch.setattr(search, "measure_inner", lambda _inner, parameters, _kept: 1.0 / parameters.iterations)
+    monkeypatch.setattr(search, "measure_inner", lambda _inner, parameters: 1.0 / parameters.iterations)
     ticks = iter(range(0, 100_000, 30))
     return Searching(
         options=SearchOptions(trials=6, minutes=6, seed=3),
@@ -129,7 +139,7 @@ def test_another_bundle_is_refused_with_the_versions_that_changed():
 
 
 def test_another_bundle_of_the_same_versions_is_laid_to_the_machine():
-    with pytest.raises(Refused, match="every version is the same"):
+    with pytest.raises(Refused, match="every version is as then"):
         repeat(SET, TRAINING, bundle_hash="0" * 64)
 
 

@@ -105,7 +105,7 @@ def test_texts_that_are_no_facts_are_never_printed(environ, tmp_path):
 def quick_presets(monkeypatch):
     """Presets of few trees."""
     presets = {"steady": QUICK, "plain": msgspec.structs.replace(QUICK, depth=2)}
-    monkeypatch.setattr(choice, "list_presets", lambda _loans, _threads: presets)
+    monkeypatch.setattr(choice, "list_presets", lambda *_: presets)
 
 
 @pytest.mark.usefixtures("quick_presets")

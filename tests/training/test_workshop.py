@@ -43,6 +43,8 @@ def test_the_manifest_tells_what_the_bundle_was_made_from_and_by():
         "calibration_months": 6,
         "test_share": None,
         "folds": None,
+        "fold_seed": 1,
+        "calibration_folds": 5,
     }
     assert (told["parameters"]["seed"], told["parameters"]["threads"]) == (QUICK.seed, QUICK.threads)
     assert {"catboost", "numpy", "engine"} <= told["versions"].keys()

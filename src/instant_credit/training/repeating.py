@@ -25,7 +25,7 @@ from instant_credit.training.manifest import TrainingManifest, decode_training
 from instant_credit.training.plans import recall_plan
 from instant_credit.training.workshop import Progress, Training, build_training
 
-_SAME_VERSIONS: Final = "every version is the same as then, so the difference comes from the machine: its processor, or the libraries below CatBoost"
+_SAME_VERSIONS: Final = "every version is as then, so it is the machine that differs: its processor or system libraries"
 
 
 async def recall_training(record: Record, training_hash: str) -> TrainingManifest:
