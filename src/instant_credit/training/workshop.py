@@ -208,18 +208,7 @@ def build_training(
     assert isinstance(scorecard, Scorecard)
     fit_rows, test_rows, test_folds = _list_rows(training_set, plan)
     test = training_set.take(test_rows)
-    columns = training_set.columns
-    bundle = Bundle(
-        product_hash=training_set.product_hash,
-        variables=columns.names,
-        categories=columns.categories,
-        directions=columns.directions,
-        tables=fitted.tables,
-        calibration=carried_model.calibrated.calibration,
-        segment_variable=segment,
-        segment_calibrations=carried_model.calibrated.segment_calibrations,
-    )
-    bundle = prove_bundle(bundle)
+    bundle = _make_bundle(training_set, fitted, carried_model.calibrated, segment)
     bundle_raw = encode_bundle(bundle)
     return Training(
         training_set=training_set,
@@ -246,6 +235,21 @@ def build_training(
         scorecard_tested=_test(carried_scorecard, test),
         auc_difference=measure_auc_difference(carried_model.pds, carried_scorecard.pds, test.labels, test.weights),
     )
+
+
+def _make_bundle(training_set: TrainingSet, fitted: FittedModel, calibrated: Calibrated, segment: str | None) -> Bundle:
+    columns = training_set.columns
+    bundle = Bundle(
+        product_hash=training_set.product_hash,
+        variables=columns.names,
+        categories=columns.categories,
+        directions=columns.directions,
+        tables=fitted.tables,
+        calibration=calibrated.calibration,
+        segment_variable=segment,
+        segment_calibrations=calibrated.segment_calibrations,
+    )
+    return prove_bundle(bundle)
 
 
 class _ModelMaker:

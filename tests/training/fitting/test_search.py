@@ -34,7 +34,7 @@ class Stopped(BaseException):
 def quickly(monkeypatch):
     """Trials get a figure that follows from their parameters without a fit."""
 
-    def measure(_inner, parameters: FitParameters, _kept=None) -> float:
+    def measure(_inner, parameters: FitParameters) -> float:
         return 1 / (1 + abs(parameters.depth - 3) + abs(np.log(parameters.learning_rate / 0.04)))
 
     monkeypatch.setattr(search, "measure_inner", measure)
@@ -151,19 +151,18 @@ def test_a_trial_of_other_loans_options_or_versions_is_never_read(tmp_path, quic
     base = make_searcher(search_in(tmp_path, 2)).search(SET, QUICK)
     weights = SET.weights.copy()
     weights[0] = 2.0
-    for number, (searcher, loans, parameters, kept) in enumerate(
+    for number, (searcher, loans, parameters) in enumerate(
         [
-            (make_searcher(search_in(tmp_path, 2)), msgspec.structs.replace(SET, weights=weights), QUICK, None),
-            (make_searcher(search_in(tmp_path, 2, seed=1)), SET, QUICK, None),
-            (make_searcher(search_in(tmp_path, 2, space=SPACE)), SET, QUICK, None),
-            (make_searcher(search_in(tmp_path, 2), catboost="9"), SET, QUICK, None),
-            (make_searcher(search_in(tmp_path, 2), by_date=False), SET, QUICK, None),
-            (make_searcher(search_in(tmp_path, 2)), SET, msgspec.structs.replace(QUICK, seed=5), None),
-            (make_searcher(search_in(tmp_path, 2)), SET, QUICK, np.arange(7) < 3),
+            (make_searcher(search_in(tmp_path, 2)), msgspec.structs.replace(SET, weights=weights), QUICK),
+            (make_searcher(search_in(tmp_path, 2, seed=1)), SET, QUICK),
+            (make_searcher(search_in(tmp_path, 2, space=SPACE)), SET, QUICK),
+            (make_searcher(search_in(tmp_path, 2), catboost="9"), SET, QUICK),
+            (make_searcher(search_in(tmp_path, 2), by_date=False), SET, QUICK),
+            (make_searcher(search_in(tmp_path, 2)), SET, msgspec.structs.replace(QUICK, seed=5)),
         ],
         start=2,
     ):
-        searcher.search(loans, parameters, kept)
+        searcher.search(loans, parameters)
         assert len(list(tmp_path.glob("*.journal"))) == number
     assert make_searcher(search_in(tmp_path, 2)).search(SET, QUICK) == base
 

@@ -109,13 +109,12 @@ class Searcher:
         self._searches = searches
         self._versions = versions
 
-    def search(self, loans: Loans, base: FitParameters, kept: NDArray[np.bool_] | None = None) -> Search:
-        """The best parameters for these loans; a function of loans, base, variables kept and, without minutes, the options.
+    def search(self, loans: Loans, base: FitParameters) -> Search:
+        """The best parameters for these loans; a function of loans, base and, without minutes, the options.
 
         Parameters
         ----------
         base : what is not searched for: borders, seed, threads.
-        kept : bool[m], the variables that a tree may split on; None = all.
 
         Raises
         ------
@@ -128,14 +127,14 @@ class Searcher:
         inner = divide_inner(loans, by_date=self._by_date)
         make_private_folder(self._searching.folder)
         presets = [space.find(preset) for preset in list_presets(loans.loans, base.threads).values()]
-        with open_journal(self._searching.folder, self._name(loans, base, kept, inner, presets), space) as journal:
+        with open_journal(self._searching.folder, self._name(loans, base, inner, presets), space) as journal:
             ended = self._take(journal.list_ended())
             self._tell(ended)
             while not self._is_over(ended):
                 number = len(ended)
                 point = presets[number] if number < len(presets) else journal.propose(number, options.seed)
                 begun = self._searching.clock()
-                auc = measure_inner(inner, set_point(base, point), kept)
+                auc = measure_inner(inner, set_point(base, point))
                 journal.add(Ended(point=point, auc=auc, seconds=float(self._searching.clock() - begun)))
                 ended = journal.list_ended()
                 self._tell(ended)
@@ -176,14 +175,11 @@ class Searcher:
             )
         )
 
-    def _name(
-        self, loans: Loans, base: FitParameters, kept: NDArray[np.bool_] | None, inner: Inner, presets: list[Point]
-    ) -> str:
+    def _name(self, loans: Loans, base: FitParameters, inner: Inner, presets: list[Point]) -> str:
         """A hash of everything that the trials' values follow from; how many there are is none of it."""
         told = {
             "base": set_point(base, self._searching.space.find(FitParameters())),
             "inner": (inner.told, inner.loans.loans),
-            "kept": None if kept is None else kept.tolist(),
             "loans": digest_loans(loans),
             "presets": presets,
             "seed": self._searching.options.seed,
@@ -217,12 +213,12 @@ def divide_inner(loans: Loans, *, by_date: bool) -> Inner:
     return Inner(loans=sample, tests=tests, told=f"{count} folds of persons, each by a model of the others")
 
 
-def measure_inner(inner: Inner, parameters: FitParameters, kept: NDArray[np.bool_] | None = None) -> float:
+def measure_inner(inner: Inner, parameters: FitParameters) -> float:
     """Mean AUC over the inner tests."""
     aucs = []
     for fit_rows, test_rows in inner.tests:
         part, test = inner.loans.take(fit_rows), inner.loans.take(test_rows)
-        fitted = fit_model(part.matrix, part.labels, part.columns, parameters, weights=part.weights, kept=kept)
+        fitted = fit_model(part.matrix, part.labels, part.columns, parameters, weights=part.weights)
         aucs.append(estimate_auc(fitted.score(test.matrix), test.labels, test.weights))
     return float(np.mean(aucs))
 
