@@ -17,6 +17,8 @@ def naive_values(tables: TreeTables, tree: int, feature: int) -> list[float]:
     borders = sorted({border for f, border in naive_splits(tables, tree) if f == feature})
     if tables.is_category[feature]:
         return [*borders, OTHER_CODE]
+    if tables.code_ranks and tables.code_ranks[feature]:
+        return [float(code) for code in range(-1, len(tables.code_ranks[feature]) - 1)]
     values = [*borders, float(np.nextafter(np.float32(borders[-1]), np.float32(np.inf)))]
     return [*values, math.nan] if tables.nan_is_above[feature] else [math.nan, *values]
 

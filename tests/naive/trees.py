@@ -34,6 +34,8 @@ def naive_leaves(tables: TreeTables, tree: int) -> tuple[list[float], list[float
 def naive_answer(tables: TreeTables, split: Split, row: Sequence[float]) -> bool:
     feature, border = split
     value = float(np.float32(row[feature]))
+    if tables.code_ranks and tables.code_ranks[feature]:
+        return tables.code_ranks[feature][int(value) + 1] > border
     if tables.is_category[feature]:
         return value == border
     if math.isnan(value):

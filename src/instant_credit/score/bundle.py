@@ -97,8 +97,15 @@ class Bundle(Struct, frozen=True, kw_only=True, eq=False):
         if len(set(self.variables)) != m:
             raise Refused("model bundle: variables must differ from each other")
         for i, name in enumerate(self.variables):
-            if bool(self.tables.is_category[i]) != bool(self.categories[i]):
+            ranks = self.tables.code_ranks[i] if self.tables.code_ranks else ()
+            if bool(self.tables.is_category[i] or ranks) != bool(self.categories[i]):
                 raise Refused(f"model bundle: variable {name} has categories in one place only")
+            if ranks:
+                if len(ranks) != len(self.categories[i]) + 1:
+                    raise Refused(
+                        f"model bundle: variable {name} must have a rank for each category and for a missing one"
+                    )
+                continue
             codes = self.tables.borders[self.tables.border_offsets[i] : self.tables.border_offsets[i + 1]]
             if self.categories[i] and len(codes) and codes[-1] >= len(self.categories[i]):
                 raise Refused(f"model bundle: variable {name} has a split on a code beyond its categories")
@@ -134,6 +141,9 @@ def _check_proof_lengths(bundle: Bundle) -> None:
             raise Refused(f"model bundle: {name} of its proof must hold {proof.rows} rows of {bytes_a_row} bytes")
 
 
+_Ranks = Annotated[tuple[int, ...], Meta(max_length=CODE_MAX + 2)]
+
+
 class _Tables(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     is_category: bytes
     nan_is_above: bytes
@@ -146,6 +156,7 @@ class _Tables(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     leaf_weights: bytes
     scale: float
     bias: float
+    code_ranks: Annotated[tuple[_Ranks, ...], Meta(max_length=FEATURES_MAX)] | UnsetType = UNSET
 
 
 class _Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -168,12 +179,14 @@ _DECODER = msgspec.json.Decoder(_Document)
 
 
 def digest_tables(tables: TreeTables) -> str:
-    """SHA-256, in hex, of every array's name and little-endian bytes in the order of `trees.ARRAY_TYPES`, then scale and bias."""
+    """SHA-256, in hex, of every array's name and little-endian bytes in the order of `trees.ARRAY_TYPES`, then scale, bias and any ranks."""
     digest = hashlib.sha256()
     for name, content in _array_bytes(tables).items():
         digest.update(f"{name} {len(content)}\n".encode())
         digest.update(content)
     digest.update(np.array([tables.scale, tables.bias], dtype="<f8").tobytes())
+    if tables.code_ranks:
+        digest.update(b"code_ranks\n" + encode_canonical(tables.code_ranks))
     return digest.hexdigest()
 
 
@@ -198,7 +211,12 @@ def encode_bundle(bundle: Bundle) -> bytes:
             variables=bundle.variables,
             categories=bundle.categories,
             directions=bundle.directions,
-            tables=_Tables(**_array_bytes(tables), scale=float(tables.scale), bias=float(tables.bias)),
+            tables=_Tables(
+                **_array_bytes(tables),
+                scale=float(tables.scale),
+                bias=float(tables.bias),
+                code_ranks=tables.code_ranks or UNSET,
+            ),
             calibration=bundle.calibration,
             scale=bundle.scale,
             **added,
@@ -235,7 +253,12 @@ def decode_bundle(raw: bytes) -> Bundle:
         variables=document.variables,
         categories=document.categories,
         directions=document.directions,
-        tables=TreeTables(**arrays, scale=wire.scale, bias=wire.bias),
+        tables=TreeTables(
+            **arrays,
+            scale=wire.scale,
+            bias=wire.bias,
+            code_ranks=() if wire.code_ranks is UNSET else wire.code_ranks,
+        ),
         calibration=document.calibration,
         scale=document.scale,
         **added,

@@ -30,6 +30,7 @@ class ModelOfEngine1(Struct, frozen=True, kw_only=True, eq=False):
 def compile_engine_1(tables: TreeTables) -> ModelOfEngine1:
     """Prepare `tables` for engine 1."""
     m = tables.feature_count
+    require(not tables.code_ranks, "models of engine 1 have no ordered categories")
     layout = lay_out(tables)
     records, expected = share_out(layout, tables.leaf_weights, is_reference=False)
     records.flags.writeable = False

@@ -43,10 +43,11 @@ from instant_credit.score.lanes.tables import build_tables, can_hold
 from instant_credit.score.layout import Layout, lay_out
 from instant_credit.score.program import COLUMNS_OF_ROW_MAX, build_program
 from instant_credit.score.registers.kernels import IS_FIT
-from instant_credit.score.trees import TreeTables
+from instant_credit.score.trees import TreeTables, rank_codes
 
 Definition = Literal["interventional", "path_dependent"]
 Found = tuple[float, tuple[int, int, int, int, int]]
+RowKernel = Callable[[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64]], Found]
 
 # Below this many rows one at a time is as fast as 64 in registers.
 FEW_ROWS = 16
@@ -70,7 +71,7 @@ class CompiledModel(Struct, frozen=True, kw_only=True, eq=False):
     layout: Layout
     program: NDArray[np.int64]
     in_lanes: NDArray[np.int64] | None
-    row_kernel: Callable[[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64]], Found]
+    row_kernel: RowKernel
     feature_count: int
 
 
@@ -129,6 +130,7 @@ def compile_model(
     is_wide = IS_FIT if simd is None else simd
     columns = int(program[int(kernels.COLUMNS)])
     fits_row = is_wide and 0 < columns <= COLUMNS_OF_ROW_MAX
+    row_kernel = lanes.explain_row if fits_row else kernels.explain_row
     return CompiledModel(
         tables=tables,
         definition="path_dependent" if reference_counts is None else "interventional",
@@ -136,7 +138,7 @@ def compile_model(
         layout=layout,
         program=program,
         in_lanes=build_tables(layout, units) if is_wide and can_hold(layout, units) else None,
-        row_kernel=lanes.explain_row if fits_row else kernels.explain_row,
+        row_kernel=_rank_first(tables, row_kernel) if tables.code_ranks else row_kernel,
         feature_count=m,
     )
 
@@ -152,7 +154,7 @@ def score_rows(model: CompiledModel, matrix: NDArray[np.float32]) -> NDArray[np.
     -------
     float64[n], bit-equal to CatBoost's ``RawFormulaVal``.
     """
-    _require_matrix(model, matrix)
+    matrix = _read_matrix(model, matrix)
     raw_scores = np.empty(matrix.shape[0])
     if model.in_lanes is None or len(matrix) < FEW_ROWS:
         kernels.score_rows(matrix, model.program, raw_scores)
@@ -173,7 +175,7 @@ def explain_rows(model: CompiledModel, matrix: NDArray[np.float32]) -> tuple[NDA
     float64[n] the same bits as `score_rows`, and float64[n, m] log-odds of default (positive raises the risk; 0.0 for a feature
     that no split asks for).
     """
-    _require_matrix(model, matrix)
+    matrix = _read_matrix(model, matrix)
     n, m = matrix.shape
     out = np.empty(n * (m + 1))
     if model.in_lanes is None or n < FEW_ROWS:
@@ -193,7 +195,7 @@ def explain_row(model: CompiledModel, row: NDArray[np.float32]) -> Explanation:
     contributions = _empty(model.feature_count)
     try:
         raw, (count, a, b, c, d) = model.row_kernel(row, model.program, contributions)
-    except TypeError as error:
+    except (TypeError, IndexError) as error:
         raise BrokenInvariant(_ROW.format(model.feature_count)) from error
     if count == _MOST:
         return Explanation(raw, contributions, (a, b, c, d))
@@ -221,7 +223,7 @@ def leaf_counts(model: CompiledModel, matrix: NDArray[np.float32]) -> NDArray[np
 
     Counts of two sets of rows add up to the counts of both.
     """
-    _require_matrix(model, matrix)
+    matrix = _read_matrix(model, matrix)
     counts = np.zeros(model.layout.is_leaf.shape, dtype=np.int64)
     kernels.count_leaves(matrix, model.program, counts)
     return counts[model.layout.is_leaf]
@@ -268,7 +270,8 @@ def _number_families(families: Sequence[str] | None, m: int) -> NDArray[np.uint3
     return np.array([places[family] for family in families], dtype=np.uint32)
 
 
-def _require_matrix(model: CompiledModel, matrix: NDArray[np.float32]) -> None:
+def _read_matrix(model: CompiledModel, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The matrix as splits ask it."""
     require(
         matrix.ndim == 2
         and matrix.dtype == np.float32
@@ -276,3 +279,19 @@ def _require_matrix(model: CompiledModel, matrix: NDArray[np.float32]) -> None:
         and matrix.shape[1] == model.feature_count,
         f"a model matrix is float32[n, {model.feature_count}], C-contiguous",
     )
+    return rank_codes(model.tables, matrix)
+
+
+def _rank_first(tables: TreeTables, kernel: RowKernel) -> RowKernel:
+    """A kernel of one row that sees ranks in place of the codes of ordered features."""
+    ranks = [(f, tables.code_ranks[f]) for f in tables.ordered]
+
+    def explain_ranked(
+        row: NDArray[np.float32], program: NDArray[np.int64], contributions: NDArray[np.float64]
+    ) -> Found:
+        ranked = row.copy()
+        for f, by_code in ranks:
+            ranked[f] = by_code[int(row[f]) + 1]
+        return kernel(ranked, program, contributions)
+
+    return explain_ranked

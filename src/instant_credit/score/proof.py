@@ -29,7 +29,7 @@ from instant_credit.errors import Refused
 from instant_credit.score.bundle import GOLDEN_ROWS_MAX, Bundle, Proof, digest_tables
 from instant_credit.score.calibration import Calibration, estimate_pds, pd_to_ppm
 from instant_credit.score.model import CompiledModel, compile_model, explain_row, explain_rows
-from instant_credit.score.trees import TreeTables
+from instant_credit.score.trees import TreeTables, rank_codes
 
 _SIGNS: Final = {Direction.INCREASING: 1.0, Direction.DECREASING: -1.0, Direction.FREE: 0.0}
 _MOVES: Final = {Direction.INCREASING: ("falls", "rise"), Direction.DECREASING: ("rises", "fall")}
@@ -343,6 +343,7 @@ def _draw_candidates(
 
 def _find_leaves(tables: TreeTables, groups: Sequence[_Group], rows: NDArray[np.float32]) -> NDArray[np.int64]:
     """Places int64[n, t] of rows float32[n, m] in `tables.leaf_values`, found without the kernels."""
+    rows = rank_codes(tables, rows)
     filled = np.where(np.isnan(rows) & tables.nan_is_above, np.float32(np.inf), rows)
     places = np.empty((len(rows), tables.tree_count), dtype=np.int64)
     offsets = tables.leaf_offsets

@@ -16,6 +16,10 @@ Arrays of a model with m features, b borders, s splits, t trees and l leaves::
     leaf_values      float64[l]    unscaled, tree after tree, 2^depth each
     leaf_weights     float64[l]    training weight that fell into the leaf (its cover)
 
+A category may instead be ordered: its codes have ranks, and a question is "rank > border". `code_ranks[f]` holds the rank of a missing
+code, then of code 0, 1, ..., each rank once; such a feature counts as a number (`is_category` is False, its borders lie halfway between
+ranks), and whoever reads a row of the matrix puts the rank in the code's place (`rank_codes`).
+
 Raw score = scale x (leaf values added in tree order from 0.0) + bias, in log-odds of default.
 """
 
@@ -52,6 +56,7 @@ class TreeTables(Struct, frozen=True, kw_only=True, eq=False):
     leaf_weights: NDArray[np.float64]
     scale: float = 1.0
     bias: float = 0.0
+    code_ranks: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         """Check types, then lengths, then ranges; freeze."""
@@ -61,6 +66,7 @@ class TreeTables(Struct, frozen=True, kw_only=True, eq=False):
             _check(array.dtype == np.dtype(dtype), name, f"must be {np.dtype(dtype).name}")
             _check(bool(array.flags.c_contiguous), name, "must be contiguous")
         _check_features(self)
+        _check_ranks(self)
         _check_trees(self)
         for name in _DTYPES:
             getattr(self, name).flags.writeable = False
@@ -69,6 +75,11 @@ class TreeTables(Struct, frozen=True, kw_only=True, eq=False):
     def feature_count(self) -> int:
         """How many columns the matrix has."""
         return len(self.is_category)
+
+    @property
+    def ordered(self) -> tuple[int, ...]:
+        """Features whose codes have ranks."""
+        return tuple(f for f, ranks in enumerate(self.code_ranks) if ranks)
 
     @property
     def tree_count(self) -> int:
@@ -109,6 +120,16 @@ def offsets_from_lengths(lengths: NDArray[np.signedinteger] | Sequence[int]) -> 
     return offsets
 
 
+def rank_codes(tables: TreeTables, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The matrix float32[n, m] as splits ask it: a copy with ranks for the codes of ordered features, itself where there are none."""
+    if not tables.code_ranks:
+        return matrix
+    ranked = matrix.copy()
+    for f in tables.ordered:
+        ranked[:, f] = np.array(tables.code_ranks[f], dtype=np.float32)[matrix[:, f].astype(np.int64) + 1]
+    return ranked
+
+
 def _check(condition: bool, name: str, message: str) -> None:
     if not condition:
         raise Refused(f"model tables: {name} {message}")
@@ -131,6 +152,24 @@ def _check_features(tables: TreeTables) -> None:
     codes = tables.borders[np.repeat(tables.is_category, np.diff(offsets))]
     is_code = (codes == np.floor(codes)) & (codes >= -1) & (codes <= CODE_MAX)
     _check(bool(np.all(is_code)), "borders", f"of a category must be whole codes from -1 to {CODE_MAX}")
+
+
+def _check_ranks(tables: TreeTables) -> None:
+    if not tables.code_ranks:
+        return
+    m = tables.feature_count
+    _check(len(tables.code_ranks) == m and bool(tables.ordered), "code_ranks", f"must have {m} entries, not all empty")
+    for f in tables.ordered:
+        ranks = tables.code_ranks[f]
+        _check(not tables.is_category[f], "code_ranks", "must not be of a feature that is_category names")
+        _check(not tables.nan_is_above[f], "nan_is_above", "must not name a feature with ranks")
+        _check(
+            2 <= len(ranks) <= CODE_MAX + 2, "code_ranks", f"must rank 1 to {CODE_MAX + 1} codes and the missing one"
+        )
+        _check(sorted(ranks) == list(range(len(ranks))), "code_ranks", "must hold each rank from 0 up once")
+        borders = tables.borders[tables.border_offsets[f] : tables.border_offsets[f + 1]]
+        is_between = (borders % 1.0 == 0.5) & (borders > 0) & (borders < len(ranks) - 1)
+        _check(bool(np.all(is_between)), "borders", "of a feature with ranks must lie halfway between two of them")
 
 
 def _check_trees(tables: TreeTables) -> None:

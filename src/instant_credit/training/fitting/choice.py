@@ -1,7 +1,9 @@
-"""Choice: which of two presets suits the loans, told by an inner test within the loans fitted on.
+"""Choice: which of a few presets suits the loans, told by an inner test within the loans fitted on.
 
 No one set of parameters is good on every tape. Few bad loans and weak variables want small, slow and strongly drawn-in trees
 (*steady*); many loans and variables that work together want deeper ones (*plain*: CatBoost's own defaults, with categories one-hot).
+Where a category has nine codes or more, it may be better told by its codes' order of risk than code by code (*ordered*: plain, with such
+categories in order).
 Each preset is fitted on a part of the loans and scores the rest, in folds that no person is divided over, and the one with the larger
 mean AUC is taken; *steady* when they are equal.
 
@@ -16,7 +18,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from instant_credit.training.dataset import Loans
+from instant_credit.training.dataset import Loans, ModelColumns
 from instant_credit.training.fitting.fit import FitParameters, fit_model
 from instant_credit.training.intervals import estimate_auc
 from instant_credit.training.plans import deal_folds
@@ -25,6 +27,7 @@ LOANS_MAX: Final = 30_000
 # Below this many loans more of them are left to fit on.
 FEW_LOANS: Final = 6_000
 HURRY: Final = 3
+ORDERED_FROM: Final = 9
 _KIND_MIN: Final = 5
 
 
@@ -43,28 +46,28 @@ class Choice(Struct, frozen=True, kw_only=True):
     tried: tuple[Tried, ...]
 
 
-def list_presets(loans: int, threads: int) -> dict[str, FitParameters]:
-    """Presets for a fit on this many loans, by name."""
+def list_presets(loans: int, threads: int, columns: ModelColumns | None = None) -> dict[str, FitParameters]:
+    """Presets for a fit on this many loans, by name; *ordered* only where `columns` have a category for it."""
     # CatBoost's own rule for 1000 trees and logistic loss (catboost 1.2, `auto_learning_rate`).
     learning_rate = round(min(0.5, math.exp(0.427 * math.log(loans) - 7.525)), 6)
-    return {
-        "steady": FitParameters(threads=threads),
-        "plain": FitParameters(
-            depth=6, learning_rate=learning_rate, variables_share=1.0, l2_leaf_reg=3.0, threads=threads
-        ),
-    }
+    plain = FitParameters(depth=6, learning_rate=learning_rate, variables_share=1.0, l2_leaf_reg=3.0, threads=threads)
+    presets = {"steady": FitParameters(threads=threads), "plain": plain}
+    if columns is not None and any(len(categories) >= ORDERED_FROM for categories in columns.categories):
+        presets["ordered"] = msgspec.structs.replace(plain, ordered_from=ORDERED_FROM)
+    return presets
 
 
 def choose_parameters(loans: Loans, threads: int = FitParameters().threads) -> Choice:
     """The preset that ranks loans best in the inner test. A function of its arguments alone."""
-    presets = list_presets(loans.loans, threads)
+    presets = list_presets(loans.loans, threads, loans.columns)
     sample = _draw_sample(loans)
     folds = deal_folds(sample.persons, 3 if sample.loans > FEW_LOANS else 5)
     held = [np.flatnonzero(folds == fold) for fold in range(int(folds.max()) + 1)]
     if min(map(sample.count_rarer, held)) < _KIND_MIN:
         return Choice(preset="steady", parameters=presets["steady"], tried=())
     tried = []
-    for name, parameters in list_presets(sample.loans * (len(held) - 1) // len(held), threads).items():
+    fitted_on = sample.loans * (len(held) - 1) // len(held)
+    for name, parameters in list_presets(fitted_on, threads, loans.columns).items():
         tried.append(Tried(preset=name, auc=measure_inner_auc(sample, folds, _hurry(parameters))))
     best = max(tried, key=lambda one: one.auc).preset
     return Choice(preset=best, parameters=presets[best], tried=tuple(tried))

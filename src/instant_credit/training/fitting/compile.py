@@ -45,7 +45,12 @@ def export_model(model: Savable) -> Export:
     return export
 
 
-def compile_catboost(model: Savable | Export, variables: Sequence[str], category_counts: Sequence[int]) -> TreeTables:
+def compile_catboost(
+    model: Savable | Export,
+    variables: Sequence[str],
+    category_counts: Sequence[int],
+    code_ranks: Sequence[Sequence[int]] = (),
+) -> TreeTables:
     """Tree tables of a fitted CatBoost model.
 
     Parameters
@@ -53,6 +58,8 @@ def compile_catboost(model: Savable | Export, variables: Sequence[str], category
     model : a fitted CatBoost model, or its JSON export.
     variables : names of the matrix columns in the order in which CatBoost saw them.
     category_counts : per variable the number of categories, 0 for a number.
+    code_ranks : per variable the ranks of its codes, the missing one first, where CatBoost saw ranks as numbers; empty elsewhere. () =
+        nowhere.
 
     Returns
     -------
@@ -67,7 +74,9 @@ def compile_catboost(model: Savable | Export, variables: Sequence[str], category
     scale, biases = export["scale_and_bias"]
     if len(biases) > 1:
         raise Refused("model: more than one output; train a binary classifier")
-    features = _Features(export["features_info"], variables, category_counts)
+    is_ordered = [bool(ranks) for ranks in code_ranks] or [False] * len(variables)
+    asked_counts = [0 if ordered else count for ordered, count in zip(is_ordered, category_counts, strict=True)]
+    features = _Features(export["features_info"], variables, asked_counts, is_ordered)
     trees = export["oblivious_trees"]
     if not trees:
         raise Refused("model: no trees; train at least one iteration")
@@ -92,7 +101,7 @@ def compile_catboost(model: Savable | Export, variables: Sequence[str], category
         leaf_values.extend(tree["leaf_values"])
         leaf_weights.extend(tree["leaf_weights"])
     return TreeTables(
-        is_category=np.array([count > 0 for count in category_counts], dtype=np.bool_),
+        is_category=np.array([count > 0 for count in asked_counts], dtype=np.bool_),
         nan_is_above=np.array(features.nan_is_above, dtype=np.bool_),
         border_offsets=offsets_from_lengths([len(b) for b in features.borders]).astype(np.int32),
         borders=np.array([b for borders in features.borders for b in borders], dtype=np.float32),
@@ -103,6 +112,7 @@ def compile_catboost(model: Savable | Export, variables: Sequence[str], category
         leaf_weights=np.array(leaf_weights, dtype=np.float64),
         scale=float(scale),
         bias=float(biases[0]) if biases else 0.0,
+        code_ranks=tuple(tuple(ranks) for ranks in code_ranks) if any(is_ordered) else (),
     )
 
 
@@ -141,7 +151,9 @@ def _check_kind(export: Export) -> None:
 class _Features:
     """Columns of the matrix as the export describes them, and where each split's border stands."""
 
-    def __init__(self, info: Export, variables: Sequence[str], category_counts: Sequence[int]) -> None:
+    def __init__(
+        self, info: Export, variables: Sequence[str], category_counts: Sequence[int], is_ordered: Sequence[bool]
+    ) -> None:
         m = len(variables)
         if len(category_counts) != m:
             raise Refused("variables and category_counts must have one entry per column")
@@ -151,10 +163,11 @@ class _Features:
         self._flat_of_category: dict[int, int] = {}
         self._code_of_hash: dict[int, dict[int, int]] = {}
         self._variables = variables
+        self._is_ordered = is_ordered
         for feature in info.get("float_features") or ():
             flat = self._place(feature, is_category=False, category_count=category_counts)
             self._flat_of_float[feature["feature_index"]] = flat
-            self.borders[flat] = [float(np.float32(b)) for b in feature["borders"] or ()]
+            self.borders[flat] = [self._read_border(flat, border) for border in feature["borders"] or ()]
             self.nan_is_above[flat] = feature["nan_value_treatment"] == "AsTrue"
         for feature in info.get("categorical_features") or ():
             flat = self._place(feature, is_category=True, category_count=category_counts)
@@ -172,7 +185,7 @@ class _Features:
         kind = split["split_type"]
         if kind == "FloatFeature":
             flat = self._flat_of_float[split["float_feature_index"]]
-            wanted = float(np.float32(split["border"]))
+            wanted = self._read_border(flat, split["border"])
         elif kind == "OneHotFeature":
             flat = self._flat_of_category[split["cat_feature_index"]]
             if split["value"] not in self._code_of_hash[flat]:
@@ -189,6 +202,10 @@ class _Features:
         if wanted not in self.borders[flat]:
             raise Refused(f"model: variable {self._variables[flat]} splits on a border that the export does not list")
         return flat, self.borders[flat].index(wanted)
+
+    def _read_border(self, flat: int, border: float) -> float:
+        """As float32; between ranks, which are whole, halfway, which no rank answers otherwise."""
+        return float(np.floor(np.float32(border))) + 0.5 if self._is_ordered[flat] else float(np.float32(border))
 
     def _place(self, feature: Mapping[str, Any], *, is_category: bool, category_count: Sequence[int]) -> int:
         flat = int(feature["flat_feature_index"])
