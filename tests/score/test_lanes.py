@@ -17,7 +17,7 @@ from instant_credit.score import kernels, model
 from instant_credit.score.lanes import kernels as lanes
 from instant_credit.score.model import CompiledModel, compile_model, explain_row, explain_rows, leaf_counts, score_rows
 from instant_credit.score.registers.kernels import IS_FIT
-from instant_credit.score.trees import TreeTables, offsets_from_lengths
+from instant_credit.score.trees import TreeTables, offsets_from_lengths, rank_codes
 from tests.budget import examples
 from tests.score.forests import draw_rows, grow_tables
 
@@ -174,3 +174,51 @@ def test_registers_are_refused_where_the_processor_has_none(monkeypatch: pytest.
     portable = compile_model(tables)
     assert portable.row_kernel is kernels.explain_row
     assert portable.in_lanes is None
+
+
+def order_categories(rng: np.random.Generator, tables: TreeTables) -> TreeTables:
+    """The same trees, with an order of eight codes and a missing one for half of the numbers."""
+    is_ordered = ~tables.is_category & (rng.random(tables.feature_count) < 0.5)
+    ranks = tuple(tuple(rng.permutation(9).tolist()) if yes else () for yes in is_ordered)
+    fields = {name: getattr(tables, name) for name in tables.__struct_fields__}
+    borders = tables.borders.copy()
+    for f in np.flatnonzero(is_ordered):
+        here = slice(tables.border_offsets[f], tables.border_offsets[f + 1])
+        borders[here] = np.arange(len(borders[here]), dtype=np.float32) + 0.5
+    fields |= {"borders": borders, "nan_is_above": tables.nan_is_above & ~is_ordered}
+    return TreeTables(**{**fields, "code_ranks": ranks if is_ordered.any() else ()})
+
+
+@pytest.mark.parametrize("simd", [None, False])
+@pytest.mark.parametrize("seed", range(12))
+def test_an_ordered_category_counts_by_its_rank(seed: int, simd: bool | None) -> None:
+    rng = np.random.default_rng(seed)
+    tables = order_categories(rng, with_values(grow_tables(rng, 7, 90, 6), 0.1))
+    rows = draw_rows(rng, tables, 200)
+    for f in tables.ordered:
+        rows[:, f] = rng.integers(-1, 8, size=len(rows))
+    fields = {name: getattr(tables, name) for name in tables.__struct_fields__}
+    plain = compile_model(TreeTables(**{**fields, "code_ranks": ()}), simd=False)
+    ranked = compile_model(tables, simd=simd)
+    expected = explain_rows(plain, rank_codes(tables, rows))
+    for n in (5, len(rows)):
+        found = explain_rows(ranked, rows[:n])
+        assert found[0].tobytes() == expected[0][:n].tobytes() == score_rows(ranked, rows[:n]).tobytes()
+        assert found[1].tobytes() == expected[1][:n].tobytes()
+    for i, row in enumerate(rows[:40]):
+        assert explain_row(ranked, row).contributions.tobytes() == expected[1][i].tobytes()
+    assert leaf_counts(ranked, rows).tolist() == leaf_counts(plain, rank_codes(tables, rows)).tolist()
+
+
+@pytest.mark.parametrize("simd", [None, False])
+@pytest.mark.parametrize("code", [np.nan, np.inf, -np.inf, -2.0, 8.0, 1e30])
+def test_what_is_no_code_has_the_rank_of_a_missing_one(code: float, simd: bool | None) -> None:
+    rng = np.random.default_rng(3)
+    tables = order_categories(rng, with_values(grow_tables(rng, 7, 90, 6), 0.1))
+    rows = np.zeros((20, 7), dtype=np.float32)
+    rows[:, list(tables.ordered)] = -1.0
+    missing = explain_rows(compile_model(tables, simd=simd), rows)
+    rows[:, list(tables.ordered)] = code
+    found = explain_rows(compile_model(tables, simd=simd), rows)
+    assert found[0].tobytes() == missing[0].tobytes()
+    assert found[1].tobytes() == missing[1].tobytes()

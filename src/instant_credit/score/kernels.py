@@ -54,10 +54,13 @@ AT_BLOCKS: Final = np.uint64(20)
 AT_STARTS: Final = np.uint64(21)
 AT_ASKED: Final = np.uint64(22)
 AT_SCALARS: Final = np.uint64(23)
+AT_RANK_STARTS: Final = np.uint64(24)
+AT_RANKS: Final = np.uint64(25)
 
 BELOW: Final = 0
 ABOVE: Final = 1
 CATEGORY: Final = 2
+RANKED: Final = 3
 
 ONE: Final = np.uint64(1)
 TWO: Final = np.uint64(2)
@@ -76,6 +79,22 @@ BLOCK_TREES: Final = np.uint64(32)
 
 # The raw score; how many adverse variables, and which (the rest is m).
 EXPLAINED = types.Tuple((types.float64, types.UniTuple(types.int64, MOST + 1)))
+
+
+@register_jitable(forceinline=True)
+def read_number(program, words, singles, f, x):  # type: ignore[no-untyped-def]
+    """The value x of feature f as borders ask for it: a missing one that lies above is +inf, an ordered code is its rank."""
+    kind = words[np.uint64(program[AT_KINDS]) + f]
+    if kind == ABOVE and math.isnan(x):
+        return np.float32(np.inf)
+    if kind == RANKED:
+        start = np.uint64(program[AT_RANK_STARTS]) + f
+        place = x + np.float32(1.0)
+        # What is no code has the rank of a missing one, which comes first.
+        if not (place >= 0 and place < np.float32(words[start + ONE] - words[start])):
+            place = np.float32(0.0)
+        return singles[np.uint64(words[start]) + np.uint64(place)]
+    return x
 
 
 @register_jitable(forceinline=True)
@@ -100,14 +119,12 @@ def _find_leaves(row, program, answers, leaves):  # type: ignore[no-untyped-def]
     kinds = np.uint64(program[AT_KINDS])
     borders = np.uint64(program[AT_BORDERS])
     for f in range(np.uint64(program[FEATURES])):
-        kind = words[kinds + f]
         x = row[f]
-        if kind == CATEGORY:
+        if words[kinds + f] == CATEGORY:
             for i in range(np.uint64(words[offsets + f]), np.uint64(words[offsets + f + ONE])):
                 answers[i] = x == singles[borders + i]
         else:
-            if kind == ABOVE and math.isnan(x):
-                x = np.float32(np.inf)
+            x = read_number(program, words, singles, f, x)
             for i in range(np.uint64(words[offsets + f]), np.uint64(words[offsets + f + ONE])):
                 answers[i] = x > singles[borders + i]
     # What a padded split asks: always no.

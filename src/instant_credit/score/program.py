@@ -5,8 +5,10 @@ A program of m features, b borders, t trees and k families is int64, starts on a
 in the section's own numbers::
 
     offsets    uint32[m + 1]    where each feature's borders start
-    kinds      uint32[m]        BELOW, ABOVE: a number whose missing lies there; CATEGORY
+    kinds      uint32[m]        BELOW, ABOVE: a number whose missing lies there; CATEGORY; RANKED: a category with an order
     borders    float32[b]
+    starts     uint32[m + 1]    where each feature's ranks start
+    ranks      float32[.]       of an ordered category: the rank of a missing code, then of code 0, 1, ...
     questions  uint32[t, s]     the border that each split asks about; b (answered no) where padded
     slots      uint16[t, 8]     the feature of each slot; m where unused
     families   uint32[m]        the family of each feature
@@ -34,6 +36,7 @@ from numpy.typing import NDArray
 
 from instant_credit.score import kernels
 from instant_credit.score.layout import Layout
+from instant_credit.score.trees import TreeTables, offsets_from_lengths
 
 HEADER: Final = 32
 LINE: Final = 64
@@ -90,6 +93,7 @@ def build_program(layout: Layout, units: NDArray[np.int64], families: NDArray[np
     sections.header[:6] = m, len(tables.borders), trees, splits, depth, int(families.max()) + 1
     sections.header[6:8] = np.array([tables.scale, tables.bias]).view(np.int64)
     kinds = np.where(tables.nan_is_above, kernels.ABOVE, kernels.BELOW)
+    kinds[list(tables.ordered)] = kernels.RANKED
     questions = np.full((trees, splits), len(tables.borders), dtype=np.uint32)
     questions[:, :depth] = layout.split_places
     slots = np.full((trees, 8), m, dtype=np.uint16)
@@ -100,12 +104,21 @@ def build_program(layout: Layout, units: NDArray[np.int64], families: NDArray[np
     sections.put(int(kernels.AT_OFFSETS), tables.border_offsets.astype(np.uint32))
     sections.put(int(kernels.AT_KINDS), np.where(tables.is_category, kernels.CATEGORY, kinds).astype(np.uint32))
     sections.put(int(kernels.AT_BORDERS), tables.borders)
+    _put_ranks(sections, tables)
     sections.put(int(kernels.AT_QUESTIONS), questions)
     sections.put(int(kernels.AT_SLOTS), slots, 8)
     sections.put(int(kernels.AT_FAMILIES), families)
     _put_columns(sections, layout)
     sections.put(int(kernels.AT_RECORDS), records)
     return sections.join()
+
+
+def _put_ranks(sections: Sections, tables: TreeTables) -> None:
+    lengths = [len(ranks) for ranks in tables.code_ranks] or [0] * tables.feature_count
+    ranks = [rank for by_code in tables.code_ranks for rank in by_code]
+    sections.put(int(kernels.AT_RANKS), np.array(ranks, dtype=np.float32))
+    starts = offsets_from_lengths(lengths) + sections.header[int(kernels.AT_RANKS)]
+    sections.put(int(kernels.AT_RANK_STARTS), starts.astype(np.uint32))
 
 
 def columns_of(layout: Layout) -> tuple[NDArray[np.int64], int]:
