@@ -257,10 +257,8 @@ def _summarise_search(training: Training) -> list[str]:
     search = training.search
     if search is None:
         return []
-    return [
-        f"Search: {len(search.trials)} trials on the loans fitted on, trial {search.best} taken: inner AUC {search.taken.auc:.4f}, "
-        f"presets {search.trials[0].auc:.4f}" + (f" and {search.trials[1].auc:.4f}" if len(search.trials) > 1 else "")
-    ]
+    taken = f"trial {search.best} taken: inner AUC {search.taken.auc:.4f}, that of trial 0 {search.trials[0].auc:.4f}"
+    return [f"Search: {len(search.trials)} trials on the loans fitted on, {taken}"]
 
 
 def _measured_text(measured: Measured) -> str:

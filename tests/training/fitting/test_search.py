@@ -183,6 +183,15 @@ def test_every_trial_keeps_the_bounds_and_the_presets_come_first(tmp_path, quick
     assert later > np.mean([auc for _, auc in list_tried(found)[2:12]])
 
 
+def test_what_only_the_best_preset_has_is_kept_by_the_trials_after_it(tmp_path, quickly, monkeypatch):
+    presets = {"one": FitParameters(depth=2, learning_rate=0.3), "other": FitParameters(depth=3, l2_leaf_reg=7.0)}
+    steered = {name: msgspec.structs.replace(one, threads=n) for n, (name, one) in enumerate(presets.items(), start=3)}
+    monkeypatch.setattr(search, "list_presets", lambda *_: steered)
+    found = make_searcher(search_in(tmp_path)).search(SET, QUICK)
+    assert found.trials[1].auc > found.trials[0].auc
+    assert [p.threads for p, _ in list_tried(found)] == [3, 4] + [4] * (TRIALS - 2)
+
+
 def test_another_seed_tries_something_else(tmp_path, quickly):
     one, other = (make_searcher(search_in(tmp_path, 4, seed=seed)).search(SET, QUICK) for seed in (0, 1))
     assert one.trials[:2] == other.trials[:2]

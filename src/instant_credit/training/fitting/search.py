@@ -1,12 +1,14 @@
 """Search: parameters by bounded trials inside the loans fitted on. Edge.
 
-    loans fitted on -> sample -> inner test -> trial 0: steady, trial 1: plain (see `choice`), then optuna's proposals -> the best AUC
+    loans fitted on -> sample -> inner test -> first trials: the presets (see `choice`), then optuna's proposals -> the best AUC
 
 A trial fits on a part of the loans and scores another; its value is the mean AUC over these inner tests. They mirror the plan: by date,
 a model of the first three fifths of the loans scores the fourth, one of the first four scores the last; otherwise, and where a fifth
 holds too few good or bad loans, folds that no person is divided over. Of more than 30,000 loans about so many are tried, of persons drawn by
 a fixed shuffle. No other loan is seen. By folds each fold's model has a search of its own, and the final model another; that costs
 one search more than there are folds, and is what keeps the tested figures honest.
+
+Proposed trials take what is not searched for, such as how categories are told, from the preset that did best.
 
 What trial n tries is a function of the seed, of n and of the trials before it, so that 40 trials are 20 and 20 more, whether or not
 the process was killed in between. Every ended trial is in a journal (see `journal`). Minutes are counted over the trials' own times as
@@ -19,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -126,20 +129,21 @@ class Searcher:
         options, space = self._searching.options, self._searching.space
         inner = divide_inner(loans, by_date=self._by_date)
         make_private_folder(self._searching.folder)
-        presets = [space.find(preset) for preset in list_presets(loans.loans, base.threads).values()]
-        with open_journal(self._searching.folder, self._name(loans, base, inner, presets), space) as journal:
+        starts = self._list_starts(loans, base)
+        with open_journal(self._searching.folder, self._name(loans, inner, starts), space) as journal:
             ended = self._take(journal.list_ended())
             self._tell(ended)
             while not self._is_over(ended):
                 number = len(ended)
-                point = presets[number] if number < len(presets) else journal.propose(number, options.seed)
+                is_start = number < len(starts)
+                point = space.find(starts[number]) if is_start else journal.propose(number, options.seed)
                 begun = self._searching.clock()
-                auc = measure_inner(inner, set_point(base, point))
+                auc = measure_inner(inner, _fill(point, number, starts, ended))
                 journal.add(Ended(point=point, auc=auc, seconds=float(self._searching.clock() - begun)))
                 ended = journal.list_ended()
                 self._tell(ended)
         trials = tuple(
-            SearchTrial(number=number, parameters=set_point(base, one.point), auc=one.auc)
+            SearchTrial(number=number, parameters=_fill(one.point, number, starts, ended), auc=one.auc)
             for number, one in enumerate(ended)
         )
         best = max(trials, key=lambda one: one.auc).number
@@ -175,18 +179,32 @@ class Searcher:
             )
         )
 
-    def _name(self, loans: Loans, base: FitParameters, inner: Inner, presets: list[Point]) -> str:
+    def _list_starts(self, loans: Loans, base: FitParameters) -> list[FitParameters]:
+        """The presets within the space, with the base's seed and borders."""
+        space = self._searching.space
+        presets = list_presets(loans.loans, base.threads, loans.columns).values()
+        others = {"seed": base.seed, "border_count": base.border_count}
+        return [set_point(msgspec.structs.replace(one, **others), space.find(one)) for one in presets]
+
+    def _name(self, loans: Loans, inner: Inner, starts: list[FitParameters]) -> str:
         """A hash of everything that the trials' values follow from; how many there are is none of it."""
         told = {
-            "base": set_point(base, self._searching.space.find(FitParameters())),
             "inner": (inner.told, inner.loans.loans),
             "loans": digest_loans(loans),
-            "presets": presets,
             "seed": self._searching.options.seed,
             "space": self._searching.space,
+            "starts": starts,
             "versions": self._versions,
         }
         return hash_content(encode_canonical(told))
+
+
+def _fill(point: Point, number: int, starts: list[FitParameters], ended: list[Ended]) -> FitParameters:
+    """Parameters of a trial: what is not searched for is the preset's, and from the proposed trials on the best preset's."""
+    if number < len(starts):
+        return starts[number]
+    best = max(range(len(starts)), key=lambda one: ended[one].auc)
+    return set_point(starts[best], point)
 
 
 def divide_inner(loans: Loans, *, by_date: bool) -> Inner:

@@ -113,7 +113,7 @@ class SearchOptions(Struct, frozen=True, kw_only=True):
 
 
 class SearchTrial(Struct, frozen=True, kw_only=True):
-    """One trial and the inner AUC it got. Trials 0 and 1 are the presets."""
+    """One trial and the inner AUC it got. The first are the presets."""
 
     number: int
     parameters: FitParameters
