@@ -4,12 +4,16 @@ Samples are kept whole, as nanoseconds of one call (bytes, for a size). A case's
 number of calls of one kind, so that a ratio can be read round by round. `times_ours` of a peer is the median, over the rounds, of
 (the peer's median of the round / our median of the same round), so what slows the whole machine for a while cancels out.
 
+A busy machine interrupts a long call again and again and a short one hardly ever, which would flatter the short one. So a call that lasts
+longer than a millisecond counts its processor time, all threads together, where that is less than the time that passed.
+
 A rate (`rows_per_s`) is told at the same percentiles of time as a latency: its p99 is the rate that 99 of 100 calls reach.
 """
 
 import gc
 import gzip
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -45,6 +49,7 @@ PERCENTILES = (("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99_9", 99.9), ("m
 UNITS = {"us": 1e3, "ms": 1e6, "s": 1e9, "MiB": float(1 << 20)}
 ROWS_PER_S = "rows_per_s"
 FLUSH_BYTES_MIN = 64 << 20
+LONG_NS = 1_000_000
 
 Call = Callable[[int], object]
 
@@ -134,17 +139,23 @@ def time_interleaved(
         for turn in range(rounds):
             first = turn % len(names)
             for name in (*names[first:], *names[:first]):
-                call, kept = calls[name], samples[name]
                 for i in range(turn * counts[name], (turn + 1) * counts[name]):
                     if before is not None:
                         before()
-                    started = time.perf_counter_ns()
-                    call(i)
-                    kept.append(time.perf_counter_ns() - started)
+                    samples[name].append(time_call(calls[name], i))
             gc.collect()
     finally:
         gc.enable()
     return samples
+
+
+def time_call(call: Call, i: int) -> int:
+    """Nanoseconds of one call; see the module's docstring for what a long one counts."""
+    processor = time.process_time_ns()
+    started = time.perf_counter_ns()
+    call(i)
+    passed = time.perf_counter_ns() - started
+    return passed if passed < LONG_NS else min(passed, time.process_time_ns() - processor)
 
 
 def make_flush() -> Callable[[], object]:
@@ -164,7 +175,7 @@ def cache_bytes() -> int:
 
 
 def machine() -> dict[str, object]:
-    """What it ran on: processor, cores, and the flags that matter to the kernels."""
+    """What it ran on: processor, cores, the flags that matter to the kernels, and how busy it was at the end."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     model = next(
@@ -178,6 +189,7 @@ def machine() -> dict[str, object]:
         "cores": cores,
         "cache_mib": cache_bytes() >> 20,
         "cpu_flags": sorted(kept),
+        "load_1m": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
         "system": platform.system(),
     }
@@ -232,6 +244,8 @@ def publish(suite: str, cases: list[Case], seed: int, out: Path | None) -> list[
     }
     console = Console(file=sys.stdout, highlight=False, markup=False)
     console.print(f"{suite} on {body['machine']}", soft_wrap=True)
+    if os.getloadavg()[0] > (os.cpu_count() or 1):
+        console.print("THE MACHINE IS BUSY with other work: absolute figures are worse than it is", style="bold red")
     _print_cases(cases)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -166,7 +166,8 @@ def told_source(body: Body) -> str:
     machine = body["machine"]
     is_wide = any(flag.replace("_", "") == "avx512vbmi" for flag in machine["cpu_flags"])
     simd = "with AVX-512 VBMI" if is_wide else "without AVX-512 VBMI"
-    return f"Measured on {machine['cpu']}, {machine['cores']} cores, {simd}, commit {body['commit']}."
+    busy = ", busy with other work besides" if machine.get("load_1m", 0.0) > machine["cores"] else ""
+    return f"Measured on {machine['cpu']}, {machine['cores']} cores, {simd}{busy}, commit {body['commit']}."
 
 
 SHORT: dict[str, Callable[[Body, Path], list[str]]] = {"scoring": scoring_tables, "cold-start": cold_start_tables}

@@ -59,6 +59,13 @@ def test_calls_take_turns_and_get_their_own_running_number():
     assert {name: len(one) for name, one in samples.items()} == {"a": 4, "b": 2}
 
 
+def test_a_long_call_counts_no_more_than_the_processor_spent_on_it(monkeypatch):
+    passed, spent = iter([0, 5_000_000, 10_000_000, 10_900_000]), iter([0, 3_000_000, 7_000_000])
+    monkeypatch.setattr(form.time, "perf_counter_ns", lambda: next(passed))
+    monkeypatch.setattr(form.time, "process_time_ns", lambda: next(spent))
+    assert [form.time_call(lambda _: None, 0) for _ in range(2)] == [3_000_000, 900_000]
+
+
 def test_a_ratio_is_read_round_by_round_so_that_a_slow_spell_cancels_out():
     case = Case("x", [10, 10, 900, 900, 10, 10], {"peer": [20, 30, 1800, 1800, 20, 20]}, rounds=3)
     assert case.times_ours("peer") == 2.0
