@@ -168,13 +168,6 @@ def test_ranks_fit_the_categories_of_the_bundle():
         msgspec.structs.replace(bundle, categories=((),) * len(more))
 
 
-def test_a_code_without_a_rank_is_a_bug():
-    row = np.zeros(EXAMPLE.feature_count, dtype=np.float32)
-    row[1] = 77
-    with pytest.raises(BrokenInvariant):
-        explain_row(compile_model(EXAMPLE), row)
-
-
 def test_engine_1_knows_no_ranks():
     with pytest.raises(BrokenInvariant, match="engine 1"):
         compile_engine_1(EXAMPLE)

@@ -43,11 +43,10 @@ from instant_credit.score.lanes.tables import build_tables, can_hold
 from instant_credit.score.layout import Layout, lay_out
 from instant_credit.score.program import COLUMNS_OF_ROW_MAX, build_program
 from instant_credit.score.registers.kernels import IS_FIT
-from instant_credit.score.trees import TreeTables, rank_codes
+from instant_credit.score.trees import TreeTables
 
 Definition = Literal["interventional", "path_dependent"]
 Found = tuple[float, tuple[int, int, int, int, int]]
-RowKernel = Callable[[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64]], Found]
 
 # Below this many rows one at a time is as fast as 64 in registers.
 FEW_ROWS = 16
@@ -71,7 +70,7 @@ class CompiledModel(Struct, frozen=True, kw_only=True, eq=False):
     layout: Layout
     program: NDArray[np.int64]
     in_lanes: NDArray[np.int64] | None
-    row_kernel: RowKernel
+    row_kernel: Callable[[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64]], Found]
     feature_count: int
 
 
@@ -130,7 +129,6 @@ def compile_model(
     is_wide = IS_FIT if simd is None else simd
     columns = int(program[int(kernels.COLUMNS)])
     fits_row = is_wide and 0 < columns <= COLUMNS_OF_ROW_MAX
-    row_kernel = lanes.explain_row if fits_row else kernels.explain_row
     return CompiledModel(
         tables=tables,
         definition="path_dependent" if reference_counts is None else "interventional",
@@ -138,7 +136,7 @@ def compile_model(
         layout=layout,
         program=program,
         in_lanes=build_tables(layout, units) if is_wide and can_hold(layout, units) else None,
-        row_kernel=_rank_first(tables, row_kernel) if tables.code_ranks else row_kernel,
+        row_kernel=lanes.explain_row if fits_row else kernels.explain_row,
         feature_count=m,
     )
 
@@ -154,7 +152,7 @@ def score_rows(model: CompiledModel, matrix: NDArray[np.float32]) -> NDArray[np.
     -------
     float64[n], bit-equal to CatBoost's ``RawFormulaVal``.
     """
-    matrix = _read_matrix(model, matrix)
+    _require_matrix(model, matrix)
     raw_scores = np.empty(matrix.shape[0])
     if model.in_lanes is None or len(matrix) < FEW_ROWS:
         kernels.score_rows(matrix, model.program, raw_scores)
@@ -175,7 +173,7 @@ def explain_rows(model: CompiledModel, matrix: NDArray[np.float32]) -> tuple[NDA
     float64[n] the same bits as `score_rows`, and float64[n, m] log-odds of default (positive raises the risk; 0.0 for a feature
     that no split asks for).
     """
-    matrix = _read_matrix(model, matrix)
+    _require_matrix(model, matrix)
     n, m = matrix.shape
     out = np.empty(n * (m + 1))
     if model.in_lanes is None or n < FEW_ROWS:
@@ -195,7 +193,7 @@ def explain_row(model: CompiledModel, row: NDArray[np.float32]) -> Explanation:
     contributions = _empty(model.feature_count)
     try:
         raw, (count, a, b, c, d) = model.row_kernel(row, model.program, contributions)
-    except (TypeError, IndexError) as error:
+    except TypeError as error:
         raise BrokenInvariant(_ROW.format(model.feature_count)) from error
     if count == _MOST:
         return Explanation(raw, contributions, (a, b, c, d))
@@ -223,7 +221,7 @@ def leaf_counts(model: CompiledModel, matrix: NDArray[np.float32]) -> NDArray[np
 
     Counts of two sets of rows add up to the counts of both.
     """
-    matrix = _read_matrix(model, matrix)
+    _require_matrix(model, matrix)
     counts = np.zeros(model.layout.is_leaf.shape, dtype=np.int64)
     kernels.count_leaves(matrix, model.program, counts)
     return counts[model.layout.is_leaf]
@@ -270,8 +268,7 @@ def _number_families(families: Sequence[str] | None, m: int) -> NDArray[np.uint3
     return np.array([places[family] for family in families], dtype=np.uint32)
 
 
-def _read_matrix(model: CompiledModel, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The matrix as splits ask it."""
+def _require_matrix(model: CompiledModel, matrix: NDArray[np.float32]) -> None:
     require(
         matrix.ndim == 2
         and matrix.dtype == np.float32
@@ -279,19 +276,3 @@ def _read_matrix(model: CompiledModel, matrix: NDArray[np.float32]) -> NDArray[n
         and matrix.shape[1] == model.feature_count,
         f"a model matrix is float32[n, {model.feature_count}], C-contiguous",
     )
-    return rank_codes(model.tables, matrix)
-
-
-def _rank_first(tables: TreeTables, kernel: RowKernel) -> RowKernel:
-    """A kernel of one row that sees ranks in place of the codes of ordered features."""
-    ranks = [(f, tables.code_ranks[f]) for f in tables.ordered]
-
-    def explain_ranked(
-        row: NDArray[np.float32], program: NDArray[np.int64], contributions: NDArray[np.float64]
-    ) -> Found:
-        ranked = row.copy()
-        for f, by_code in ranks:
-            ranked[f] = by_code[int(row[f]) + 1]
-        return kernel(ranked, program, contributions)
-
-    return explain_ranked

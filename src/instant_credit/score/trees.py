@@ -18,7 +18,7 @@ Arrays of a model with m features, b borders, s splits, t trees and l leaves::
 
 A category may instead be ordered: its codes have ranks, and a question is "rank > border". `code_ranks[f]` holds the rank of a missing
 code, then of code 0, 1, ..., each rank once; such a feature counts as a number (`is_category` is False, its borders lie halfway between
-ranks), and whoever reads a row of the matrix puts the rank in the code's place (`rank_codes`).
+ranks), and whoever reads a row of the matrix puts the rank in the code's place (`rank_codes`); kernels take what is no code for missing.
 
 Raw score = scale x (leaf values added in tree order from 0.0) + bias, in log-odds of default.
 """
