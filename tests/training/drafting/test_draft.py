@@ -261,3 +261,32 @@ def test_documents_that_are_there_are_not_lost(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "product.toml").read_text() == "edited"
     write_folder(loaded.drafted, tmp_path / "out", is_forced=True)
     assert (tmp_path / "out" / "product.toml").read_text() == loaded.drafted.product
+
+
+def test_an_outcome_in_a_file_of_one_row_is_found(tmp_path: Path) -> None:
+    columns = invent()
+    outcomes = {
+        "loan_id": columns["loan_id"],
+        "loan_status": ["Charged Off" if bad else "Fully Paid" for bad in columns.pop("default")],
+    }
+    loaded = draft(write_tape(tmp_path / "loans.parquet", columns), write_tape(tmp_path / "results.parquet", outcomes))
+    assert loaded.mapping.events[0].when.column == "results.loan_status"
+    assert "results.loan_status" in loaded.mapping.leaks
+
+
+def test_dated_events_in_a_file_of_many_rows_are_the_outcome(tmp_path: Path) -> None:
+    columns = invent()
+    told = zip(columns["loan_id"], columns["application_date"], columns.pop("default"), strict=True)
+    moves = [
+        (loan, day + timedelta(days=after), kind)  # type: ignore[operator] # days
+        for loan, day, bad in told
+        for after, kind in ((-30, "paid"), (40, "paid"), (300, "charged off" if bad else "paid"))
+    ]
+    repayments = dict(zip(("loan_id", "booked_on", "kind"), map(list, zip(*moves, strict=True)), strict=True))
+    loaded = draft(write_tape(tmp_path / "loans.parquet", columns), write_tape(tmp_path / "moves.parquet", repayments))
+    bad = loaded.mapping.events[0]
+    assert (bad.file, bad.when.column, bad.when.is_one_of) == ("moves", "kind", ("charged off",))
+    assert bad.event_on.column == bad.known_on.column == "booked_on"
+    assert "moves.kind" in loaded.mapping.leaks
+    assert not any(fact.where is not None and fact.where.column == "kind" for fact in loaded.mapping.facts.values())
+    assert "0 not known" in loaded.doubts

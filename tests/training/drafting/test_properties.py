@@ -78,6 +78,7 @@ NAMES = (
     ),
 )
 TEXTS = (
+    *("charged off", "paid", "Fully Paid", "default", "current"),
     *(
         "?",
         "NA",

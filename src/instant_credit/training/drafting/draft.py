@@ -94,6 +94,7 @@ def make_draft(tapes: Sequence[Tape], wish: Wish) -> Draft:
     maker.join(tapes[1:])
     maker.guess()
     maker.date()
+    maker.place_histories()
     maker.find_leaks()
     maker.take_histories()
     maker.settle()
@@ -106,7 +107,7 @@ class _Maker:
     def __init__(self, tape: Tape, wish: Wish) -> None:
         self.tape, self.wish = tape, wish
         self.columns: dict[str, Column] = dict(tape.columns)
-        self.outcome = find_outcome(list(tape.columns.values()), wish.outcome, wish.bad)
+        self.outcome: Outcome | None = None
         self.joined: list[Joined] = []
         self.guesses: dict[str, Guess] = {}
         self.histories: list[History] = []
@@ -141,8 +142,48 @@ class _Maker:
             return tape, [*waiting[:place], *waiting[place + 1 :]]
         return waiting[0], waiting[1:]
 
+    def tell_outcome(self) -> None:
+        """The outcome among the tape's own columns, or else among those of files of one row."""
+        told, bad = self.wish.outcome, self.wish.bad
+        own = [column for name, column in self.columns.items() if name in self.tape.columns]
+        others = [column for name, column in self.columns.items() if name not in self.tape.columns]
+        is_many = any(one.rows == "many" for one in self.joined)
+        if told is not None:
+            # A column of a file of many rows is looked for once the days of its rows are known.
+            self.outcome = None if is_many and told not in self.columns else find_outcome([*own, *others], told, bad)
+            return
+        try:
+            self.outcome = find_outcome(own, None, bad)
+        except Refused:
+            if not others and not is_many:
+                raise
+        if self.outcome is None and others:
+            self.outcome = find_outcome(others, None, () if is_many else bad)
+
+    def place_histories(self) -> None:
+        """Date the rows of files of many rows against the loans'; they may tell the outcome that the tape does not."""
+        for joined in self.joined:
+            if joined.rows == "many":
+                self.histories.append(History(joined, self.columns[joined.on], self.day.days))
+        for history in self.histories if self.outcome is None else ():
+            self.outcome = history.tell_outcome(self.wish.outcome, self.wish.bad)
+            if self.outcome is not None:
+                column, why = self.outcome.column, "tells how the loan went"
+                self.guesses[column] = Guess(
+                    column=column,
+                    name=column,
+                    use=Use.OUTCOME,
+                    why=why,
+                    doubts=self.outcome.doubts,
+                    told=len(self.outcome.labels),
+                )
+                break
+        if self.outcome is None and self.wish.outcome is not None:
+            raise Refused(f"--outcome {self.wish.outcome}: no file has a column of this name that tells dated outcomes")
+
     def guess(self) -> None:
         """A guess for each column; keys, persons and weights are one each."""
+        self.tell_outcome()
         for name, column in self.columns.items():
             guess = guess_column(column, self.names)
             if self.outcome is not None and name == self.outcome.column:
@@ -188,7 +229,7 @@ class _Maker:
         if outcome is None or not outcome.is_told:
             return
         for name, guess in self.guesses.items():
-            if guess.use in (Use.FACT, Use.LEAK, Use.AGE):
+            if guess.use in (Use.FACT, Use.LEAK, Use.AGE) and name in self.columns:
                 self._measure(guess, self.columns[name], outcome.labels)
         for name, guess in list(self.guesses.items()):
             standing = self.standings.get(guess.name)
@@ -200,7 +241,8 @@ class _Maker:
                 told = f"alone it orders bad before good with an AUC of {standing.auc:.2f}: make sure that it was known before the decision"
                 self.guesses[name] = guess.doubt(told)
         leaks = {name: self.columns[name] for name, guess in self.guesses.items() if guess.use is Use.LEAK}
-        self.event_day = find_event_day(leaks, outcome.labels, self.day)
+        if outcome.file is None:
+            self.event_day = find_event_day(leaks, outcome.labels, self.day)
 
     def _measure(self, guess: Guess, column: Column, labels: NDArray[np.int8]) -> None:
         if guess.kind in _NUMBERS:
@@ -219,11 +261,7 @@ class _Maker:
 
     def take_histories(self) -> None:
         """Facts out of the files of many rows."""
-        for joined in self.joined:
-            if joined.rows == "one":
-                continue
-            history = History(joined, self.columns[joined.on], self.day.days)
-            self.histories.append(history)
+        for history in self.histories:
             for guess, values in history.make_facts(self.names):
                 kept = guess if guess.distinct > 1 else guess.put(Use.LEFT_OUT, "the same in every row")
                 if self.outcome is not None and self.outcome.is_told and kept.use is Use.FACT:
@@ -251,6 +289,13 @@ class _Maker:
     def finish(self) -> Draft:
         """The draft, when there is anything left to decide by."""
         numbers = self._choose_number_form()
+        outcome = self.outcome
+        if outcome is not None and outcome.file is not None and outcome.day is not None:
+            takings = [guess.taking for guess in self.taken if guess.use is Use.FACT]
+            if not any(taking is not None and taking.file == outcome.file for taking in takings):
+                # No fact takes rows from before the day, so nothing but the outcome is read from the column.
+                column = f"{outcome.file}.{outcome.day[0]}"
+                self.guesses[column] = Guess(column=column, name=column, use=Use.LEAK, why="dates the outcome")
         guesses = (*self.guesses.values(), *self.taken)
         if not any(guess.use in (Use.FACT, Use.AGE) for guess in guesses):
             told = "; ".join(f"{guess.column or 'unnamed'}: {guess.why}" for guess in guesses[:20])
@@ -330,7 +375,9 @@ def _choose_roles(guesses: Mapping[str, Guess], columns: Mapping[str, Column]) -
         ("income_annual", lexicon.INCOME_ROLE, Kind.AMOUNT, 0.0, np.inf),
     ):
         for name, guess in guesses.items():
-            is_whole = guess.use is Use.FACT and guess.kind is kind and guess.told == columns[name].rows
+            if guess.use is not Use.FACT or guess.kind is not kind:
+                continue
+            is_whole = guess.told == columns[name].rows
             is_named = " ".join(columns[name].words) in wanted
             if is_named and is_whole and not guess.missing.texts and least <= guess.low and guess.high <= most:
                 found.setdefault(role, guess.name)

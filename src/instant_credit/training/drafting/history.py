@@ -1,5 +1,6 @@
 """Facts out of a joined file of many rows: how many rows came before the day, and what their numbers add up to. Edge."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from instant_credit.training.drafting.days import Days
 from instant_credit.training.drafting.guess import Guess, Kind, Taking, Use
 from instant_credit.training.drafting.joins import Joined
 from instant_credit.training.drafting.naming import Names
+from instant_credit.training.drafting.outcome import Outcome, find_outcome
 from instant_credit.training.drafting.profile import Column
 
 _NUMBERS_MAX: Final = 4
@@ -40,10 +42,12 @@ class History:
         self.guesses = {column.name: guess_column(column, own_names) for column in columns}
         self.before = _find_before(self.guesses, joined, on, as_of)
         self._rows = len(on.texts)
-        self._frame = self._place_rows(on, as_of)
+        self._pairs = self._place_rows(on, as_of)
+        self._frame = self._pairs.filter(pl.col("day") < pl.col("as_of"))
+        self._told: str | None = None
 
     def _place_rows(self, on: Column, as_of: NDArray[np.float64] | None) -> pl.DataFrame:
-        """`row` of the tape and `place` in the file of every pair that counts, `day` of the latter."""
+        """`row` of the tape with its `as_of`, and `place` in the file with its `day`, of every pair of one key."""
         right = (
             pl.DataFrame({"key": self.joined.tape.columns[self.joined.key].texts})
             .with_row_index("place")
@@ -55,8 +59,45 @@ class History:
         left = left.with_columns(
             (pl.lit(1.0) if as_of is None or days is None else pl.Series(as_of)[left["row"]]).alias("as_of")
         )
-        both = left.join(right, on="key", how="inner")
-        return both.filter(pl.col("day") < pl.col("as_of"))
+        return left.join(right, on="key", how="inner")
+
+    def tell_outcome(self, told: str | None, bad: Sequence[str]) -> Outcome | None:
+        """The outcome that the file's rows after the loan's day tell; None when they seem to tell none.
+
+        A loan with a bad row is bad, one with good rows alone is good, and one without either is not known.
+        """
+        if self.before is None:
+            return None
+        columns = self.joined.tape.columns
+        own = None if told is None else told.removeprefix(f"{self.joined.name}.")
+        found = (
+            find_outcome([columns[name] for name in self.guesses], own, bad) if own is None or own in columns else None
+        )
+        if found is None or not found.is_told or found.column == self.before[0]:
+            return None
+        after = self._pairs.filter(pl.col("day") >= pl.col("as_of"))
+        told_rows = after.with_columns(pl.Series("label", found.labels)[after["place"]].alias("label")).filter(
+            pl.col("label") >= 0
+        )
+        worst = told_rows.group_by("row").agg(pl.col("label").max())
+        labels = np.full(self._rows, -1, dtype=np.int8)
+        labels[worst["row"].to_numpy()] = worst["label"].to_numpy()
+        self._told = found.column
+        return replace(
+            found,
+            column=f"{self.joined.name}.{found.column}",
+            labels=labels,
+            others=(),
+            file=self.joined.name,
+            day=(self.before[0], self.before[1].format),
+            doubts=(
+                *found.doubts,
+                (
+                    f"the rows of {self.joined.name} after the loan's day were taken for its outcome: {int((labels == 1).sum()):,} loans are bad, "
+                    f"{int((labels == 0).sum()):,} good, {int((labels < 0).sum()):,} not known"
+                ),
+            ),
+        )
 
     def make_facts(self, names: Names) -> list[tuple[Guess, NDArray[np.float64]]]:
         """The facts that the file can give, each with its n values (NaN = missing)."""
@@ -74,6 +115,7 @@ class History:
             and guess.kind is Kind.CATEGORY
             and not guess.rest
             and 2 <= len(guess.values) <= _VALUES_MAX
+            and guess.column != self._told
         ]
         for guess in choices[:_CATEGORIES_MAX]:
             facts.extend(

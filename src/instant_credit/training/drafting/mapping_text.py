@@ -11,7 +11,7 @@ from instant_credit.training.drafting.draft import LISTED_MAX, Draft
 from instant_credit.training.drafting.guess import Guess, Use
 from instant_credit.training.drafting.joins import Joined
 from instant_credit.training.drafting.naming import plain_label
-from instant_credit.training.drafting.outcome import OutcomeText
+from instant_credit.training.drafting.outcome import Outcome, OutcomeText
 from instant_credit.training.drafting.writing import (
     array,
     comment,
@@ -208,7 +208,7 @@ def _write_events(draft: Draft) -> list[str]:
     known = [one for one in outcome.texts if one.kind is not None]
     for kind, texts in groupby(sorted(known, key=_order), key=lambda one: one.kind):
         assert kind is not None
-        lines += ["", *_write_event(draft, outcome.column, kind, list(texts))]
+        lines += ["", *_write_event(draft, outcome, kind, list(texts))]
     unknown = [one for one in outcome.texts if one.kind is None]
     if unknown:
         lines += ["", *comment("No event, so not learnt from:")]
@@ -220,19 +220,21 @@ def _order(one: OutcomeText) -> tuple[bool, str]:
     return (not one.is_bad, "" if one.kind is None else one.kind.value)
 
 
-def _write_event(draft: Draft, column: str, kind: EventKind, texts: list[OutcomeText]) -> list[str]:
+def _write_event(draft: Draft, outcome: Outcome, kind: EventKind, texts: list[OutcomeText]) -> list[str]:
     rows = sum(one.rows for one in texts)
     told = ", ".join(quote(one.text) for one in texts)
     side = "bad" if texts[0].is_bad else "good"
     day = f"{{ add_months = {draft.day.add_months} }}"
-    if texts[0].is_bad and draft.event_day is not None:
-        name, layout = draft.event_day
+    dated = outcome.day or (draft.event_day if texts[0].is_bad else None)
+    if dated is not None:
+        name, layout = dated
         form = "" if layout == ISO else f", format = {quote(layout)}"
         day = f"{{ column = {quote(name)}{form} }}"
     return [
         "[[events]]",
         *line("kind", quote(kind.value), f"{side}: {rows:,} rows"),
-        f"when = {{ column = {quote(column)}, is_one_of = [{told}] }}",
+        *([] if outcome.file is None else [f"file = {quote(outcome.file)}"]),
+        f"when = {{ column = {quote(outcome.own_column)}, is_one_of = [{told}] }}",
         f"event_on = {day}",
         f"known_on = {day}",
     ]

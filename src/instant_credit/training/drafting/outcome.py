@@ -50,7 +50,7 @@ class Outcome(Struct, frozen=True, kw_only=True, eq=False):
     texts : all its texts, the commonest first.
     labels : int8[n], 1 bad, 0 good, -1 neither.
     others : other columns that could have been meant.
-    is_sure : whether a person or plain words said which texts are bad.
+    file, day : of an outcome told by the rows of a joined file: its name, and the column and format that date its rows.
     """
 
     column: str
@@ -58,6 +58,13 @@ class Outcome(Struct, frozen=True, kw_only=True, eq=False):
     labels: NDArray[np.int8]
     others: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    file: str | None = None
+    day: tuple[str, str] | None = None
+
+    @property
+    def own_column(self) -> str:
+        """The column's name in its own file."""
+        return self.column if self.file is None else self.column[len(self.file) + 1 :]
 
     @property
     def is_told(self) -> bool:
