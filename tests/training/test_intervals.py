@@ -5,10 +5,13 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from instant_credit.errors import BrokenInvariant
+from instant_credit.training import intervals
 from instant_credit.training.intervals import (
+    estimate_auc,
     list_deciles,
     measure_auc,
     measure_auc_difference,
+    measure_bad_rate,
     measure_ks,
     measure_quality,
     trace_roc,
@@ -137,3 +140,94 @@ def test_intervals_of_an_auc_cover_the_truth_about_as_often_as_they_say():
         measured = measure_auc(chance.normal(labels, 1.0), labels)
         hits += measured.low <= truth <= measured.high
     assert 0.91 <= hits / 400 <= 0.98
+
+
+@given(scored_loans(), st.floats(0.1, 900))
+def test_equal_weights_give_the_unweighted_figures(loans, weight):
+    labels, pds = loans
+    weights = np.full(len(labels), weight)
+    assert measure_auc(pds, labels, weights) == measure_auc(pds, labels)
+    assert measure_auc_difference(pds, pds[::-1], labels, weights) == measure_auc_difference(pds, pds[::-1], labels)
+    assert list_deciles(pds, labels, weights) == list_deciles(pds, labels)
+
+
+def test_quality_under_equal_weights_is_the_unweighted_one():
+    pds, labels = invent(400)
+    assert measure_quality(pds, labels, np.full(400, 3.7)) == measure_quality(pds, labels)
+
+
+@given(scored_loans(), st.integers(0, 1_000))
+def test_a_weight_stands_for_so_many_loans(loans, seed):
+    labels, scores = loans
+    counts = np.random.default_rng(seed).integers(1, 5, len(labels))
+    many = np.repeat(scores, counts), np.repeat(labels, counts)
+    weights = counts.astype(np.float64)
+    assert estimate_auc(scores, labels, weights) == pytest.approx(naive.auc(*many), abs=1e-12)
+    assert measure_ks(scores, labels, weights) == pytest.approx(naive.ks(*many), abs=1e-12)
+    assert measure_bad_rate(labels, weights).value == pytest.approx(many[1].mean(), abs=1e-12)
+
+
+def test_weighted_quality_is_that_of_the_loans_the_weights_stand_for():
+    pds, labels = invent(900)
+    counts = np.where(labels == 1, 1, 4)
+    weighted = measure_quality(pds, labels, counts.astype(np.float64))
+    many = measure_quality(np.repeat(pds, counts), np.repeat(labels, counts))
+    for name in ("auc", "ks", "brier", "bad_rate"):
+        assert getattr(weighted, name).value == pytest.approx(getattr(many, name).value, abs=1e-9)
+    assert weighted.expected_to_observed == pytest.approx(many.expected_to_observed)
+    assert (weighted.loans, weighted.bads) == (900, labels.sum())
+    # The copies are no new loans: the intervals are wider than theirs.
+    assert weighted.effective_loans < 900
+    assert weighted.auc.high - weighted.auc.low > many.auc.high - many.auc.low
+
+
+def test_weighted_deciles_hold_every_loan_once_and_equal_weight():
+    pds, labels = invent(2_000)
+    weights = np.random.default_rng(0).uniform(0.5, 8, 2_000)
+    order = np.argsort(pds, kind="stable")
+    deciles = list_deciles(pds, labels, weights)
+    assert sum(one.loans for one in deciles) == 2_000
+    ends = np.cumsum([one.loans for one in deciles])
+    shares = np.diff(np.concatenate([[0.0], np.cumsum(weights[order])[ends - 1]])) / weights.sum()
+    assert shares == pytest.approx(np.full(10, 0.1), abs=0.005)
+    assert [one.pd_mean for one in deciles] == sorted(one.pd_mean for one in deciles)
+
+
+def test_intervals_of_a_weighted_auc_cover_the_truth_about_as_often_as_they_say(monkeypatch):
+    monkeypatch.setattr(intervals, "BOOTSTRAP_ROUNDS", 200)
+    chance = np.random.default_rng(12)
+    truth = norm.cdf(1 / np.sqrt(2))
+    hits = 0
+    for _ in range(150):
+        labels = (np.arange(200) < 80).astype(np.int8)
+        weights = np.where(chance.random(200) < 0.5, 1.0, 5.0)
+        measured = measure_auc(chance.normal(labels, 1.0), labels, weights)
+        hits += measured.low <= truth <= measured.high
+    assert 0.88 <= hits / 150 <= 0.99
+
+
+def test_the_weighted_difference_is_paired():
+    pds, labels = invent(600)
+    noise = np.clip(pds + np.random.default_rng(1).normal(0, 0.01, 600), 0.001, 0.999)
+    weights = np.where(labels == 1, 1.0, 5.0)
+    measured = measure_auc_difference(pds, noise, labels, weights)
+    alone = measure_auc(pds, labels, weights)
+    assert measured.value == pytest.approx(alone.value - measure_auc(noise, labels, weights).value)
+    assert measured.high - measured.low < 0.5 * (alone.high - alone.low)
+    assert measure_auc_difference(pds, pds, labels, weights).high == 0.0
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, np.nan, np.inf])
+def test_a_weight_that_stands_for_no_loans_is_a_bug(wrong):
+    pds, labels = invent(50)
+    weights = np.ones(50)
+    weights[3] = wrong
+    with pytest.raises(BrokenInvariant, match="weights"):
+        measure_auc(pds, labels, weights)
+
+
+def test_a_roc_is_traced_by_weight():
+    pds, labels = invent(500)
+    weights = np.where(labels == 1, 1.0, 6.0) * np.random.default_rng(2).uniform(0.5, 2, 500)
+    goods, bads = trace_roc(pds, labels, 500, weights)
+    assert np.trapezoid(bads, goods) == pytest.approx(estimate_auc(pds, labels, weights), abs=1e-9)

@@ -108,7 +108,9 @@ def measure_auc(scores: Floats, labels: Labels, weights: Floats | None = None) -
     """Chance that a bad loan scores above a good one, ties half."""
     weights = relative_weights(weights)
     if weights is not None:
-        return _bootstrap(scores, labels, weights)[0]
+        ranked = _Ranked(scores, labels)
+        draws = np.array([ranked.auc(drawn) for drawn in _draw_weights(labels, weights)])
+        return _percentile_interval(ranked.auc(weights), draws)
     value, bad_places, good_places = _placements(scores, labels)
     deviation = math.sqrt(_variance(bad_places) / len(bad_places) + _variance(good_places) / len(good_places))
     return _normal_interval(value, deviation, lowest=0.0, highest=1.0)
