@@ -271,3 +271,24 @@ def test_a_draft_without_a_rule_to_show_shows_none() -> None:
     text = draft(own).text
     assert "Write your own." in text
     assert "# For instance" not in text
+
+
+def test_thin_cases_of_a_book_do_not_make_silence_pay() -> None:
+    product = product_of("none")
+    known = np.full(2_000, 20)
+    known[:120] = 0
+    made = draft(product, book_of(product, known=known))
+    assert made.policy.model_variables_known_min == 10
+    assert any(doubt.startswith("6.0% of the book tells fewer than 10 variables") for doubt in made.doubts)
+
+
+def test_a_book_that_tells_next_to_nothing_still_asks_for_a_variable() -> None:
+    product = product_of("none")
+    assert draft(product, book_of(product, known=np.zeros(2_000, dtype=np.int64))).policy.model_variables_known_min == 1
+
+
+def test_an_approval_of_loans_that_mostly_go_bad_is_a_doubt() -> None:
+    product = product_of("none")
+    pds = np.linspace(400_000, 800_000, 2_000).astype(np.int64)
+    made = draft(product, book_of(product, pds_ppm=pds))
+    assert any("so many of the loans approved near it would go bad" in doubt for doubt in made.doubts)

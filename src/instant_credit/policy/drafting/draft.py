@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from math import inf
+from typing import Final
 
 from msgspec import Struct
 
@@ -16,6 +17,9 @@ from instant_credit.policy.drafting.examples import with_examples
 from instant_credit.policy.drafting.grid import PricedBand, choose_amounts, make_bands
 from instant_credit.policy.drafting.reasons import draft_reasons
 from instant_credit.policy.drafting.text import write_policy
+
+THIN_SHARE_MAX: Final = 0.02
+APPROVE_PPM_MAX: Final = 300_000
 
 
 class Draft(Struct, frozen=True, kw_only=True):
@@ -77,16 +81,33 @@ def draft_policy(
     policy = with_examples(policy, product, risk.latest_on)
     text = write_policy(policy, product, risk, assumptions, bands)
     require(load_policy(text, product) == policy, "the draft's text says what the draft says")
-    return Draft(policy=policy, text=text, doubts=tuple(_doubts(chosen, bands, assumptions)))
+    return Draft(policy=policy, text=text, doubts=tuple(_doubts(risk, policy, chosen, bands, assumptions)))
 
 
 def _known_min(risk: BookRisk) -> int:
-    """Half of what all but the thinnest hundredth of the book tells: below that a score means little."""
-    return -(-weighted_quantile(risk.known, risk.weights, 0.01) // 2)
+    """Half of what the middle Case of the book tells, and at least 1: below that a score means little, and silence must not pay."""
+    return max(1, -(-weighted_quantile(risk.known, risk.weights, 0.5) // 2))
 
 
-def _doubts(chosen: ChosenCutOffs, bands: tuple[PricedBand, ...], assumptions: Assumptions) -> list[str]:
+def _doubts(
+    risk: BookRisk,
+    policy: Policy,
+    chosen: ChosenCutOffs,
+    bands: tuple[PricedBand, ...],
+    assumptions: Assumptions,
+) -> list[str]:
     doubts = []
+    thin = float(risk.weights[risk.known < policy.model_variables_known_min].sum() / risk.weights.sum())
+    if thin > THIN_SHARE_MAX:
+        doubts.append(
+            f"{thin:.1%} of the book tells fewer than {policy.model_variables_known_min} variables of the model and is referred unscored: "
+            "see whether such loans belong into the book"
+        )
+    if policy.cut_offs.approve_below_ppm > APPROVE_PPM_MAX:
+        doubts.append(
+            f"approve_below_ppm stands at {policy.cut_offs.approve_below_ppm / 10_000:.1f}%: so many of the loans approved near it would "
+            "go bad; lower --approve-share unless the book says otherwise than the applicants to come"
+        )
     if chosen.is_lowered_by_cap:
         doubts.append("fewer are approved than the share asked for: beyond this pd the price would pass apr_ppm_max")
     capped = sum(one.unbounded_ppm > assumptions.apr_ppm_max for one in bands)

@@ -99,7 +99,7 @@ def _top(policy: Policy, risk: BookRisk, assumptions: Assumptions) -> Iterable[L
             f"apr_ppm_max = {policy.apr_ppm_max:_}",
             "no price above this; assumed, look up the law that holds for you",
         )
-    note = "fewer known variables than this and nothing is scored: half of what 99% of the book tells"
+    note = "fewer known variables than this and nothing is scored: half of what the middle Case of the book tells"
     yield f"model_variables_known_min = {policy.model_variables_known_min}", note
 
 
