@@ -82,19 +82,13 @@ EXPLAINED = types.Tuple((types.float64, types.UniTuple(types.int64, MOST + 1)))
 
 
 @register_jitable(forceinline=True)
-def read_number(program, words, singles, f, x):  # type: ignore[no-untyped-def]
-    """The value x of feature f as borders ask for it: a missing one that lies above is +inf, an ordered code is its rank."""
-    kind = words[np.uint64(program[AT_KINDS]) + f]
-    if kind == ABOVE and math.isnan(x):
-        return np.float32(np.inf)
-    if kind == RANKED:
-        start = np.uint64(program[AT_RANK_STARTS]) + f
-        place = x + np.float32(1.0)
-        # What is no code has the rank of a missing one, which comes first.
-        if not (place >= 0 and place < np.float32(words[start + ONE] - words[start])):
-            place = np.float32(0.0)
-        return singles[np.uint64(words[start]) + np.uint64(place)]
-    return x
+def rank_code(words, singles, start, x):  # type: ignore[no-untyped-def]
+    """The rank of code x of an ordered category whose ranks start at word `start`; what is no code ranks as a missing one, the first."""
+    first = np.uint64(words[start])
+    place = x + np.float32(1.0)
+    if not (place >= 0 and place < np.float32(np.uint64(words[start + ONE]) - first)):
+        place = np.float32(0.0)
+    return singles[first + np.uint64(place)]
 
 
 @register_jitable(forceinline=True)
@@ -118,13 +112,18 @@ def _find_leaves(row, program, answers, leaves):  # type: ignore[no-untyped-def]
     offsets = np.uint64(program[AT_OFFSETS])
     kinds = np.uint64(program[AT_KINDS])
     borders = np.uint64(program[AT_BORDERS])
+    ranks = np.uint64(program[AT_RANK_STARTS])
     for f in range(np.uint64(program[FEATURES])):
+        kind = words[kinds + f]
         x = row[f]
-        if words[kinds + f] == CATEGORY:
+        if kind == CATEGORY:
             for i in range(np.uint64(words[offsets + f]), np.uint64(words[offsets + f + ONE])):
                 answers[i] = x == singles[borders + i]
         else:
-            x = read_number(program, words, singles, f, x)
+            if kind == ABOVE and math.isnan(x):
+                x = np.float32(np.inf)
+            elif kind == RANKED:
+                x = rank_code(words, singles, ranks + f, x)
             for i in range(np.uint64(words[offsets + f]), np.uint64(words[offsets + f + ONE])):
                 answers[i] = x > singles[borders + i]
     # What a padded split asks: always no.

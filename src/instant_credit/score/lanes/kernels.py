@@ -8,6 +8,7 @@ A row's values become bins (`program.py`), a column one byte. Then
   before they are joined to units of 64 bits.
 """
 
+import math
 from typing import Final
 
 import numpy as np
@@ -29,7 +30,7 @@ from instant_credit.score.kernels import (
     WRITE_FLOATS,
     add_up,
     rank,
-    read_number,
+    rank_code,
     tell,
 )
 from instant_credit.score.memory.kernels import as_type
@@ -84,13 +85,20 @@ def _find_bins(row, program, bins, step):  # type: ignore[no-untyped-def]
     words = as_type(program, np.uint32)
     singles = as_type(program, np.float32)
     columns = np.uint64(program[portable.AT_COLUMNS])
+    kinds = np.uint64(program[portable.AT_KINDS])
+    ranks = np.uint64(program[portable.AT_RANK_STARTS])
     pivots = np.uint64(program[portable.AT_PIVOTS])
     starts = np.uint64(program[portable.AT_STARTS])
     numbers = np.uint64(program[portable.NUMBERS])
     place = np.uint64(0)
     for c in range(numbers):
         f = np.uint64(words[columns + c])
-        x = read_number(program, words, singles, f, row[f])
+        kind = words[kinds + f]
+        x = row[f]
+        if kind == portable.ABOVE and math.isnan(x):
+            x = np.float32(np.inf)
+        elif kind == portable.RANKED:
+            x = rank_code(words, singles, ranks + f, x)
         full = SIXTEEN * count_below(singles, pivots + SIXTEEN * c, x)
         bins[place] = full + count_below(singles, np.uint64(words[starts + c]) + full, x)
         place += step
