@@ -60,10 +60,19 @@ def test_calls_take_turns_and_get_their_own_running_number():
 
 
 def test_a_long_call_counts_no_more_than_the_processor_spent_on_it(monkeypatch):
-    passed, spent = iter([0, 5_000_000, 10_000_000, 10_900_000]), iter([0, 3_000_000, 7_000_000])
-    monkeypatch.setattr(form.time, "perf_counter_ns", lambda: next(passed))
-    monkeypatch.setattr(form.time, "process_time_ns", lambda: next(spent))
-    assert [form.time_call(lambda _: None, 0) for _ in range(2)] == [3_000_000, 900_000]
+    passed, spent = [0], [0]
+
+    def work(_: int) -> None:
+        passed[0] += 5_000_000
+        spent[0] += 3_000_000
+
+    def glance(_: int) -> None:
+        passed[0] += 900
+
+    monkeypatch.setattr(form.time, "perf_counter_ns", lambda: passed[0])
+    monkeypatch.setattr(form.time, "process_time_ns", lambda: spent[0])
+    samples = time_interleaved({"long": work, "short": glance}, 1, 2)
+    assert samples == {"long": [3_000_000] * 2, "short": [900] * 2}
 
 
 def test_a_ratio_is_read_round_by_round_so_that_a_slow_spell_cancels_out():
