@@ -86,13 +86,7 @@ def compile_catboost(
     leaf_values: list[float] = []
     leaf_weights: list[float] = []
     for number, tree in enumerate(trees):
-        splits = tree.get("splits") or ()
-        if len(splits) > DEPTH_MAX:
-            raise Refused(f"model: tree {number} is {len(splits)} deep; train with depth up to {DEPTH_MAX}")
-        if len(tree["leaf_values"]) != 1 << len(splits):
-            raise Refused(f"model: tree {number} has more than one value a leaf; train a binary classifier")
-        if len(tree.get("leaf_weights", ())) != 1 << len(splits):
-            raise Refused(f"model: tree {number} has no leaf weights; attributions need them")
+        splits = _read_splits(number, tree)
         for split in splits:
             feature, border = features.find_split(split)
             split_features.append(feature)
@@ -114,6 +108,18 @@ def compile_catboost(
         bias=float(biases[0]) if biases else 0.0,
         code_ranks=tuple(tuple(ranks) for ranks in code_ranks) if any(is_ordered) else (),
     )
+
+
+def _read_splits(number: int, tree: Export) -> Sequence[Export]:
+    """The splits of one tree, whose shape can be compiled."""
+    splits: Sequence[Export] = tree.get("splits") or ()
+    if len(splits) > DEPTH_MAX:
+        raise Refused(f"model: tree {number} is {len(splits)} deep; train with depth up to {DEPTH_MAX}")
+    if len(tree["leaf_values"]) != 1 << len(splits):
+        raise Refused(f"model: tree {number} has more than one value a leaf; train a binary classifier")
+    if len(tree.get("leaf_weights", ())) != 1 << len(splits):
+        raise Refused(f"model: tree {number} has no leaf weights; attributions need them")
+    return splits
 
 
 def hash_category(text: str) -> int:
