@@ -13,6 +13,7 @@ from instant_credit.canonical import hash_content
 from instant_credit.errors import Refused
 from instant_credit.score.bundle import encode_bundle
 from instant_credit.score.model import compile_model, explain_rows, score_rows
+from instant_credit.score.proof import prove_bundle
 from instant_credit.score.trees import ARRAY_NAMES
 from instant_credit.training.fitting.compile import compile_catboost, export_model, hash_category
 from tests.score.test_bundle import bundle_of
@@ -77,7 +78,9 @@ def test_codes_beyond_the_training_rows_score_as_catboost_scores_them() -> None:
 
 def test_two_equal_trainings_give_one_bundle_hash() -> None:
     hashes = {
-        hash_content(encode_bundle(bundle_of(compile_catboost(model, VARIABLES, COUNTS), categories=names())))
+        hash_content(
+            encode_bundle(prove_bundle(bundle_of(compile_catboost(model, VARIABLES, COUNTS), categories=names())))
+        )
         for model in (fit(), fit())
     }
     assert len(hashes) == 1

@@ -69,23 +69,20 @@ def compile_catboost(
     ------
     Refused : the model has what tables cannot hold, or other columns than `variables`; the message says what to change.
     """
+    if len(category_counts) != len(variables):
+        raise Refused("variables and category_counts must have one entry per column")
     export = model if isinstance(model, Mapping) else export_model(model)
     _check_kind(export)
     scale, biases = export["scale_and_bias"]
-    if len(biases) > 1:
-        raise Refused("model: more than one output; train a binary classifier")
     is_ordered = [bool(ranks) for ranks in code_ranks] or [False] * len(variables)
     asked_counts = [0 if ordered else count for ordered, count in zip(is_ordered, category_counts, strict=True)]
     features = _Features(export["features_info"], variables, asked_counts, is_ordered)
-    trees = export["oblivious_trees"]
-    if not trees:
-        raise Refused("model: no trees; train at least one iteration")
     split_features: list[int] = []
     split_borders: list[int] = []
     depths: list[int] = []
     leaf_values: list[float] = []
     leaf_weights: list[float] = []
-    for number, tree in enumerate(trees):
+    for number, tree in enumerate(export["oblivious_trees"]):
         splits = _read_splits(number, tree)
         for split in splits:
             feature, border = features.find_split(split)
@@ -152,6 +149,10 @@ def _check_kind(export: Export) -> None:
     for part in ("features_info", "oblivious_trees", "scale_and_bias"):
         if part not in export:
             raise Refused(f"model: {part} is missing; this is no JSON export of a CatBoost model")
+    if len(export["scale_and_bias"][1]) > 1:
+        raise Refused("model: more than one output; train a binary classifier")
+    if not export["oblivious_trees"]:
+        raise Refused("model: no trees; train at least one iteration")
 
 
 class _Features:
@@ -161,8 +162,6 @@ class _Features:
         self, info: Export, variables: Sequence[str], category_counts: Sequence[int], is_ordered: Sequence[bool]
     ) -> None:
         m = len(variables)
-        if len(category_counts) != m:
-            raise Refused("variables and category_counts must have one entry per column")
         self.borders: list[list[float]] = [[] for _ in range(m)]
         self.nan_is_above = [False] * m
         self._flat_of_float: dict[int, int] = {}
