@@ -16,7 +16,8 @@ from instant_credit.record.pool import open_record
 from instant_credit.record.shipped import read_starter
 from instant_credit.settings import read_settings
 from instant_credit.training.fitting import choice
-from tests.training.loans import QUICK
+from instant_credit.training.fitting.choice import find_preset
+from tests.training.loans import QUICK, invent_set
 from tests.training.tapes.test_importing import row, write_tape
 
 MARK = "MARKED"
@@ -54,7 +55,7 @@ async def read_one(environ: dict[str, str], content_hash: str) -> bytes:
 
 def test_a_book_becomes_a_recorded_bundle_and_a_report(environ, book, tmp_path):
     folder = tmp_path / "report"
-    done = run(environ, "train", "--book", book, "--folds", "2", "--report", str(folder))
+    done = run(environ, "train", "--book", book, "--folds", "2", "--report", str(folder), "--preset", "steady")
     assert done.exit_code == 0, done.output
     bundle_hash = HASH.search(done.stdout)[1]
     assert f"Report: {folder / 'report.html'}" in done.stdout
@@ -64,7 +65,7 @@ def test_a_book_becomes_a_recorded_bundle_and_a_report(environ, book, tmp_path):
     recorded = json.loads(asyncio.run(read_one(environ, told["training_hash"])))
     assert (recorded["bundle_hash"], recorded["book"]) == (bundle_hash, book)
     assert told["model"]["quality"]["loans"] == 600
-    made = run(environ, "train", "--book", book, "--folds", "2")
+    made = run(environ, "train", "--book", book, "--folds", "2", "--preset", "steady")
     assert HASH.search(made.stdout)[1] == bundle_hash
     home = Path(environ["INSTANT_CREDIT_HOME"]) / "reports" / book
     assert (home / "report.json").read_bytes() == (folder / "report.json").read_bytes()
@@ -82,7 +83,19 @@ def test_by_default_the_product_is_the_newest_that_the_book_was_recorded_under(e
         done = run(environ, "tape", "import", *told, str(tape))
         assert done.exit_code == 0, done.output
     for options, expected in (((), hashes[1]), (("--product", str(tmp_path / "Other.toml")), hashes[0])):
-        done = run(environ, "train", "--book", "mine", "--folds", "2", "--report", str(tmp_path), *options)
+        done = run(
+            environ,
+            "train",
+            "--book",
+            "mine",
+            "--folds",
+            "2",
+            "--preset",
+            "steady",
+            "--report",
+            str(tmp_path),
+            *options,
+        )
         assert done.exit_code == 0, done.output
         told = json.loads((tmp_path / "report.json").read_text())
         assert (told["product_hash"], told["model"]["quality"]["loans"]) == (expected, 600)
@@ -95,7 +108,20 @@ def test_texts_that_are_no_facts_are_never_printed(environ, tmp_path):
     marked = [lines[0] + ",desc", *(f"{line},{MARK} wrote this" for line in lines[1:])]
     tape.write_text("\n".join(marked) + "\n")
     outputs = [run(environ, "tape", "import", "--mapping", "lending_club_2016q1", "--book", "marked", str(tape))]
-    outputs.append(run(environ, "train", "--book", "marked", "--folds", "2", "--report", str(tmp_path / "report")))
+    outputs.append(
+        run(
+            environ,
+            "train",
+            "--book",
+            "marked",
+            "--folds",
+            "2",
+            "--preset",
+            "steady",
+            "--report",
+            str(tmp_path / "report"),
+        )
+    )
     texts = [one.output for one in outputs] + [path.read_text() for path in (tmp_path / "report").iterdir()]
     assert len(texts) == 4
     assert not any(MARK in text for text in texts)
@@ -133,7 +159,7 @@ def test_a_recorded_training_is_repeated_from_its_hash_alone(environ, book, tmp_
 
 @pytest.mark.usefixtures("quick_presets")
 def test_a_training_that_is_not_recorded_or_cannot_be_repeated_is_refused(environ, book):
-    made = run(environ, "train", "--book", book, "--folds", "2")
+    made = run(environ, "train", "--book", book, "--folds", "2", "--preset", "steady")
     unknown = run(environ, "train", "--repeat", HASH.search(made.stdout)[1])
     assert "the record holds no training" in str(unknown.exception)
     old_hash = asyncio.run(record_old_manifest(environ, TRAINING.search(made.stdout)[1]))
@@ -176,7 +202,21 @@ def test_at_most_one_plan_is_asked_for(environ, options):
 def test_a_book_without_dates_is_tested_in_folds_by_default_and_says_so(environ, book):
     done = run(environ, "train", "--book", book)
     assert done.exit_code == 0, done.output
-    assert "Tested on 3 folds: the book has no dates to test over time" in done.stdout
+    assert "Tested on 2 folds: the book has no dates to test over time" in done.stdout
+    assert re.search(r"^Preset: \w+ \(inner AUC steady 0\.\d{4}, plain 0\.\d{4}", done.stdout, re.MULTILINE)
+
+
+def test_a_preset_that_no_category_suits_is_refused_with_those_there_are():
+    loans = invent_set(200)
+    assert find_preset("plain", loans).depth == 6
+    with pytest.raises(Refused, match=r"no category of the model has 9 codes; there are steady, plain"):
+        find_preset("ordered", loans)
+
+
+def test_a_search_takes_no_preset(environ):
+    done = run(environ, "train", "--book", "small", "--preset", "plain", "--search", "2")
+    assert done.exit_code == 2
+    assert "tries the presets first" in done.output
 
 
 def test_an_unknown_book_is_refused(environ):
@@ -206,6 +246,6 @@ def test_a_report_folder_that_cannot_be_made_ends_before_the_training(environ, t
 
 
 def test_reports_and_rejects_lie_in_folders_of_the_owner_alone(environ, book):
-    assert run(environ, "train", "--book", book, "--folds", "2").exit_code == 0
+    assert run(environ, "train", "--book", book, "--folds", "2", "--preset", "steady").exit_code == 0
     home = Path(environ["INSTANT_CREDIT_HOME"])
     assert [(home / name).stat().st_mode & 0o777 for name in ("reports", "rejects")] == [0o700, 0o700]

@@ -24,6 +24,7 @@ from instant_credit.record.home import make_home, make_private_folder
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.reads import list_book_products
 from instant_credit.settings import Settings, read_settings
+from instant_credit.training.fitting.choice import PRESETS
 from instant_credit.training.fitting.search import Searching, SearchStep
 from instant_credit.training.fitting.selection import SelectOptions
 from instant_credit.training.fitting.space import TRIALS_MAX, SearchOptions
@@ -42,6 +43,7 @@ class _Request(Struct, frozen=True, kw_only=True):
 
     book: str
     wish: Wish
+    preset: str | None
     segment: str | None
     search: SearchOptions | None
     select: SelectOptions | None
@@ -63,6 +65,9 @@ class _Request(Struct, frozen=True, kw_only=True):
     "--calibration-months",
     type=click.IntRange(1, 120),
     help=f"Calibrate on this many months before a test by date; default: {CALIBRATION_MONTHS}.",
+)
+@click.option(
+    "--preset", type=click.Choice(PRESETS), help="Fit with these parameters; default: those that an inner test chooses."
 )
 @click.option("--segment", metavar="VARIABLE", help="Calibrate each category of this model variable by itself.")
 @click.option(
@@ -110,6 +115,7 @@ def train(
     test_share: float | None,
     folds: int | None,
     calibration_months: int | None,
+    preset: str | None,
     segment: str | None,
     trials: int | None,
     search_minutes: float | None,
@@ -137,6 +143,8 @@ def train(
         raise click.UsageError("give --book, or --repeat with the hash of a training")
     if sum(one is not None for one in (test_from, test_share, folds)) > 1:
         raise click.UsageError("give one of --test-from, --test-share and --folds")
+    if preset is not None and trials is not None:
+        raise click.UsageError("give one of --preset and --search: a search tries the presets first")
     if search_minutes is not None and trials is None:
         raise click.UsageError("--search-minutes goes with --search")
     if select_most is not None and not is_selecting:
@@ -150,6 +158,7 @@ def train(
     request = _Request(
         book=book,
         wish=wish,
+        preset=preset,
         segment=segment,
         search=None if trials is None else SearchOptions(trials=trials, minutes=search_minutes),
         select=_choose_select(select_most) if is_selecting else None,
@@ -202,6 +211,7 @@ async def _train(settings: Settings, request: _Request) -> tuple[Training, Repor
                 book=request.book,
                 product=await _find_product(record, request),
                 plan=request.wish,
+                parameters=request.preset,
                 segment=request.segment,
                 selecting=request.select,
                 searching=None if request.search is None else _find_search(settings, request.search, show),
@@ -240,6 +250,7 @@ def _summarise(training: Training, paths: ReportPaths | None) -> str:
             f"{part.first_on} to {part.last_on}"
             for part in training.parts
         ),
+        *_summarise_choice(training),
         *_summarise_search(training),
         f"AUC   {_measured_text(model.auc)}, scorecard {_measured_text(scorecard.auc)}",
         f"KS    {_measured_text(model.ks)}, scorecard {_measured_text(scorecard.ks)}",
@@ -251,6 +262,13 @@ def _summarise(training: Training, paths: ReportPaths | None) -> str:
     if paths is not None:
         lines += [f"Report: {paths.html}", f"JSON:   {paths.json}"]
     return "\n".join(lines)
+
+
+def _summarise_choice(training: Training) -> list[str]:
+    if training.choice is None:
+        return []
+    tried = ", ".join(f"{one.preset} {one.auc:.4f}" for one in training.choice.tried)
+    return [f"Preset: {training.choice.preset}" + (f" (inner AUC {tried})" if tried else "")]
 
 
 def _summarise_search(training: Training) -> list[str]:

@@ -29,7 +29,7 @@ from instant_credit.training.carrying import Calibrator, Carried, Maker, carry_m
 from instant_credit.training.dataset import Loans, TrainingSet, gather_training_set
 from instant_credit.training.digest import digest_loans
 from instant_credit.training.fitting.calibrate import Calibrated
-from instant_credit.training.fitting.choice import Choice, choose_parameters
+from instant_credit.training.fitting.choice import Choice, choose_parameters, find_preset
 from instant_credit.training.fitting.fit import FitParameters, FittedModel, fit_model
 from instant_credit.training.fitting.scorecard import Scorecard, fit_scorecard
 from instant_credit.training.fitting.search import Searcher, Searching
@@ -142,7 +142,7 @@ async def train(
     plan: Plan | Wish,
     known_on: date,
     actor: Actor,
-    parameters: FitParameters | None = None,
+    parameters: FitParameters | str | None = None,
     segment: str | None = None,
     searching: Searching | None = None,
     selecting: SelectOptions | None = None,
@@ -154,7 +154,7 @@ async def train(
     ----------
     plan : a plan, or what is wished for of one; `Wish()` takes the one that suits the book.
     known_on : labels are what was known on this day.
-    parameters : None = the preset that suits the loans best.
+    parameters : or the name of a preset; None = the preset that suits the loans best.
     segment : a category variable by which the calibration goes; None = one calibration.
     searching : search for parameters, starting from the presets; what is not searched for is taken from `parameters`.
     selecting : select variables first, in each fold for itself; None = a model may split on all of them.
@@ -167,6 +167,8 @@ async def train(
     training_set = await gather_training_set(
         record, book=book, product=product, known_on=known_on, progress=lambda done: progress("read", done)
     )
+    if isinstance(parameters, str):
+        parameters = find_preset(parameters, training_set)
     training = build_training(
         training_set, plan, parameters, progress, segment=segment, searching=searching, selecting=selecting
     )

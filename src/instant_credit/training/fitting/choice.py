@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from instant_credit.errors import Refused
 from instant_credit.training.dataset import Loans, ModelColumns
 from instant_credit.training.fitting.fit import FitParameters, fit_model
 from instant_credit.training.intervals import estimate_auc
@@ -28,6 +29,7 @@ LOANS_MAX: Final = 30_000
 FEW_LOANS: Final = 6_000
 HURRY: Final = 3
 ORDERED_FROM: Final = 9
+PRESETS: Final = ("steady", "plain", "ordered")
 _KIND_MIN: Final = 5
 
 
@@ -55,6 +57,20 @@ def list_presets(loans: int, threads: int, columns: ModelColumns | None = None) 
     if columns is not None and any(len(categories) >= ORDERED_FROM for categories in columns.categories):
         presets["ordered"] = msgspec.structs.replace(plain, ordered_from=ORDERED_FROM)
     return presets
+
+
+def find_preset(name: str, loans: Loans) -> FitParameters:
+    """The parameters of a preset for these loans.
+
+    Raises
+    ------
+    Refused : there is no such preset, or none for these loans.
+    """
+    presets = list_presets(loans.loans, FitParameters().threads, loans.columns)
+    if name not in presets:
+        why = f": no category of the model has {ORDERED_FROM} codes" if name in PRESETS else ""
+        raise Refused(f"--preset {name} can't be taken{why}; there are {', '.join(presets)}")
+    return presets[name]
 
 
 def choose_parameters(loans: Loans, threads: int = FitParameters().threads) -> Choice:
