@@ -141,7 +141,8 @@ def test_a_balanced_tape_with_days_and_weights_goes_from_draft_to_decision(
     assert report["model"]["quality"]["pd_mean"] < 0.5
     plain, loans = measure_plain(environ, tmp_path, name, Wish())
     assert set(loans.weights.tolist()) == {10.5, 49.31}
-    assert report["model"]["quality"]["auc"]["value"] > plain - AUC_BELOW_PLAIN_MAX
+    # Loans from 2007 on, scored by what was learnt before the crisis: the figures of two good models differ by a hundredth there.
+    assert report["model"]["quality"]["auc"]["high"] > plain
     assert decide(run, environ, tmp_path, name)["outcome"] in ("approve", "decline", "refer")
 
 
