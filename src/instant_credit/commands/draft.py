@@ -33,6 +33,9 @@ _PLACES_SHOWN = 6
 )
 @click.option("--leak", "leaks", multiple=True, help="Column filled after the decision; once for each.")
 @click.option("--withhold", "withheld", multiple=True, help="Column known in time that may not be used; once for each.")
+@click.option(
+    "--keep", "kept", multiple=True, help="Column known in time that may be used, whatever its name; once for each."
+)
 @click.option("--currency", help="ISO code of the tape's money; default: USD, as a doubt.")
 @click.option("--to", "folder", type=click.Path(path_type=Path, file_okay=False), help="Folder; default: the name.")
 @click.option("--force", "is_forced", is_flag=True, help="Write over documents that are there already.")
@@ -44,6 +47,7 @@ def draft_command(
     bad: tuple[str, ...],
     leaks: tuple[str, ...],
     withheld: tuple[str, ...],
+    kept: tuple[str, ...],
     currency: str | None,
     folder: Path | None,
     is_forced: bool,
@@ -61,6 +65,7 @@ def draft_command(
         bad=bad,
         leaks=leaks,
         withheld=withheld,
+        kept=kept,
         currency=currency,
         today=SystemClock().now().date(),
     )

@@ -193,9 +193,28 @@ def test_what_a_person_says_is_followed(tmp_path: Path) -> None:
     assert "amount" in loaded.mapping.withheld
 
 
+def test_a_score_of_a_bureau_that_tells_a_lot_is_a_doubt_and_anything_else_a_leak(tmp_path: Path) -> None:
+    columns = invent()
+    strong = [700 - 200 * one + place % 50 for place, one in enumerate(columns["default"])]  # type: ignore[operator] # flags
+    loaded = draft(write_tape(tmp_path / "loans.parquet", columns | {"cibil_score": strong, "days_seen": strong}))
+    assert "cibil_score" in loaded.mapping.facts
+    assert "days_seen" in loaded.mapping.leaks
+    assert "cibil_score: alone it orders bad before good" in loaded.doubts
+
+
+def test_a_kept_column_is_a_fact_whatever_its_name_unless_the_law_closes_it(tmp_path: Path) -> None:
+    columns = invent() | {"int_rate": [5.0 + one % 9 for one in range(ROWS)], "city": ["a", "b"] * (ROWS // 2)}
+    columns["recovered_hint"] = [one * 2.5 for one in columns["default"]]  # type: ignore[operator] # flags
+    path = write_tape(tmp_path / "loans.parquet", columns)
+    loaded = draft(path, kept=("int_rate", "recovered_hint", "city"))
+    assert {"int_rate", "recovered_hint"} <= set(loaded.mapping.facts)
+    assert "city" in loaded.mapping.withheld
+
+
 @pytest.mark.parametrize(
     ("wish", "message"),
     [
+        ({"kept": ("nothing",)}, "--keep nothing: there is no such column"),
         ({"leaks": ("nothing",)}, "--leak nothing: there is no such column"),
         ({"name": "Not A Name"}, "--name is a-z"),
         ({"currency": "euro"}, "--currency is an ISO code"),

@@ -28,8 +28,14 @@ _CODE_WORDS: Final = frozenset({"code", "naics", "sic", "id"})
 _EXACT_MAX: Final = 2.0**53
 
 
-def guess_column(column: Column, names: Names) -> Guess:
-    """What `column` seems to be; the names already given are in `names`."""
+def guess_column(column: Column, names: Names, *, is_kept: bool = False) -> Guess:
+    """What `column` seems to be.
+
+    Arguments
+    ---------
+    names : holds the names already given.
+    is_kept : whether a person said that it was known in time and may be used; the law and persons' names still come first.
+    """
     if not column.is_nameable:
         why = "a column without a name that a mapping can hold" if column.name else "a column without a name"
         return Guess(column=column.name, name=f"column_{column.place + 1}", use=Use.LEFT_OUT, why=why)
@@ -47,11 +53,12 @@ def guess_column(column: Column, names: Names) -> Guess:
         return base.put(Use.LEFT_OUT, "empty in every row")
     if len(told) == 1 and told[0][1] == column.rows:
         return base.put(Use.LEFT_OUT, "the same in every row")
-    return _guess_named(column, base, told) or _guess_shaped(column, base, told)
+    guess = _guess_closed(column, base, told) or (None if is_kept else _guess_late(column, base, told))
+    return guess or _guess_shaped(column, base, told)
 
 
-def _guess_named(column: Column, base: Guess, told: list[tuple[str, int]]) -> Guess | None:
-    """What the name alone is enough for."""
+def _guess_closed(column: Column, base: Guess, told: list[tuple[str, int]]) -> Guess | None:
+    """What the name alone keeps from being a fact, whatever a person wishes: persons, and what the law closes."""
     words = column.words
     is_spread = len(told) > _FEW or 2 * len(told) > base.told
     if (lexicon.IDENTITIES.names(words) or (lexicon.STAFF.names(words) and not column.is_numeric)) and is_spread:
@@ -73,6 +80,13 @@ def _guess_named(column: Column, base: Guess, told: list[tuple[str, int]]) -> Gu
         )
     if lexicon.PLACES.names(words):
         return base.put(Use.WITHHELD, "a place finer than a state can stand for a prohibited basis")
+    return None
+
+
+def _guess_late(column: Column, base: Guess, told: list[tuple[str, int]]) -> Guess | None:
+    """What the name says was filled after the decision, set by the lender, or written by somebody."""
+    words = column.words
+    is_spread = len(told) > _FEW or 2 * len(told) > base.told
     if lexicon.LEAKS.names(words):
         return base.put(Use.LEAK, "its name tells of what happened after the decision")
     if lexicon.PRICES.names(words) or (set(words) & lexicon.INSTALMENTS and len(set(words) - lexicon.INSTALMENTS) == 0):

@@ -39,8 +39,8 @@ _NUMBERS: Final = frozenset({Kind.AMOUNT, Kind.WHOLE, Kind.REAL, Kind.FLAG})
 
 
 class Wish(Struct, frozen=True, kw_only=True):
-    """What a person said: the name of product and mapping, the outcome column and its bad texts, columns that are leaks or may not be
-    used, the currency; and today.
+    """What a person said: the name of product and mapping, the outcome column and its bad texts, columns that are leaks, may not be
+    used, or were known in time and may be; the currency; and today.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     bad: tuple[str, ...] = ()
     leaks: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     currency: str | None = None
     today: date
 
@@ -185,7 +186,7 @@ class _Maker:
         """A guess for each column; keys, persons and weights are one each."""
         self.tell_outcome()
         for name, column in self.columns.items():
-            guess = guess_column(column, self.names)
+            guess = guess_column(column, self.names, is_kept=name in self.wish.kept)
             if self.outcome is not None and name == self.outcome.column:
                 guess = replace(
                     guess, use=Use.OUTCOME, kind=Kind.NONE, why="tells how the loan went", doubts=self.outcome.doubts
@@ -208,11 +209,13 @@ class _Maker:
         for option, names, use in (
             ("--leak", self.wish.leaks, Use.LEAK),
             ("--withhold", self.wish.withheld, Use.WITHHELD),
+            ("--keep", self.wish.kept, None),
         ):
             for name in names:
                 if name not in self.guesses:
                     raise Refused(f"{option} {name}: there is no such column")
-                self.guesses[name] = self.guesses[name].put(use, "as a person said")
+                if use is not None:
+                    self.guesses[name] = self.guesses[name].put(use, "as a person said")
 
     def date(self) -> None:
         """The day of the facts, and what of the other days lies after it."""
@@ -235,7 +238,8 @@ class _Maker:
             standing = self.standings.get(guess.name)
             if guess.use not in (Use.FACT, Use.AGE) or standing is None:
                 continue
-            if standing.leak is not None:
+            is_trusted = name in self.wish.kept or lexicon.SCORES.names(self.columns[name].words)
+            if standing.leak is not None and not is_trusted:
                 self.guesses[name] = guess.put(Use.LEAK, standing.leak, f"taken for a leak: {standing.leak}")
             elif standing.auc >= DOUBT_AUC:
                 told = f"alone it orders bad before good with an AUC of {standing.auc:.2f}: make sure that it was known before the decision"

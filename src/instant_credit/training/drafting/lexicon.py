@@ -165,6 +165,12 @@ PRICES: Final = Lexicon(
 
 INSTALMENTS: Final = frozenset({"installment", "instalment", "emi"})
 
+SCORES: Final = Lexicon(
+    words=word_set("fico cibil score bureau vantagescore vantage schufa experian equifax transunion crif beacon"),
+    runs=("external risk",),
+)
+"""Scores of a bureau, which may tell a lot and still be known in time."""
+
 LEAKS: Final = Lexicon(
     words=word_set(
         "recoveries recovery recovered chargeoff chgoff writeoff lgd settlement prncp prepaid overpaid foreclosed repossessed npl"

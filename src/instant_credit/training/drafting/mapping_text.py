@@ -70,7 +70,7 @@ def _write_lists(draft: Draft, doubts: Sequence[Doubt]) -> list[str]:
     lines = comment("Filled after the decision: events may read them, facts may not.")
     lines += [*noted_array("leaks", leaks[:LISTED_MAX]), ""]
     lines += comment(
-        "Known in time and still no facts. Strike a column here, and give it [facts.x] and an attribute, to use it."
+        "Known in time and still no facts. To use one, draft again with --keep, or strike it here and give it [facts.x] and an attribute."
     )
     lines += [*noted_array("withheld", withheld[:LISTED_MAX]), ""]
     if left_out:
