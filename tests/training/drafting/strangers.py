@@ -186,7 +186,7 @@ def write_wide(path: Path, rows: int = 5_000, seed: int = 14) -> Path:
         "last_pymnt_amnt": chance.uniform(10, 900, rows).round(2),
         "out_prncp": np.zeros(rows),
         "settlement_date": np.where(bad & (chance.random(rows) < 0.2), "Mar-2018", ""),
-        "collection_score_hint": np.where(bad, 1, 0) + chance.normal(0, 0.05, rows).round(4),
+        "collection_hint": np.where(bad, 1, 0) + chance.normal(0, 0.05, rows).round(4),
         "bureau_score": chance.integers(580, 850, rows),
         "branch_code": chance.integers(100, 480, rows),
         "merchant": [f"shop {one}" for one in chance.zipf(1.4, rows) % 700],

@@ -78,7 +78,7 @@ def test_a_wide_tape_keeps_what_was_known_and_may_be_used(wide: Loaded) -> None:
     assert mapping.facts["mths_since_last_delinq"].null == ()
     assert mapping.facts["months_since_record"].null == ("999",)
     assert mapping.facts["merchant"].otherwise == "other"
-    assert {"loan_status", "recoveries", "total_pymnt", "collection_score_hint", "next_pymnt_d"} <= set(mapping.leaks)
+    assert {"loan_status", "recoveries", "total_pymnt", "collection_hint", "next_pymnt_d"} <= set(mapping.leaks)
     assert {"borrower", "email", "emp_title", "desc", "zip_code", "city", "int_rate", "grade"} <= set(mapping.withheld)
     assert set(mapping.monitoring) == {"gender", "marital_status", "race"}
     assert wide.product.roles.income_annual == "annual_inc"
