@@ -80,6 +80,7 @@ def run(*, out: Path | None, quick: bool, seed: int) -> list[str]:
     case = Case(
         name=f"fit {rows:,} x {VARIABLES}, {trees} trees of depth 6",
         ours=[found["ns"]],
+        unit="s",
         checks={
             "seconds": round(seconds, 1),
             "processor_seconds": round(found["processor"], 1),
