@@ -143,7 +143,7 @@ def altered(path: str, value: Any) -> bytes:
         (altered("schema_version", 1), "schema 1 must have no proof"),
         (altered("engine_version", 1), "schema 1 belongs"),
         (altered("proof", ...), "schema 2 must have segment_variable and segment_calibrations and proof"),
-        (altered("proof.rows", 300), "rows"),
+        (altered("proof.rows", 600), "rows"),
         (altered("proof.rows", 3), "golden_rows of its proof must hold 3 rows of 8 bytes"),
         (altered("proof.golden_raws", "AAA="), "golden_raws of its proof must hold"),
         (altered("segment_variable", "elsewhere"), "none of its variables"),

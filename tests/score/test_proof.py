@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 
 from instant_credit.application.product import Direction
 from instant_credit.errors import Refused
+from instant_credit.score import golden as golden_module
 from instant_credit.score import proof as proof_module
 from instant_credit.score.bundle import GOLDEN_ROWS_MAX, Bundle, Proof, decode_bundle, encode_bundle
 from instant_credit.score.calibration import Calibration, estimate_pds, pd_to_ppm
+from instant_credit.score.golden import _prepare
+from instant_credit.score.leaves import find_leaves
 from instant_credit.score.model import (
     CompiledModel,
     Explanation,
@@ -40,7 +43,7 @@ from tests.budget import examples
 from tests.naive.proof import naive_direction_faults, naive_reachable
 from tests.naive.trees import naive_leaf
 from tests.score.forests import Forest, forests
-from tests.score.test_bundle import bundle_of
+from tests.score.test_bundle import CATEGORIES, bundle_of
 from tests.score.test_trees import fields
 
 RISING, FALLING, FREE = Direction.INCREASING, Direction.DECREASING, Direction.FREE
@@ -196,8 +199,9 @@ def test_golden_rows_say_which_leaves_they_reach(forest: Forest, seed: int) -> N
     rows = golden_rows(msgspec.structs.replace(bundle, proof=proof)).tolist()
     assert len(rows) == proof.rows <= GOLDEN_ROWS_MAX
     reached = {(tree, naive_leaf(tables, tree, row)) for row in rows for tree in range(tables.tree_count)}
-    reachable = sum(len(naive_reachable(tables, tree)) for tree in range(tables.tree_count))
-    assert (len(reached), reachable) == (proof.leaves_reached, proof.leaves_reachable)
+    reachable = {(tree, leaf) for tree in range(tables.tree_count) for leaf in naive_reachable(tables, tree)}
+    assert (len(reached), len(reachable)) == (proof.leaves_reached, proof.leaves_reachable)
+    assert reached == reachable
 
 
 def test_golden_rows_stand_on_borders_beside_them_and_on_nothing() -> None:
@@ -212,9 +216,52 @@ def test_golden_rows_stand_on_borders_beside_them_and_on_nothing() -> None:
         assert all(np.isin(seen, values).any() for values in (borders, *beside))
 
 
-def test_golden_rows_fall_into_most_leaves() -> None:
+def test_few_golden_rows_fall_into_nearly_every_leaf() -> None:
     proof = make_proof(bundle_of(monotone_model(4, 6), directions=tuple(DIRECTIONS)))
-    assert proof.leaves_reached > 0.9 * proof.leaves_reachable
+    assert proof.leaves_reached == proof.leaves_reachable
+    assert proof.rows <= 220
+
+
+def test_the_golden_rows_of_a_large_model_stay_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(golden_module, "GOLDEN_ROWS_MAX", 80)
+    proof = make_proof(bundle_of(monotone_model(4, 6), directions=tuple(DIRECTIONS)))
+    assert proof.rows == 80
+    assert 0.8 * proof.leaves_reachable < proof.leaves_reached < proof.leaves_reachable
+
+
+@examples(60)
+@given(forests(rows_max=0, depth_max=5), st.integers(0, 2**32 - 1))
+def test_a_feature_moves_to_where_a_row_falls_into_most_new_leaves(forest: Forest, seed: int) -> None:
+    tables, chance = forest[0], np.random.default_rng(seed)
+    counts = [len(CATEGORIES) if c else 0 for c in tables.is_category]
+    f = int(chance.integers(tables.feature_count))
+    feature = _prepare(tables, f, counts[f], chance)
+    if not len(feature.trees):
+        return
+    is_new = chance.random(len(tables.leaf_values)) < 0.5
+    row = np.array([chance.choice(_prepare(tables, g, counts[g], chance).values) for g in range(tables.feature_count)])
+    others = (find_leaves(tables, row[None])[0] - tables.leaf_offsets[:-1])[feature.trees] & ~feature.masks
+    places = (tables.leaf_offsets[feature.trees] + others)[feature.slots] + feature.bits
+    chosen = feature.find_state(is_new[places].astype(np.float64), int(feature.states[0]))
+
+    def count_new(value: float) -> int:
+        leaves = [naive_leaf(tables, t, [*row[:f].tolist(), value, *row[f + 1 :].tolist()]) for t in feature.trees]
+        return sum(is_new[tables.leaf_offsets[t] + leaf] for t, leaf in zip(feature.trees, leaves, strict=True))
+
+    won = {int(state): count_new(value) for value, state in zip(feature.values.tolist(), feature.states, strict=True)}
+    assert won[chosen] == max(won.values())
+    moved = row.copy()
+    moved[f] = feature.use(chosen)
+    indices = find_leaves(tables, moved[None])[0] - tables.leaf_offsets[:-1]
+    assert (others | feature.bits_at(chosen)).tolist() == indices[feature.trees].tolist()
+
+
+@examples(40)
+@given(forests(rows_max=20, depth_max=6))
+def test_leaves_are_found_as_the_twin_finds_them(forest: Forest) -> None:
+    tables, matrix = forest
+    found = find_leaves(tables, matrix) - tables.leaf_offsets[:-1]
+    assert found.tolist() == [[naive_leaf(tables, t, row) for t in range(tables.tree_count)] for row in matrix.tolist()]
 
 
 def test_every_category_and_the_missing_one_is_among_the_golden_rows() -> None:

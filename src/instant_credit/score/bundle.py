@@ -26,7 +26,7 @@ from instant_credit.units import PPM
 
 # Names the formulas of features and score; new releases are made for this engine.
 ENGINE_VERSION = 2
-GOLDEN_ROWS_MAX = 256
+GOLDEN_ROWS_MAX = 512
 
 
 class Proof(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

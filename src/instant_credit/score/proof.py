@@ -9,11 +9,10 @@ passed turns one to yes. A missing value stands at one end of that order (`nan_i
 direction when no step of that walk, everything else fixed, moves a leaf's value the wrong way. What holds for each tree holds for
 their sum, bit by bit: rounding never turns the order of two sums. The tolerance is 0.
 
-*Reach.* A leaf whose answers contradict each other (above 5 and not above 3; two codes at once) belongs to nobody; it has no part in
-directions or bounds.
+*Reach.* A leaf that no row can fall into (`leaves.py`) has no part in directions or bounds.
 
 *Golden rows* are invented: each value is a border, the next float above or below it, missing, or a category's code, drawn from a seed
-so that few rows fall into many leaves.
+so that few rows fall into nearly every leaf (`golden.py`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,19 +25,16 @@ from numpy.typing import NDArray
 
 from instant_credit.application.product import Direction
 from instant_credit.errors import Refused
-from instant_credit.score.bundle import GOLDEN_ROWS_MAX, Bundle, Proof, digest_tables
+from instant_credit.score.bundle import Bundle, Proof, digest_tables
 from instant_credit.score.calibration import Calibration, estimate_pds, pd_to_ppm
+from instant_credit.score.golden import draw_golden_rows
+from instant_credit.score.leaves import group_trees
 from instant_credit.score.model import CompiledModel, compile_model, explain_row, explain_rows
-from instant_credit.score.trees import TreeTables, rank_codes
+from instant_credit.score.trees import TreeTables
 
 _SIGNS: Final = {Direction.INCREASING: 1.0, Direction.DECREASING: -1.0, Direction.FREE: 0.0}
 _MOVES: Final = {Direction.INCREASING: ("falls", "rise"), Direction.DECREASING: ("rises", "fall")}
-# Rows are drawn until every leaf is reached or there are this many; fewer when the model has very many variables.
-_GOLDEN_ROWS_MIN: Final = 64
-_GOLDEN_CELLS_MAX: Final = 350_000
-_CANDIDATES: Final = 64
 _PROBLEMS_TOLD: Final = 20
-_LARGEST: Final = np.finfo(np.float32).max
 
 
 class DirectionFault(Struct, frozen=True, kw_only=True):
@@ -64,7 +60,7 @@ def find_direction_faults(tables: TreeTables, directions: Sequence[Direction]) -
     if bool(np.any(tables.is_category & (signs != 0.0))):
         raise Refused("model directions: a category has no order, so its direction must be free")
     faults: dict[tuple[int, int], float] = {}
-    for group in _group_trees(tables):
+    for group in group_trees(tables):
         for bit in range(group.depth):
             sign = signs[group.features[:, bit]]
             step = group.step_of(bit)
@@ -107,8 +103,8 @@ def make_proof(bundle: Bundle, seed: int = 0) -> Proof:
     if faults:
         raise Refused(f"model: {tell_problems(faults)}; train it again with these directions")
     tables = bundle.tables
-    rows, reached, reachable = _draw_golden_rows(tables, [len(names) for names in bundle.categories], seed)
-    raws, contributions = explain_rows(compile_model(tables), rows)
+    drawn = draw_golden_rows(tables, [len(names) for names in bundle.categories], seed)
+    raws, contributions = explain_rows(compile_model(tables), drawn.rows)
     raw_min, raw_max = bound_raw_scores(tables)
     pd_ppm_min, pd_ppm_max = _bound_pds(bundle.calibrations, raw_min, raw_max)
     return Proof(
@@ -117,10 +113,10 @@ def make_proof(bundle: Bundle, seed: int = 0) -> Proof:
         raw_max=raw_max,
         pd_ppm_min=pd_ppm_min,
         pd_ppm_max=pd_ppm_max,
-        leaves_reachable=reachable,
-        leaves_reached=reached,
-        rows=len(rows),
-        golden_rows=rows.astype("<f4", copy=False).tobytes(),
+        leaves_reachable=drawn.leaves_reachable,
+        leaves_reached=drawn.leaves_reached,
+        rows=len(drawn.rows),
+        golden_rows=drawn.rows.astype("<f4", copy=False).tobytes(),
         golden_raws=raws.astype("<f8", copy=False).tobytes(),
         golden_contributions=contributions.astype("<f8", copy=False).tobytes(),
     )
@@ -168,7 +164,7 @@ def bound_raw_scores(tables: TreeTables) -> tuple[float, float]:
     Each is itself such a sum, added and rounded as a row's score is; rounding never turns an order, so no row lies outside.
     """
     lowest, highest = np.empty(tables.tree_count), np.empty(tables.tree_count)
-    for group in _group_trees(tables):
+    for group in group_trees(tables):
         lowest[group.trees] = np.where(group.reachable, group.values, np.inf).min(axis=1)
         highest[group.trees] = np.where(group.reachable, group.values, -np.inf).max(axis=1)
     # cumsum adds from left to right, one tree at a time.
@@ -238,117 +234,3 @@ def check_contributions(
 
 def _bits(numbers: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.ascontiguousarray(numbers, dtype=np.float64).view(np.int64)
-
-
-class _Group(Struct, frozen=True, kw_only=True, eq=False):
-    """The trees of one depth: numbers int64[t], features and borders [t, depth], values float64 and reachable bool [t, 2^depth]."""
-
-    depth: int
-    trees: NDArray[np.int64]
-    features: NDArray[np.int32]
-    borders: NDArray[np.float32]
-    values: NDArray[np.float64]
-    reachable: NDArray[np.bool_]
-
-    def step_of(self, bit: int) -> NDArray[np.int64]:
-        """Bits int64[t] that turn to yes together with `bit`: those that ask the same question."""
-        is_same = (self.features == self.features[:, bit : bit + 1]) & (self.borders == self.borders[:, bit : bit + 1])
-        step: NDArray[np.int64] = (is_same << np.arange(self.depth)).sum(axis=1)
-        return step
-
-
-def _group_trees(tables: TreeTables) -> Iterator[_Group]:
-    all_borders = tables.borders[tables.border_offsets[tables.split_features] + tables.split_borders]
-    for depth in np.unique(tables.depths).tolist():
-        trees = np.flatnonzero(tables.depths == depth)
-        splits = tables.split_offsets[trees][:, None] + np.arange(depth)
-        leaves = tables.leaf_offsets[trees][:, None] + np.arange(1 << depth)
-        features, borders = tables.split_features[splits], all_borders[splits]
-        yield _Group(
-            depth=depth,
-            trees=trees,
-            features=features,
-            borders=borders,
-            values=tables.leaf_values[leaves],
-            reachable=_find_reachable(features, borders, tables.is_category),
-        )
-
-
-def _find_reachable(
-    features: NDArray[np.int32], borders: NDArray[np.float32], is_category: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Leaves bool[t, 2^depth] whose answers do not contradict each other."""
-    trees, depth = features.shape
-    leaf = np.arange(1 << depth)
-    reachable = np.ones((trees, 1 << depth), dtype=np.bool_)
-    for i in range(depth):
-        for j in range(depth):
-            if i == j:
-                continue
-            is_yes_i, is_yes_j = leaf >> i & 1 == 1, leaf >> j & 1 == 1
-            shared = np.flatnonzero(features[:, i] == features[:, j])
-            is_code = is_category[features[shared, i]]
-            is_equal = borders[shared, i] == borders[shared, j]
-            # Above the higher border means above the lower one; a code is one code only.
-            implies = np.where(is_code, is_equal, borders[shared, i] <= borders[shared, j])
-            excludes = is_code & ~is_equal
-            reachable[shared] &= ~(implies[:, None] & is_yes_j & ~is_yes_i)
-            reachable[shared] &= ~(excludes[:, None] & is_yes_i & is_yes_j)
-    return reachable
-
-
-def _draw_golden_rows(
-    tables: TreeTables, category_counts: Sequence[int], seed: int
-) -> tuple[NDArray[np.float32], int, int]:
-    """Golden rows float32[g, m], how many leaves they fall into, and how many can be fallen into.
-
-    Candidates go past in a fixed order; of every few, the one that falls into most leaves not reached before is kept.
-    """
-    m = tables.feature_count
-    most = min(GOLDEN_ROWS_MAX, max(_GOLDEN_ROWS_MIN, _GOLDEN_CELLS_MAX // m))
-    groups = list(_group_trees(tables))
-    is_reached = np.zeros(len(tables.leaf_values), dtype=np.bool_)
-    reachable = sum(int(group.reachable.sum()) for group in groups)
-    generator = np.random.Generator(np.random.PCG64(seed))
-    candidates = _draw_candidates(tables, category_counts, most * _CANDIDATES, generator)
-    kept: list[NDArray[np.float32]] = []
-    for first in range(0, len(candidates), _CANDIDATES):
-        if len(kept) >= _GOLDEN_ROWS_MIN and is_reached.sum() == reachable:
-            break
-        leaves = _find_leaves(tables, groups, candidates[first : first + _CANDIDATES])
-        best = int(np.argmin(is_reached[leaves].sum(axis=1)))
-        is_reached[leaves[best]] = True
-        kept.append(candidates[first + best])
-    return np.stack(kept), int(is_reached.sum()), reachable
-
-
-def _draw_candidates(
-    tables: TreeTables, category_counts: Sequence[int], rows: int, generator: np.random.Generator
-) -> NDArray[np.float32]:
-    """Rows float32[rows, m]; every value of a feature goes round before it comes again."""
-    candidates = np.empty((rows, tables.feature_count), dtype=np.float32)
-    for f, count in enumerate(category_counts):
-        if count:
-            values = np.arange(-1, count).astype(np.float32)
-        else:
-            borders = tables.borders[tables.border_offsets[f] : tables.border_offsets[f + 1]]
-            # CatBoost's border for a missing value is the lowest float; below it is nothing finite.
-            below, above = (np.nextafter(borders, side) for side in (-_LARGEST, _LARGEST))
-            missing = np.full(1 + len(borders) // 4, np.nan, dtype=np.float32)
-            values = np.concatenate([borders, below, above, missing])
-        laps = np.tile(values, (-(-rows // len(values)), 1))
-        candidates[:, f] = generator.permuted(laps, axis=1).ravel()[:rows]
-    return candidates
-
-
-def _find_leaves(tables: TreeTables, groups: Sequence[_Group], rows: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Places int64[n, t] of rows float32[n, m] in `tables.leaf_values`, found without the kernels."""
-    rows = rank_codes(tables, rows)
-    filled = np.where(np.isnan(rows) & tables.nan_is_above, np.float32(np.inf), rows)
-    places = np.empty((len(rows), tables.tree_count), dtype=np.int64)
-    offsets = tables.leaf_offsets
-    for group in groups:
-        asked = filled[:, group.features]
-        is_yes = np.where(tables.is_category[group.features], asked == group.borders, asked > group.borders)
-        places[:, group.trees] = offsets[group.trees] + (is_yes << np.arange(group.depth)).sum(axis=2)
-    return places
