@@ -52,7 +52,7 @@ PROHIBITED_BASES: Final = NamedKind(
         }
     ),
     stems=(
-        *("racial", "ethnic", "hispanic", "latino", "latina", "ancest", "tribe", "tribal", "immigra", "nationality"),
+        *("racial", "ethnic", "hispan", "latino", "latina", "ancest", "tribe", "tribal", "immigra", "nationality"),
         *("religi", "belief", "muslim", "christian", "jewish", "hindu", "gender", "sexual", "transgend"),
         *("marit", "marri", "divorc", "widow", "pregnan", "matern", "patern", "childbear", "birthplace", "birthcountr"),
         *(

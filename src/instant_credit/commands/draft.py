@@ -37,6 +37,12 @@ _PLACES_SHOWN = 6
     "--keep", "kept", multiple=True, help="Column known in time that may be used, whatever its name; once for each."
 )
 @click.option("--currency", help="ISO code of the tape's money; default: USD, as a doubt.")
+@click.option(
+    "--directions",
+    "is_directed",
+    is_flag=True,
+    help="Hold the model to the directions that the tape leaves no doubt about; default: all are free.",
+)
 @click.option("--to", "folder", type=click.Path(path_type=Path, file_okay=False), help="Folder; default: the name.")
 @click.option("--force", "is_forced", is_flag=True, help="Write over documents that are there already.")
 def draft_command(
@@ -49,6 +55,7 @@ def draft_command(
     withheld: tuple[str, ...],
     kept: tuple[str, ...],
     currency: str | None,
+    is_directed: bool,
     folder: Path | None,
     is_forced: bool,
 ) -> None:
@@ -67,6 +74,7 @@ def draft_command(
         withheld=withheld,
         kept=kept,
         currency=currency,
+        is_directed=is_directed,
         today=SystemClock().now().date(),
     )
     with _shown_progress() as show:
@@ -116,12 +124,19 @@ def _print_doubts(draft: Draft) -> None:
 
 
 def _print_next(draft: Draft, product: Path, mapping: Path) -> None:
+    """The commands that go on from here; where nothing tells which loans went bad, what has to be said first."""
     book = draft.wish.name
-    joined = "".join(f" --file {one.name}={shlex.quote(str(one.tape.path))}" for one in draft.joined)
     tape, told, policy = (
         shlex.quote(str(path)) for path in (draft.tape.path, mapping, product.with_name("policy.toml"))
     )
-    click.echo(f"\nWritten: {product} and {mapping}. Read and edit both, then:")
+    joined = "".join(f" --file {one.name}={shlex.quote(str(one.tape.path))}" for one in draft.joined)
+    click.echo(f"\nWritten: {product} and {mapping}.")
+    if draft.outcome is None or not draft.outcome.is_told:
+        _print_outcome_missing(draft, product)
+        if draft.outcome is None:
+            return
+    else:
+        click.echo("Read and edit both, then:")
     for line in (
         f"tape import {tape} --product {shlex.quote(str(product))} --mapping {told}{joined}",
         f"train --book {book}",
@@ -131,6 +146,22 @@ def _print_next(draft: Draft, product: Path, mapping: Path) -> None:
         "serve",
     ):
         click.echo(f"  instant-credit {line}")
+
+
+def _print_outcome_missing(draft: Draft, product: Path) -> None:
+    """How to say which loans went bad."""
+    files = " ".join(shlex.quote(str(path)) for path in (draft.tape.path, *(one.tape.path for one in draft.joined)))
+    outcome = draft.outcome
+    column = "COLUMN" if outcome is None else shlex.quote(outcome.column)
+    click.echo("Nothing can be learnt yet, because nothing tells which loans went bad. Draft again and name it:")
+    again = f"tape draft {files} --outcome {column} --bad TEXT --name {draft.wish.name} --to {shlex.quote(str(product.parent))} --force"
+    click.echo(f"  instant-credit {again}")
+    if outcome is not None:
+        texts = ", ".join(say(one.text, but=40) for one in outcome.texts)
+        click.echo(f"where TEXT is one of {texts} (--bad once for each bad one).")
+        click.echo("Or write the events in the mapping by hand. Once they are there and both documents are edited:")
+    elif draft.candidates:
+        click.echo(f"where COLUMN may be one of {', '.join(say(one, but=60) for one in draft.candidates)}.")
 
 
 @contextmanager

@@ -142,6 +142,12 @@ async def _import(settings: Settings, request: _Request) -> None:
         f"+ {summary.rejected:,} rejected; {summary.events_added:,} events added to Cases recorded before "
         f"({seconds:.1f} s, {summary.rows_in / seconds:,.0f} rows/s)"
     )
+    resolved = summary.resolved
+    click.echo(
+        f"Outcomes that this tape tells as of today: {resolved.goods:,} good, {resolved.bads:,} bad, {resolved.unresolved:,} unresolved"
+    )
+    if resolved.fault is not None:
+        click.echo(f"Of this tape alone {resolved.fault}.")
     for join in summary.joins:
         click.echo(
             f"File {join.file}: {join.loans_matched:,} loans have a row of it and {join.loans_unmatched:,} have none; "

@@ -92,8 +92,13 @@ POSITIVE_CODES: Final = frozenset(
 )
 
 OUTCOME_WORDS: Final = (
-    (word_set("default defaulted bad seriousdlqin dlqin chargeoff delinquent baddebt npl isbad isdefault"), 8),
-    (word_set("target label outcome goodbad good_bad y class creditability kredit riskperformance"), 8),
+    (
+        word_set(
+            "default defaulted bad seriousdlqin dlqin chargeoff delinquent baddebt npl isbad isdefault bankrupt ausfall impago defaut"
+        ),
+        8,
+    ),
+    (word_set("target label outcome goodbad good_bad y class creditability kredit riskperformance zielvariable"), 8),
     (word_set("status result performance risk flag response churn deny denied loan_status mis"), 4),
     (word_set("good paid repaid fully creditworthy"), 3),
     (
@@ -115,12 +120,14 @@ OUTCOME_SCORE_MIN: Final = 5.0
 
 BAD_NAMES: Final = Lexicon(
     words=word_set(
-        "default defaulted bad dlqin chargeoff delinquent late loss npl deny denied declined isbad isdefault baddebt arrears"
+        "default defaulted bad dlqin chargeoff delinquent late loss npl deny denied declined reject rejected rejection refused isbad isdefault baddebt arrears ausfall impago defaut bankrupt"
     ),
     stems=("delinq", "default", "charg", "writ", "den", "seriousdlq"),
 )
 GOOD_NAMES: Final = Lexicon(
-    words=word_set("good paid repaid creditability creditworthy approved performing kredit fully survived"),
+    words=word_set(
+        "good paid repaid creditability creditworthy approve approved approval accept accepted granted performing kredit fully survived"
+    ),
     but=word_set("bad default"),
 )
 BAD_TEXTS: Final = Lexicon(
@@ -140,7 +147,7 @@ GOOD_TEXTS: Final = Lexicon(
 OPEN_TEXTS: Final = Lexicon(
     words=word_set("current open active issued running grace late pending progress ongoing process outstanding")
 )
-LENDER_TEXTS: Final = word_set("denied deny declined rejected reject refused approved accepted approve accept")
+LENDER_TEXTS: Final = word_set("denied deny declined rejected reject refused approved accepted approve accept granted")
 """Words of a lender's own decision, which says nothing of repayment."""
 
 SEX_TEXTS: Final = word_set(

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from msgspec.structs import replace
 
-from instant_credit.training.drafting import lexicon
+from instant_credit.training.drafting import closed_names, lexicon, measures
 from instant_credit.training.drafting.cell_texts import NULL_TEXTS
 from instant_credit.training.drafting.days import find_days
 from instant_credit.training.drafting.guess import AGE_EDGES, Guess, Kind, Use, as_monitoring
@@ -26,6 +26,11 @@ _LOOKED_AT: Final = 1_000
 _PERSON_DOUBT: Final = "taken for the borrower's number, because rows share it"
 _CODE_WORDS: Final = frozenset({"code", "naics", "sic", "id"})
 _EXACT_MAX: Final = 2.0**53
+_ROW_WORDS: Final = frozenset(
+    {"unnamed", "index", "x", "row", "rows", "rownames", "names", "rownum", "number", "obs", "v", "lfd", "nr", "0", "1"}
+)
+_DECIDED_VALUES_MAX: Final = 6
+_AGE_LEAST: Final = 14
 
 
 def guess_column(column: Column, names: Names, *, is_kept: bool = False) -> Guess:
@@ -37,8 +42,7 @@ def guess_column(column: Column, names: Names, *, is_kept: bool = False) -> Gues
     is_kept : whether a person said that it was known in time and may be used; the law and persons' names still come first.
     """
     if not column.is_nameable:
-        why = "a column without a name that a mapping can hold" if column.name else "a column without a name"
-        return Guess(column=column.name, name=f"column_{column.place + 1}", use=Use.LEFT_OUT, why=why)
+        return _leave_nameless(column)
     name = names.take_column(column.name, column.place)
     told = [(text, rows) for text, rows in column.counts if text not in NULL_TEXTS]
     base = Guess(
@@ -51,19 +55,35 @@ def guess_column(column: Column, names: Names, *, is_kept: bool = False) -> Gues
     )
     if not told:
         return base.put(Use.LEFT_OUT, "empty in every row")
+    if set(column.words) <= _ROW_WORDS and _numbers_rows(column):
+        return base.put(Use.LEFT_OUT, "the number of the row")
     if len(told) == 1 and told[0][1] == column.rows:
         return base.put(Use.LEFT_OUT, "the same in every row")
     guess = _guess_closed(column, base, told) or (None if is_kept else _guess_late(column, base, told))
     return guess or _guess_shaped(column, base, told)
 
 
+def _leave_nameless(column: Column) -> Guess:
+    """A column that no mapping can name: the number of the row, or something that a person may want to name."""
+    guess = Guess(column=column.name, name=f"column_{column.place + 1}", use=Use.LEFT_OUT)
+    if column.name:
+        return guess.put(Use.LEFT_OUT, "a column without a name that a mapping can hold")
+    if _numbers_rows(column):
+        return guess.put(Use.LEFT_OUT, "the number of the row")
+    why = "a column without a name"
+    told = f"column {column.place + 1} of the file has no name, so nothing can be made of it; name it in the file's first line"
+    return guess.put(Use.LEFT_OUT, why, told) if column.told else guess.put(Use.LEFT_OUT, why)
+
+
 def _guess_closed(column: Column, base: Guess, told: list[tuple[str, int]]) -> Guess | None:
     """What the name alone keeps from being a fact, whatever a person wishes: persons, and what the law closes."""
     words = column.words
     is_spread = len(told) > _FEW or 2 * len(told) > base.told
-    if (lexicon.IDENTITIES.names(words) or (lexicon.STAFF.names(words) and not column.is_numeric)) and is_spread:
+    if (
+        closed_names.IDENTITIES.names(words) or (closed_names.STAFF.names(words) and not column.is_numeric)
+    ) and is_spread:
         return replace(base.put(Use.WITHHELD, "points at a person"), is_identity=True)
-    if lexicon.BIRTHS.names(words):
+    if closed_names.BIRTHS.names(words):
         days = find_days(column)
         if days is not None:
             why = "a date of birth: age may be used when an older applicant never fares worse (12 CFR 1002.6(b)(2))"
@@ -71,14 +91,14 @@ def _guess_closed(column: Column, base: Guess, told: list[tuple[str, int]]) -> G
         return replace(
             base.put(Use.WITHHELD, "tells of birth, in a form that can't be read as a day"), is_identity=True
         )
-    if lexicon.AGES.names(words):
+    if closed_names.AGES.names(words):
         return _guess_age(column, base)
-    if lexicon.PROHIBITED.names(words):
+    if closed_names.PROHIBITED.names(words):
         guess = _as_category(column, base) if len(told) <= CODE_VALUES_MAX or not column.is_numeric else base
         return as_monitoring(
             guess, "its name tells of a prohibited basis (12 CFR 1002.2(z)); measured for fairness only"
         )
-    if lexicon.PLACES.names(words):
+    if closed_names.PLACES.names(words):
         return base.put(Use.WITHHELD, "a place finer than a state can stand for a prohibited basis")
     return None
 
@@ -89,9 +109,11 @@ def _guess_late(column: Column, base: Guess, told: list[tuple[str, int]]) -> Gue
     is_spread = len(told) > _FEW or 2 * len(told) > base.told
     if lexicon.LEAKS.names(words):
         return base.put(Use.LEAK, "its name tells of what happened after the decision")
+    if lexicon.tells_decision(words) and len(told) <= _DECIDED_VALUES_MAX:
+        return base.put(Use.LEAK, "the lender's own decision")
     if lexicon.PRICES.names(words) or (set(words) & lexicon.INSTALMENTS and len(set(words) - lexicon.INSTALMENTS) == 0):
         return base.put(Use.WITHHELD, "the lender's own price or grade, which encodes an earlier score")
-    if lexicon.FREE_TEXTS.names(words) and is_spread and not column.is_numeric:
+    if closed_names.FREE_TEXTS.names(words) and is_spread and not column.is_numeric:
         return replace(base.put(Use.WITHHELD, "free text"), is_identity=True)
     return None
 
@@ -106,7 +128,9 @@ def _guess_age(column: Column, base: Guess) -> Guess:
     missing = find_missing_numbers(column)
     codes = {text for text, _, _ in missing.texts}
     numbers = [number for number, _ in _list_numbers(column, codes)]
-    if numbers and min(numbers) >= 0 and 14 <= max(numbers) <= 150:
+    if numbers and len(numbers) <= CODE_VALUES_MAX and max(numbers) < _AGE_LEAST:
+        return as_monitoring(_as_category(column, base), why)
+    if numbers and min(numbers) >= 0 and _AGE_LEAST <= max(numbers) <= 150:
         guess = replace(base, edges=AGE_EDGES, missing=missing, low=min(numbers), high=max(numbers))
         return as_monitoring(_with_numerals(column, guess), why)
     return base.put(Use.WITHHELD, "tells of age, in no form of years")
@@ -116,7 +140,7 @@ def _guess_shaped(column: Column, base: Guess, told: list[tuple[str, int]]) -> G
     """What the cells say."""
     words = column.words
     is_id = lexicon.IDS.names(words)
-    days = find_days(column) if not lexicon.MONEY.names(words) else None
+    days = find_days(column) if not measures.MONEY.names(words) else None
     if days is not None and not (base.is_unique and is_id):
         guess = replace(base, kind=Kind.DAY, days=days).doubt(*days.doubts)
         return (
@@ -150,6 +174,14 @@ def _are_long(column: Column) -> bool:
     """Whether the numbers are whole and of eight digits or more."""
     numbers = [number for number, _ in column.number_counts]
     return numbers[0] >= _LONG_MIN and all(number.is_integer() for number in numbers)
+
+
+def _numbers_rows(column: Column) -> bool:
+    """Whether the column is 0, 1, 2, ... or 1, 2, 3, ... from the first row on."""
+    numbers = column.numbers
+    return bool(
+        column.rows > 1 and numbers[0] in (0.0, 1.0) and np.array_equal(numbers, numbers[0] + np.arange(column.rows))
+    )
 
 
 def _counts_rows(column: Column) -> bool:
@@ -187,7 +219,7 @@ def _guess_text(column: Column, base: Guess, told: list[tuple[str, int]]) -> Gue
         guess = guess.doubt(
             f"{base.distinct:,} values: {len(guess.values)} are kept, {guess.rest:,} rows are told as other"
         )
-    if lexicon.AREAS.names(column.words):
+    if closed_names.AREAS.names(column.words):
         guess = guess.doubt("a region can stand for a prohibited basis: keep it only if its risk is understood")
     return guess
 
@@ -219,7 +251,7 @@ def _guess_number(column: Column, base: Guess) -> Guess:
     values = [number for number, _ in counts]
     words = column.words
     is_whole = all(number.is_integer() for number in values) and max(map(abs, values)) < _EXACT_MAX
-    is_code = is_whole and not lexicon.MONEY.names(words) and (lexicon.CODES.names(words) or "id" in words)
+    is_code = is_whole and not measures.MONEY.names(words) and (measures.CODES.names(words) or "id" in words)
     is_coded = len(values) <= CODE_VALUES_MAX or not _CODE_WORDS.isdisjoint(words)
     if is_code and is_coded and not set(values) <= {0.0, 1.0}:
         return _code_category(column, base)
@@ -230,7 +262,7 @@ def _guess_number(column: Column, base: Guess) -> Guess:
     guess = _with_numerals(column, guess)
     if set(values) <= {0.0, 1.0}:
         return replace(guess, kind=Kind.FLAG, unit="flag")
-    kind, unit = _choose_number(words, values, is_whole=is_whole, median=_median(counts))
+    kind, unit = measures.choose_measure(words, values, is_whole=is_whole, median=_median(counts))
     guess = replace(guess, kind=kind, unit=unit)
     if kind is Kind.WHOLE and len(values) <= 10 and unit == "number" and values[0] >= 0 and not _mostly_zero(counts):
         guess = guess.doubt("few whole numbers: if they are codes without an order, make it a category")
@@ -238,7 +270,7 @@ def _guess_number(column: Column, base: Guess) -> Guess:
         guess = guess.doubt(
             "it may tell what was approved or paid out, which no application knows yet: make sure that it was asked for"
         )
-    if lexicon.FAMILIES.names(words):
+    if closed_names.FAMILIES.names(words):
         guess = guess.doubt(
             "the number of dependents may be asked, but not used to tell of marriage or childbearing (12 CFR 1002.5(d))"
         )
@@ -274,29 +306,3 @@ def _median(counts: list[tuple[float, int]]) -> float:
         if 2 * seen >= total:
             return number
     return counts[-1][0]
-
-
-def _choose_number(words: list[str], values: list[float], *, is_whole: bool, median: float) -> tuple[Kind, str]:
-    """The kind of a number and the unit of its variable."""
-    plain = Kind.WHOLE if is_whole else Kind.REAL
-    largest = max(abs(values[0]), abs(values[-1]))
-    if lexicon.MONEY.names(words) and largest >= 20 and _has_cents(values) and largest < 1e12:
-        return Kind.AMOUNT, "cents"
-    if lexicon.PERCENTS.names(words) or lexicon.RATIOS.names(words):
-        if abs(median) <= 1.5 and not is_whole:
-            return Kind.REAL, "ratio"
-        return (plain, "percent") if lexicon.PERCENTS.names(words) or "dti" in words else (plain, "number")
-    if lexicon.MONTHS.names(words):
-        return plain, "months" if is_whole else "number"
-    if lexicon.YEARS.names(words) and largest < 150:
-        return plain, "years"
-    if is_whole and lexicon.ORDERS.names(words):
-        return plain, "count"
-    return plain, "number"
-
-
-def _has_cents(values: list[float]) -> bool:
-    """Whether nearly all amounts are whole cents."""
-    told = np.array(values)
-    with np.errstate(over="ignore"):
-        return bool(np.mean(np.abs(told * 100 - np.round(told * 100)) < 1e-4) >= 0.9)

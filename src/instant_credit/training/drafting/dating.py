@@ -20,6 +20,7 @@ OUTCOME_MONTHS: Final = 12
 _MISSING_MAX: Final = 0.2
 _LATER_MAX: Final = 0.01
 _EARLY_MAX: Final = 0.005
+_LISTED_MAX: Final = 6
 _YEAR_WORDS: Final = frozenset({"fy", "year", "yr", "vintage", "jahr"})
 _DAYS_A_YEAR: Final = 365.25
 _EARLIEST_ON: Final = date(1970, 1, 1)
@@ -49,21 +50,19 @@ def choose_day(guesses: Sequence[Guess], words: Mapping[str, list[str]], today: 
     scored = []
     for guess in guesses:
         if guess.use is Use.FACT and guess.days is not None and guess.column in words:
-            score = sum(weight for group, weight in lexicon.AS_OF_DATES if not group.isdisjoint(words[guess.column]))
+            score = sum(weight for names, weight in lexicon.AS_OF_DATES if names.names(words[guess.column]))
             missing = float(np.isnan(guess.days.days).mean())
             if score > 0 and missing <= _MISSING_MAX:
                 scored.append((score, guess))
     if not scored:
-        return _choose_constant(guesses, today)
+        return _choose_constant(guesses, words, today)
     score, chosen = max(scored, key=lambda one: one[0])
     days = chosen.days
     assert days is not None
     doubts = [f"taken for the day on which the facts were known; it runs from {days.first_on} to {days.last_on}"]
-    doubts += [
-        f"{guess.column} could be meant as well"
-        for other, guess in scored
-        if guess is not chosen and other >= score - 3
-    ]
+    others = _list_days([guess for _, guess in scored if guess is not chosen])
+    if others:
+        doubts.append(f"could be meant as well, then as column and format of [as_of]: {others}")
     missing = int(np.isnan(days.days).sum())
     doubts += [f"{missing:,} rows have no such day and will be rejected"] if missing else []
     early = int((days.days < days_from_date(_EARLIEST_ON)).sum())
@@ -77,18 +76,26 @@ def choose_day(guesses: Sequence[Guess], words: Mapping[str, list[str]], today: 
     )
 
 
-def _choose_constant(guesses: Sequence[Guess], today: date) -> Day:
+def _list_days(guesses: Sequence[Guess]) -> str:
+    """Columns of days as a person can name them in [as_of], with the time they run over."""
+    told = [
+        f"{guess.column} ({guess.days.format}, {guess.days.first_on} to {guess.days.last_on})"
+        for guess in guesses
+        if guess.days is not None
+    ]
+    more = len(told) - _LISTED_MAX
+    return "; ".join([*told[:_LISTED_MAX], f"and {more} more"] if more > 0 else told)
+
+
+def _choose_constant(guesses: Sequence[Guess], words: Mapping[str, list[str]], today: date) -> Day:
     constant = date(today.year - 2, 1, 1)
     latest = [guess.days.last_on for guess in guesses if guess.use in (Use.FACT, Use.AGE) and guess.days is not None]
     if latest and constant < max(latest) < today:
         constant = max(latest) + timedelta(days=1)
-    return Day(
-        constant=constant,
-        add_months=_count_months(constant, today),
-        doubts=(
-            f"no column is the day on which the facts were known: {constant} stands for all rows; write the true one if you know it",
-        ),
-    )
+    told = f"no column is the day on which the facts were known: {constant} stands for all rows; write the true one if you know it"
+    own = _list_days([guess for guess in guesses if guess.use is Use.FACT and guess.column in words])
+    told = f"{told}, or name one of the tape's days as column and format of [as_of]: {own}" if own else told
+    return Day(constant=constant, add_months=_count_months(constant, today), doubts=(told,))
 
 
 def _count_months(latest_on: date, today: date) -> int:

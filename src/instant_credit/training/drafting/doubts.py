@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from instant_credit.training.drafting.draft import Draft
 from instant_credit.training.drafting.writing import comment, tidy
+from instant_credit.training.tapes.resolved import Resolved
 
 
 class Doubt(Struct, frozen=True, kw_only=True):
@@ -39,9 +42,15 @@ def _tell(draft: Draft) -> Iterator[tuple[str, str]]:
     if draft.tape.broken:
         yield "", f"{draft.tape.broken:,} rows can't be read as csv and will be rejected"
     if draft.outcome is None:
-        yield "", "no column was recognised as the outcome: name it with --outcome (and --bad), or write the events"
+        maybe = f"; of few values are {', '.join(draft.candidates)}" if draft.candidates else ""
+        yield (
+            "",
+            f"no column was recognised as the outcome: name it with --outcome (and --bad), or write the events{maybe}",
+        )
     elif draft.outcome.others:
         yield draft.outcome.column, f"taken for the outcome; {', '.join(draft.outcome.others)} could be meant as well"
+    if draft.outcome is not None and draft.outcome.is_told:
+        yield from ((draft.outcome.column, text) for text in _tell_counts(draft.outcome.labels))
     if draft.wish.currency is None:
         yield "", "the currency is not known: USD was written"
     yield from ((draft.day.column or "", text) for text in draft.day.doubts)
@@ -55,6 +64,14 @@ def _tell(draft: Draft) -> Iterator[tuple[str, str]]:
         named = ", ".join(f"{name} is the {role}" for role, name in draft.roles.items())
         yield "", f"{named.replace('income_annual', 'income of a year')}: the policy prices with them (roles)"
     yield from ((guess.column or "a column without a name", text) for guess in draft.guesses for text in guess.doubts)
+
+
+def _tell_counts(labels: NDArray[np.int8]) -> Iterator[str]:
+    """Whether there is anything to learn from the resolved rows."""
+    goods, bads = int((labels == 0).sum()), int((labels == 1).sum())
+    fault = Resolved(goods=goods, bads=bads).fault
+    if fault is not None:
+        yield f"{goods:,} rows are good and {bads:,} bad: {fault}"
 
 
 def name_place(file: str) -> str:

@@ -6,8 +6,7 @@ The steps stand in this order because each one may take a column away from the l
 who checks it: every doubt is a sentence, told with its column.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
@@ -21,26 +20,30 @@ from instant_credit.training.drafting import lexicon
 from instant_credit.training.drafting.columns import guess_column
 from instant_credit.training.drafting.dating import Day, check_days, choose_day, find_event_day
 from instant_credit.training.drafting.guess import Guess, Kind, Use, settle_law
+from instant_credit.training.drafting.hidden_names import doubt_names
 from instant_credit.training.drafting.history import History
 from instant_credit.training.drafting.joins import FILES_MAX, Joined, add_columns, join_file, name_file
 from instant_credit.training.drafting.naming import Names
 from instant_credit.training.drafting.numerals import Numerals
-from instant_credit.training.drafting.outcome import Outcome, find_outcome
+from instant_credit.training.drafting.outcome import Outcome, find_outcome, list_candidates, tell_lonely
 from instant_credit.training.drafting.profile import Column, Tape
-from instant_credit.training.drafting.standing import DOUBT_AUC, Standing, measure_number, measure_texts
-from instant_credit.training.drafting.writing import say
+from instant_credit.training.drafting.roles import choose_roles
+from instant_credit.training.drafting.standing import DOUBT_AUC, HELD_AUC, Standing, measure_number, measure_texts
 from instant_credit.training.tapes.parts import NumberForm
 
 FACTS_MAX: Final = 1_900
 LISTED_MAX: Final = 2_000
-_NAMED_MAX: Final = 12
-_CODE: Final = re.compile(r"[A-Za-z]{1,2}\d{1,4}")
+SAFER_MISSING: Final = (
+    "rows that don't tell it went bad clearly less often than those that do (see the figures at its direction), so an applicant gains by leaving "
+    'it out; where everybody can tell it, write missing = "refuse" below its legal line, and rows without it are rejected at import too; where '
+    "missing says that there is nothing to tell (never late), leave it"
+)
 _NUMBERS: Final = frozenset({Kind.AMOUNT, Kind.WHOLE, Kind.REAL, Kind.FLAG})
 
 
 class Wish(Struct, frozen=True, kw_only=True):
     """What a person said: the name of product and mapping, the outcome column and its bad texts, columns that are leaks, may not be
-    used, or were known in time and may be; the currency; and today.
+    used, or were known in time and may be; the currency; whether directions that the tape leaves no doubt about are taken; and today.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     withheld: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     currency: str | None = None
+    is_directed: bool = False
     today: date
 
 
@@ -62,6 +66,7 @@ class Draft(Struct, frozen=True, kw_only=True, eq=False):
     standings : of each fact, by its name. rates : bad rate of each text of a category fact, by its name.
     roles : attribute by role, of those that are certain.
     event_day : the column (and format) that dates bad outcomes, when there is one.
+    candidates : columns that may tell the outcome where none was found.
     doubts : sentences that belong to no single column.
     """
 
@@ -77,6 +82,7 @@ class Draft(Struct, frozen=True, kw_only=True, eq=False):
     undated: tuple[str, ...] = ()
     standings: dict[str, Standing]
     rates: dict[str, dict[str, float]]
+    candidates: tuple[str, ...] = ()
     doubts: tuple[str, ...]
 
     def list_used(self, use: Use) -> tuple[Guess, ...]:
@@ -198,7 +204,10 @@ class _Maker:
         for joined in self.joined:
             if self.guesses[joined.on].use is Use.FACT:
                 self.guesses[joined.on] = self.guesses[joined.on].put(Use.WITHHELD, f"joins file {joined.name}")
-        self.doubts += _doubt_names(self.guesses, self.columns)
+        self.doubts += doubt_names(self.guesses, self.columns)
+        if self.outcome is None:
+            for name, told in tell_lonely(list(self.columns.values())):
+                self.guesses[name] = self.guesses[name].doubt(told)
         self._follow_wish()
         for use in (Use.KEY, Use.PERSON, Use.WEIGHT):
             several = [guess for guess in self.guesses.values() if guess.use is use]
@@ -234,16 +243,11 @@ class _Maker:
         for name, guess in self.guesses.items():
             if guess.use in (Use.FACT, Use.LEAK, Use.AGE) and name in self.columns:
                 self._measure(guess, self.columns[name], outcome.labels)
-        for name, guess in list(self.guesses.items()):
+        for name, guess in self.guesses.items():
             standing = self.standings.get(guess.name)
-            if guess.use not in (Use.FACT, Use.AGE) or standing is None:
-                continue
-            is_trusted = name in self.wish.kept or lexicon.SCORES.names(self.columns[name].words)
-            if standing.leak is not None and not is_trusted:
-                self.guesses[name] = guess.put(Use.LEAK, standing.leak, f"taken for a leak: {standing.leak}")
-            elif standing.auc >= DOUBT_AUC:
-                told = f"alone it orders bad before good with an AUC of {standing.auc:.2f}: make sure that it was known before the decision"
-                self.guesses[name] = guess.doubt(told)
+            if guess.use in (Use.FACT, Use.AGE) and standing is not None:
+                is_trusted = name in self.wish.kept or lexicon.SCORES.names(self.columns[name].words)
+                self.guesses[name] = _judge_standing(guess, standing, is_trusted=is_trusted)
         leaks = {name: self.columns[name] for name, guess in self.guesses.items() if guess.use is Use.LEAK}
         if outcome.file is None:
             self.event_day = find_event_day(leaks, outcome.labels, self.day)
@@ -273,6 +277,8 @@ class _Maker:
                     self.standings[guess.name] = standing
                     if standing.leak is not None and history.before is None:
                         kept = kept.put(Use.LEFT_OUT, standing.leak, f"left out: {standing.leak}")
+                    elif standing.auc >= HELD_AUC and history.before is None:
+                        kept = _hold(kept, standing)
                 self.taken.append(kept)
 
     def settle(self) -> None:
@@ -313,10 +319,11 @@ class _Maker:
             day=self.day,
             event_day=self.event_day,
             numbers=numbers,
-            roles=_choose_roles(self.guesses, self.columns),
+            roles=choose_roles(self.guesses, self.columns),
             undated=tuple(history.joined.name for history in self.histories if history.before is None),
             standings=self.standings,
             rates=self.rates,
+            candidates=list_candidates(list(self.columns.values())) if self.outcome is None else (),
             doubts=tuple(self.doubts),
         )
 
@@ -343,48 +350,25 @@ class _Maker:
         return form
 
 
-def _doubt_names(guesses: Mapping[str, Guess], columns: Mapping[str, Column]) -> list[str]:
-    """What names and codes hide: a prohibited basis under a name that tells nothing is not recognised."""
-    facts = [guess for guess in guesses.values() if guess.use is Use.FACT]
-    dark = [
-        guess.column for guess in facts if all(len(word) <= 2 or word.isdigit() for word in columns[guess.column].words)
-    ]
-    doubts = []
-    if len(dark) > 2:
-        doubts.append(
-            f"the names {_shorten(dark)} tell nothing: make sure that none of them is a prohibited basis (12 CFR 1002.2(z))"
-        )
-    coded = [
-        guess.column for guess in facts if guess.values and all(_CODE.fullmatch(value.text) for value in guess.values)
-    ]
-    if coded:
-        doubts.append(
-            f"codes hide what {_shorten(coded)} mean: make sure that none tells a prohibited basis (in the German credit data A91 to A95 "
-            "tell sex and marital status, A201 and A202 tell foreign workers)"
-        )
-    return doubts
+def _judge_standing(guess: Guess, standing: Standing, *, is_trusted: bool) -> Guess:
+    """The guess once it is known how much the column tells of the outcome: a leak, held back from the model, or a doubt at most."""
+    if standing.leak is not None and not is_trusted:
+        told = f"taken for a leak: {standing.leak}; if it was known before the decision, draft again with --keep"
+        return guess.put(Use.LEAK, standing.leak, told)
+    if standing.auc >= HELD_AUC and not is_trusted and guess.use is Use.FACT:
+        return _hold(guess, standing)
+    if standing.auc >= DOUBT_AUC:
+        told = f"alone it orders bad before good with an AUC of {standing.auc:.2f}: make sure that it was known before the decision"
+        guess = guess.doubt(told)
+    if standing.is_missing_safer and guess.use is Use.FACT:
+        guess = guess.doubt(SAFER_MISSING)
+    return guess
 
 
-def _shorten(names: Sequence[str]) -> str:
-    told = ", ".join(say(name, but=30)[1:-1] for name in names[:_NAMED_MAX])
-    return told if len(names) <= _NAMED_MAX else f"{told} and {len(names) - _NAMED_MAX} more"
-
-
-def _choose_roles(guesses: Mapping[str, Guess], columns: Mapping[str, Column]) -> dict[str, str]:
-    """Amount, term and annual income, where a column is certainly one of them: by its whole name, told and positive in every row."""
-    found: dict[str, str] = {}
-    for role, wanted, kind, least, most in (
-        ("amount", lexicon.AMOUNT_ROLE, Kind.AMOUNT, 0.01, np.inf),
-        ("term", lexicon.TERM_ROLE, Kind.WHOLE, 1.0, 1200.0),
-        ("income_annual", lexicon.INCOME_ROLE, Kind.AMOUNT, 0.0, np.inf),
-    ):
-        for name, guess in guesses.items():
-            if guess.use is not Use.FACT or guess.kind is not kind:
-                continue
-            is_whole = guess.told == columns[name].rows
-            is_named = " ".join(columns[name].words) in wanted
-            if is_named and is_whole and not guess.missing.texts and least <= guess.low and guess.high <= most:
-                found.setdefault(role, guess.name)
-    if "amount" not in found or "term" not in found:
-        return {}
-    return found
+def _hold(guess: Guess, standing: Standing) -> Guess:
+    """Kept as a fact that the model does not see: few honest columns tell so much, and a leak in a model can't be seen in its test."""
+    told = (
+        f"alone it orders bad before good with an AUC of {standing.auc:.2f}, so the model does not see it yet; if it was known before the "
+        f'decision, write in_model = true below name = "{guess.name}" among the [[variables]]; if not, draft again with --leak'
+    )
+    return replace(guess.doubt(told), is_held=True)

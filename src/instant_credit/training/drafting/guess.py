@@ -81,6 +81,7 @@ class Guess(Struct, frozen=True, kw_only=True):
     unit : of the variable. `values` : of a category; rows beyond them are `rest`, told as "other".
     is_identity : its cells are never shown.
     is_unique : each row has a text of its own.
+    is_held : a fact that the model does not see until a person says that it was known in time.
     """
 
     column: str
@@ -101,6 +102,7 @@ class Guess(Struct, frozen=True, kw_only=True):
     taking: Taking | None = None
     is_identity: bool = False
     is_unique: bool = False
+    is_held: bool = False
     told: int = 0
     distinct: int = 0
 

@@ -8,7 +8,7 @@ import polars as pl
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from instant_credit.training.drafting import lexicon
+from instant_credit.training.drafting import lexicon, measures
 from instant_credit.training.drafting.columns import guess_column
 from instant_credit.training.drafting.days import Days
 from instant_credit.training.drafting.guess import Guess, Kind, Taking, Use
@@ -127,7 +127,7 @@ class History:
     def _names_somebody(self, name: str) -> bool:
         """Whether a number is that of an account or a person, which can't be added up."""
         words = self.joined.tape.columns[name].words
-        return lexicon.IDS.names(words) or (lexicon.PERSONS.names(words) and not lexicon.MONEY.names(words))
+        return lexicon.IDS.names(words) or (lexicon.PERSONS.names(words) and not measures.MONEY.names(words))
 
     def _count(self, names: Names, label: str, where: tuple[str, str] | None) -> tuple[Guess, NDArray[np.float64]]:
         frame = self._frame

@@ -31,10 +31,11 @@ def split_capitals(name: str) -> str:
 
 
 class Lexicon(Struct, frozen=True, kw_only=True):
-    """Names of one kind: whole words, beginnings of words, runs of words (joined by blanks), and the words that rule it out."""
+    """Names of one kind: whole words, beginnings and ends of words, runs of words (joined by blanks), and the words that rule it out."""
 
     words: frozenset[str] = frozenset()
     stems: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
     but: frozenset[str] = frozenset()
 
@@ -47,6 +48,7 @@ class Lexicon(Struct, frozen=True, kw_only=True):
         return (
             not self.words.isdisjoint(told)
             or any(word.startswith(self.stems) for word in told if self.stems)
+            or any(word.endswith(self.ends) for word in told if self.ends)
             or any(f" {run} " in fenced for run in self.runs)
         )
 
@@ -61,85 +63,14 @@ IDS: Final = Lexicon(
         "id ids key uuid guid nr no number num ident identifier index idx rownum row_id sk seq serial ref reference"
     ),
     stems=("customerid", "clientid", "loanid", "memberid", "accountid", "applicationid", "userid"),
-    but=word_set("of type amount open count inq trades mort months credit_lines dependents"),
+    but=word_set(
+        "of type amount open count inq trades mort months days years credit_lines dependents accts accounts past"
+    ),
 )
 PERSONS: Final = Lexicon(
     words=word_set(
         "customer client member borrower applicant person user cust owner debtor party account acct memberid clientid customerid"
     ),
-)
-IDENTITIES: Final = Lexicon(
-    words=word_set(
-        "name names surname firstname lastname forename fullname email mail phone telephone mobile fax address addr address1 ssn iban "
-        "passport nino tin itin ip url website signature initials contact ssn4 dni nif nie pesel bsn cpf aadhaar pan imei "
-        "nombre apellido apellidos nom prenom vorname nachname cognome nome adres adresse direccion telefono telefon correo "
-        "имя фамилия отчество телефон адрес 姓名 名前 氏名 电话 地址"
-    ),
-    runs=(
-        *(
-            "first name",
-            "last name",
-            "full name",
-            "e mail",
-            "social security",
-            "identity number",
-            "national id",
-            "tax id",
-            "card number",
-        ),
-        *(
-            "account number",
-            "drivers license",
-            "driver licence",
-            "passport number",
-            "loan officer",
-            "account manager",
-            "birth place",
-        ),
-    ),
-    but=word_set("state country flag type has own work"),
-)
-STAFF: Final = Lexicon(
-    words=word_set("officer agent broker underwriter clerk analyst employee salesperson advisor adviser teller")
-)
-FREE_TEXTS: Final = Lexicon(
-    words=word_set(
-        "desc description comment comments remark remarks note notes text memo message narrative title emp_title employer"
-    ),
-    runs=("emp title", "job title", "employer name", "loan title"),
-)
-PLACES: Final = Lexicon(
-    words=word_set(
-        "zip zipcode zip3 zip5 postcode postal plz city town village municipality street tract county borough suburb ward parish"
-    )
-    | word_set("latitude longitude lat lon lng geo"),
-    stems=("neighbo", "zipcode", "postcode", "postal"),
-)
-AREAS: Final = Lexicon(
-    words=word_set("state region province branch district area territory department prefecture country msa metro")
-)
-PROHIBITED: Final = Lexicon(
-    words=word_set(
-        "sex gender marital marriage race ethnicity ethnic religion nationality citizenship citizen national afam black white hispanic "
-        "latino asian minority foreign immigrant maiden pregnant spouse wife husband single married salutation honorific title_mr "
-        "sexo genero geschlecht familienstand staatsangehoerigkeit sesso sexe civil estado_civil пол 性别 性別"
-    ),
-    stems=("gender", "marit", "nationalit", "ethnic", "religi", "citizen", "foreign", "immigra", "hispanic"),
-    runs=("personal status", "family status", "native country", "mother tongue", "estado civil", "country birth"),
-)
-FAMILIES: Final = Lexicon(
-    words=word_set("dependents dependants children kids household family members"),
-    stems=("dependent", "child", "famil"),
-)
-AGES: Final = Lexicon(
-    words=word_set("age edad alter eta leeftijd возраст 年齢 年龄"),
-    runs=("age years", "years old", "age in years"),
-    but=word_set(
-        "account file credit line loan oldest newest average vehicle car property house address employment trade"
-    ),
-)
-BIRTHS: Final = Lexicon(
-    words=word_set("birth dob birthday birthdate born nacimiento geburtsdatum geburt"), stems=("birth",)
 )
 WEIGHTS: Final = Lexicon(
     words=word_set("weight weights wt wgt w pesos samplingweight sampleweight"),
@@ -147,7 +78,7 @@ WEIGHTS: Final = Lexicon(
     but=word_set("body height kg lbs"),
 )
 PRICES: Final = Lexicon(
-    words=word_set("apr subgrade grade interest_rate"),
+    words=word_set("apr subgrade grade interest_rate yield zinssatz effektivzins sollzins"),
     runs=(
         *(
             "int rate",
@@ -159,6 +90,7 @@ PRICES: Final = Lexicon(
             "initial listing status",
         ),
         *("internal score", "model score", "our score", "risk rating", "pd", "rate spread"),
+        *("borrower rate", "estimated loss", "estimated return", "prosper rating", "prosper score"),
     ),
 )
 """What the lender itself set after looking at the application: it encodes an older score."""
@@ -173,7 +105,7 @@ SCORES: Final = Lexicon(
 
 LEAKS: Final = Lexicon(
     words=word_set(
-        "recoveries recovery recovered chargeoff chgoff writeoff lgd settlement prncp prepaid overpaid foreclosed repossessed npl"
+        "recoveries recovery recovered chargeoff chgoff writeoff lgd settlement prncp prepaid overpaid foreclosed repossessed npl lp"
     ),
     stems=("recover", "writeoff", "chargeoff", "settle", "hardship", "foreclos", "repossess", "collection_recovery"),
     runs=(
@@ -243,6 +175,7 @@ LEAKS: Final = Lexicon(
             "repaid amount",
             "mis status",
         ),
+        *("last fico", "current days delinquent", "defaulted cycle", "months since origination"),
         *("loan status", "debt settlement", "deferral term", "funded amnt inv", "date paid", "paid date"),
     ),
     but=word_set("12 6 24 mths ever past prior previous prev history bureau satisfactory within never"),
@@ -254,66 +187,69 @@ DECIDED: Final = Lexicon(
 )
 """Names of what the decision itself may have set."""
 
-MONEY: Final = Lexicon(
-    words=word_set(
-        "amount amt amnt bal balance balances income inc salary wage wages earnings price cost costs expense expenses expenditure debt debts "
-        "asset assets limit payment payments pymnt pmt instalment installment revenue turnover profit value equity savings deposit "
-        "deposits mortgage mort loan principal prncp due credit spend bill gross appv rent fee fees downpayment goods saldo betrag "
-        "monto importe ingreso ingresos renta montant revenu sum total_bal worth funding approved disbursement utilized loanamount"
-    ),
-    stems=("annual_inc", "loanamnt", "loanamount", "mortdue", "applicantincome", "coapplicantincome"),
-    but=word_set(
-        "ratio pct percent percentage util utilization utilisation rate count cnt num number nr no n months month mths mo years year yrs days "
-        "term type status flag lines line accounts accts trades open history since purpose code class grade score age inq inquiries id freq "
-        "frequency time times date dti mos period duration to"
-    ),
+DECISIONS: Final = word_set(
+    "approve approved approval reject rejected rejection accept accepted acceptance deny denied denial decline declined refuse refused "
+    "refusal granted sanctioned action decision"
 )
-PERCENTS: Final = Lexicon(
-    words=word_set("pct percent percentage perc util utilization utilisation rate"),
-    stems=("percent", "utiliz", "utilis"),
+DECISION_COMPANY: Final = word_set(
+    "loan application appl credit is was has been got flag status ind indicator y n the by lender bank"
 )
-RATIOS: Final = Lexicon(
-    words=word_set("ratio ltv dti lti cltv share proportion fraction portion rat"),
-    stems=("ratio",),
-    runs=("to income", "to value", "debt inc"),
-)
-MONTHS: Final = Lexicon(
-    words=word_set("months month mths mnths mos mo term duration tenor plazo laufzeit maturity"),
-    but=word_set("last per monthly count"),
-)
-YEARS: Final = Lexicon(words=word_set("years yrs seniority tenure length"), but=word_set("last"))
-CODES: Final = Lexicon(
-    words=word_set(
-        "code codes type class category cat segment status purpose reason job occupation occup profession education edu school degree housing home "
-        "property sector industry naics sic channel branch region state product group kind level urban rural employment "
-        "franchise method mode plan guarantor scheme model make brand manufacturer bank dealer supplier pincode currentpincode country "
-        "history ownership residence"
-    ),
-    stems=("categor", "educat", "occupat", "employ", "housing", "purpos", "franchis", "supplier", "branch", "manufact"),
-    but=word_set(
-        "months month mths years yrs days since amount amt balance count cnt num number no age score ratio pct percent length time"
-    ),
-)
-ORDERS: Final = Lexicon(
-    words=word_set("pay dpd delinquency delq days past due number num count cnt times nr no inq inquiries"),
-    stems=("delinq",),
-)
+
+
+def tells_decision(words: Iterable[str]) -> bool:
+    """Whether a name of these words is that of the lender's own decision and of nothing else."""
+    told = set(words)
+    return not DECISIONS.isdisjoint(told) and told <= DECISIONS | DECISION_COMPANY
+
+
 DATES: Final = Lexicon(
     words=word_set(
         "date dt day dat datum fecha issued issue opened birth dob birthday on d since at timestamp time fy dates дата 日付 日期"
     ),
     stems=("date", "datum"),
+    ends=("datum",),
     but=word_set("days daysterm months mths update_count"),
 )
 AS_OF_DATES: Final = (
-    (word_set("application applied apply appl request requested submitted submission"), 10),
-    (word_set("approval approved decision decided"), 9),
-    (word_set("issue issued origination originated orig granted booking booked contract signed loan start"), 8),
-    (word_set("disbursement disbursed disbursal funded funding"), 5),
-    (word_set("date datum fecha day d month period vintage observation obs snapshot as_of asof"), 3),
+    (Lexicon(runs=("as of",), words=word_set("asof")), 12),
     (
-        word_set(
-            "last next end close closed maturity due default chargeoff paid birth dob earliest first opened cr line since"
+        Lexicon(
+            words=word_set(
+                "application applied apply appl request requested submitted submission solicitud demande domanda aanvraag wniosek"
+            ),
+            stems=("antrag",),
+        ),
+        10,
+    ),
+    (Lexicon(words=word_set("approval approved decision decided"), stems=("bewillig", "aprobacion", "entscheid")), 9),
+    (
+        Lexicon(
+            words=word_set(
+                "issue issued origination originated orig granted booking booked contract signed loan start abschluss contrato"
+            ),
+            stems=("vertrag",),
+        ),
+        8,
+    ),
+    (
+        Lexicon(
+            words=word_set("disbursement disbursed disbursal funded funding desembolso"), stems=("auszahl", "desembol")
+        ),
+        5,
+    ),
+    (
+        Lexicon(
+            words=word_set("date datum fecha day d month period vintage observation obs snapshot stichtag"),
+            ends=("datum",),
+        ),
+        3,
+    ),
+    (
+        Lexicon(
+            words=word_set(
+                "last next end close closed maturity due default chargeoff paid birth dob earliest first opened cr line since ende"
+            ),
+            stems=("fallig", "faellig", "geburt", "nacimiento", "naissance"),
         ),
         -9,
     ),
@@ -322,6 +258,7 @@ AS_OF_DATES: Final = (
 
 AMOUNT_ROLE: Final = frozenset(
     {
+        *word_set("kreditbetrag kreditsumme darlehensbetrag loanamt creditamount montant importe monto"),
         *(
             "loan amnt",
             "loan amount",
@@ -347,6 +284,7 @@ AMOUNT_ROLE: Final = frozenset(
 )
 TERM_ROLE: Final = frozenset(
     {
+        *word_set("laufzeit plazo duree"),
         *(
             "term",
             "term months",
@@ -360,6 +298,8 @@ TERM_ROLE: Final = frozenset(
         *(
             "time",
             "loan amount term",
+            "laufzeit monate",
+            "laufzeit in monaten",
             "tenor",
             "tenure months",
             "duration months",
@@ -370,6 +310,7 @@ TERM_ROLE: Final = frozenset(
 )
 INCOME_ROLE: Final = frozenset(
     {
+        *word_set("jahreseinkommen"),
         *(
             "annual inc",
             "annual income",

@@ -5,7 +5,7 @@ guessed: the draft then has no events, and says what to add.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from instant_credit.errors import Refused
 from instant_credit.outcome.events import EventKind
-from instant_credit.training.drafting import cell_texts, lexicon
+from instant_credit.training.drafting import cell_texts, closed_names, lexicon
 from instant_credit.training.drafting.cell_texts import NULL_TEXTS
 from instant_credit.training.drafting.lexicon import list_words
 from instant_credit.training.drafting.profile import Column, is_writable
@@ -23,6 +23,14 @@ VALUES_MAX: Final = 30
 _BALANCE_ROWS: Final = 200
 _BALANCE_MAX: Final = 0.01
 _GUESSED_VALUES_MAX: Final = 12
+_CANDIDATES_MAX: Final = 8
+_CANDIDATE_SCORE_MIN: Final = 0.0
+_DECISION_SCORE: Final = 6.0
+_SURE_WEIGHT: Final = 8
+_ONE_KIND: Final = (
+    "every row that tells it says {}, and a model needs good and bad loans: bring those of the other kind too"
+)
+_UNSAID: Final = frozenset({"status", "result", "decision"})
 _YES: Final = frozenset({"1", "y", "yes", "true", "t", "ja", "si", "sí", "oui"})
 _NO: Final = frozenset({"0", "n", "no", "false", "f", "nein", "non", "nie"})
 _POLICY: Final = re.compile(r"does not meet the credit policy\.?\s*(status:)?\s*", re.IGNORECASE)
@@ -102,10 +110,8 @@ def find_outcome(columns: Sequence[Column], told: str | None, bad: Sequence[str]
                 f"--outcome {told}: it has {column.distinct:,} different texts; an outcome has 2 to {VALUES_MAX}"
             )
         return _read_outcome(column, bad, ())
-    scored = sorted(
-        ((_score(one, place, len(columns)), -place, one) for place, one in enumerate(columns)), key=lambda s: s[:2]
-    )
-    likely = [(score, one) for score, _, one in reversed(scored) if score >= cell_texts.OUTCOME_SCORE_MIN]
+    likely = [(score, one) for score, one in _rank(columns) if score >= cell_texts.OUTCOME_SCORE_MIN]
+    likely.sort(key=lambda one: _is_decision(one[1]))
     if bad:
         likely = [(score, one) for score, one in likely if {text for text, _ in _list_texts(one)} >= set(bad)]
         if not likely:
@@ -117,6 +123,36 @@ def find_outcome(columns: Sequence[Column], told: str | None, bad: Sequence[str]
     return _read_outcome(likely[0][1], bad, tuple(one.name for _, one in likely[1:4]))
 
 
+def list_candidates(columns: Sequence[Column]) -> tuple[str, ...]:
+    """Columns that a person may have to name as the outcome where none was found: of few texts, the likeliest first."""
+    return tuple(one.name for score, one in _rank(columns) if score > _CANDIDATE_SCORE_MIN)[:_CANDIDATES_MAX]
+
+
+def tell_lonely(columns: Sequence[Column]) -> Iterator[tuple[str, str]]:
+    """Columns named like an outcome that say one thing only, each with a sentence about it."""
+    for column in columns:
+        texts = _list_texts(column)
+        is_named = any(
+            weight >= _SURE_WEIGHT and group & set(column.words) for group, weight in cell_texts.OUTCOME_WORDS
+        )
+        if column.is_nameable and len(texts) == 1 and is_named:
+            yield column.name, _ONE_KIND.format(texts[0][0])
+
+
+def _rank(columns: Sequence[Column]) -> list[tuple[float, Column]]:
+    """The columns with what speaks for each, the likeliest first."""
+    scored = [(_score(one, place, len(columns)), one) for place, one in enumerate(columns)]
+    return sorted(scored, key=lambda one: -one[0])
+
+
+def _is_decision(column: Column) -> bool:
+    """Whether the column tells what the lender decided rather than how a loan went."""
+    if lexicon.tells_decision(column.words):
+        return True
+    texts = [text for text, _ in _list_texts(column)[:_GUESSED_VALUES_MAX]]
+    return bool(cell_texts.LENDER_TEXTS & {word for text in texts for word in list_words(text)})
+
+
 def _list_texts(column: Column) -> list[tuple[str, int]]:
     return [(text, rows) for text, rows in column.counts if text not in NULL_TEXTS]
 
@@ -126,10 +162,11 @@ def _score(column: Column, place: int, columns: int) -> float:
     if not column.is_nameable or not 2 <= column.distinct <= _GUESSED_VALUES_MAX + 3:
         return 0.0
     texts = [text for text, _ in _list_texts(column)]
-    if not 2 <= len(texts) <= _GUESSED_VALUES_MAX or lexicon.PROHIBITED.names(column.words):
+    if not 2 <= len(texts) <= _GUESSED_VALUES_MAX or closed_names.PROHIBITED.names(column.words):
         return 0.0
     words = set(column.words) - ({"y"} if len(column.words) > 1 else set())
-    score = float(sum(weight for group, weight in cell_texts.OUTCOME_WORDS if not words.isdisjoint(group)))
+    score = _DECISION_SCORE if lexicon.tells_decision(words) else 0.0
+    score += float(sum(weight for group, weight in cell_texts.OUTCOME_WORDS if not words.isdisjoint(group)))
     kinds = [_tell(text) for text in texts]
     score += 6.0 if True in kinds and False in kinds else 2.0 if True in kinds else 0.0
     score += 3.0 if set(texts) == {"+", "-"} else 0.0
@@ -163,9 +200,10 @@ def _read_outcome(column: Column, bad: Sequence[str], others: tuple[str, ...]) -
             "half of the rows are bad, so the sample was probably balanced: say in [weight] how many loans of each side a row stands for, or "
             "every pd is far too high"
         )
-    if cell_texts.LENDER_TEXTS & {word for one in (*texts, column.name) for word in list_words(one)}:
+    if _is_decision(column):
         doubts.append(
-            "it seems to tell the lender's own decision, not how loans were repaid: a model of it repeats that decision"
+            "it tells the lender's own decision, not how the loans went: a model of it repeats that decision and knows nothing of repayment; "
+            "name a column that tells repayment with --outcome if there is one"
         )
     return Outcome(
         column=column.name,
@@ -199,6 +237,8 @@ def _judge_told(texts: Iterable[str], bad: set[str]) -> dict[str, bool | None]:
 def _judge(words: list[str], counts: Sequence[tuple[str, int]]) -> tuple[dict[str, bool | None], list[str]]:
     texts = [text for text, _ in counts]
     found = {text: _tell(text) for text in texts}
+    if len(texts) == 1:
+        return found, [_ONE_KIND.format(texts[0])]
     if True in found.values() or False in found.values():
         return _judge_words(found)
     if len(texts) != 2:
@@ -221,6 +261,8 @@ def _judge_words(found: dict[str, bool | None]) -> tuple[dict[str, bool | None],
         found[unknown[0]] = not next(verdict for verdict in found.values() if verdict is not None)
         doubts.append(f"{unknown[0]} was taken for the other side")
         unknown = []
+    if True not in found.values():
+        doubts.append("none of its texts is bad, and a model needs good and bad loans; if one is, name it with --bad")
     if unknown:
         doubts.append(f"{', '.join(unknown)}: neither bad nor good, so these rows are not learnt from")
     return found, doubts
@@ -235,6 +277,9 @@ def _judge_pair(words: list[str], counts: Sequence[tuple[str, int]]) -> tuple[di
     if yes is not None and no is not None:
         is_good = cell_texts.GOOD_NAMES.names(words) and "not" not in words
         is_sure = is_good or cell_texts.BAD_NAMES.names(words) or "not" in words
+        if not is_sure and not _UNSAID.isdisjoint(words) and (yes, no) != ("1", "0"):
+            told = f"{yes} may tell an approval or a default: say which text is bad with --bad, or write the events"
+            return dict.fromkeys(texts), [told]
         bad = no if is_good else yes
         doubts = [] if is_sure else [f"{bad} was taken for bad, as is usual; the column's name does not say it"]
         return {text: text == bad for text in texts}, doubts

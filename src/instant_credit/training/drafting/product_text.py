@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from instant_credit.training.drafting.closed_names import AREAS
 from instant_credit.training.drafting.doubts import Doubt, about, check, list_doubts
 from instant_credit.training.drafting.draft import Draft
 from instant_credit.training.drafting.guess import Guess, Kind, Use
-from instant_credit.training.drafting.lexicon import AREAS, list_words
+from instant_credit.training.drafting.lexicon import list_words
 from instant_credit.training.drafting.naming import Names, make_code, plain_label
 from instant_credit.training.drafting.writing import (
     array,
@@ -208,16 +209,14 @@ def _write_variable(draft: Draft, guess: Guess, family: str, number: int, names:
     elif guess.kind is Kind.DAY:
         name, op, of, unit = names.take(f"{guess.name}_months"), "span_months", [guess.name, "as_of"], "months"
         label = f"time since {label}"
-    standing = draft.standings.get(guess.name)
     lines = ["[[variables]]", f"name = {quote(name)}", f"op = {quote(op)}", *array("of", of), f"unit = {quote(unit)}"]
     if guess.use is Use.AGE:
         lines += line("in_model", "false", "CHECK: true lets the model see it")
         lines += line("direction", '"decreasing"', "age may only lower the risk (12 CFR 1002.6(b)(2))")
     else:
-        note = "" if standing is None or guess.kind is Kind.CATEGORY else standing.tendency or ""
-        if standing is not None and standing.missing_rate is not None:
-            note = f"{note}; missing {standing.missing_rate:.1%} bad".removeprefix("; ")
-        lines += line("direction", '"free"', note)
+        if guess.is_held:
+            lines += line("in_model", "false", "CHECK: true lets the model see it, if it was known before the decision")
+        lines += _write_direction(draft, guess)
     capital = label[:1].upper() + label[1:]
     return [
         *lines,
@@ -229,3 +228,17 @@ def _write_variable(draft: Draft, guess: Guess, family: str, number: int, names:
         f"text_missing = {quote(f'{capital} was not told, which counted against this application.')}",
         "",
     ]
+
+
+def _write_direction(draft: Draft, guess: Guess) -> list[str]:
+    standing = draft.standings.get(guess.name)
+    if standing is None:
+        return line("direction", '"free"')
+    is_number = guess.kind is not Kind.CATEGORY
+    note = (standing.tendency or "") if is_number else ""
+    missing = standing.missing
+    if missing is not None:
+        told = "" if standing.told is None or note else f"told {standing.told.rate:.1%} bad; "
+        note = f"{note}; {told}missing {missing.rate:.1%} bad".removeprefix("; ")
+    strong = standing.strong_direction if is_number and draft.wish.is_directed else None
+    return line("direction", quote(strong or "free"), note)

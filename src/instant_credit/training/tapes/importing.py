@@ -11,6 +11,7 @@ While one chunk is being committed the next one is prepared in a thread.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
@@ -35,6 +36,7 @@ from instant_credit.decision.decision import Decision
 from instant_credit.decision.release import Release
 from instant_credit.errors import Refused, require
 from instant_credit.outcome.events import RepaymentEvent
+from instant_credit.outcome.labels import Label, label_outcome
 from instant_credit.record.commit import commit_entries, commit_events
 from instant_credit.record.documents import DocumentKind, put_document
 from instant_credit.record.ids import bucket_of, derive_id
@@ -45,6 +47,7 @@ from instant_credit.training.tapes.files import CHUNK_ROWS, TapeChunk, count_row
 from instant_credit.training.tapes.joining import JoinedFiles
 from instant_credit.training.tapes.keys import JoinCount
 from instant_credit.training.tapes.parts import TapeMapping
+from instant_credit.training.tapes.resolved import Resolved
 from instant_credit.training.tapes.rows import Reject, RowReader, TapeRow
 from instant_credit.underwriting.desk import BOOK as APPLICATIONS_BOOK
 
@@ -56,7 +59,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 class ImportSummary(Struct, frozen=True, kw_only=True):
     """What an import did so far: ``rows_in = recorded + already + rejected``; `rows_total` is None where only reading tells.
 
-    `events_added` to Cases that were recorded already, of which `undecided` were to be decided and never are. `joins` say how tape and
+    `resolved` are the rows that were not rejected, by the label that this tape's events give them today. `events_added` to Cases that were recorded already, of which `undecided` were to be decided and never are. `joins` say how tape and
     joined files met, `monitoring_unread` how many cells of a prohibited attribute were in none of its categories and count as not
     told; both at the end.
     """
@@ -65,6 +68,7 @@ class ImportSummary(Struct, frozen=True, kw_only=True):
     recorded: int = 0
     already: int = 0
     rejected: int = 0
+    resolved: Resolved = Resolved()
     events_added: int = 0
     undecided: int = 0
     rows_total: int | None = None
@@ -98,6 +102,7 @@ class _Prepared(Struct, frozen=True):
     entries: list[Entry]
     events: dict[UUID, tuple[RepaymentEvent, ...]]
     rejects: list[list[Reject]]
+    resolved: Resolved
 
 
 async def import_tape(
@@ -160,6 +165,7 @@ async def _commit_chunk(
         recorded=summary.recorded + len(committed) - len(standing),
         already=summary.already + len(standing),
         rejected=summary.rejected + len(prepared.rejects),
+        resolved=summary.resolved + prepared.resolved,
         events_added=summary.events_added + added,
         undecided=summary.undecided + sum(1 for one, _ in standing if is_decided and one.decision_id is None),
     )
@@ -252,7 +258,9 @@ class _Source(Iterator[_Prepared]):
             self._write_entry(row, case, decision) for (row, case), decision in zip(told, decisions, strict=True)
         ]
         events = {entry.case_id: row.events for entry, (row, _) in zip(entries, told, strict=True)}
-        return _Prepared(chunk.row_count, entries, events, rejects)
+        labels = Counter(label_outcome(row.events, self._now.date()) for row, _ in told)
+        resolved = Resolved(goods=labels[Label.GOOD], bads=labels[Label.BAD], unresolved=labels[Label.INDETERMINATE])
+        return _Prepared(chunk.row_count, entries, events, rejects, resolved)
 
     def _check_row(self, row: TapeRow) -> Facts | list[Reject]:
         """The product's door has the last word on types, ranges and what is required."""
