@@ -1,15 +1,30 @@
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
+from instant_credit.application.document import encode_product
+from instant_credit.application.door import Door, Told
+from instant_credit.application.inventing import APPLICANT
+from instant_credit.application.product import MissingRule
+from instant_credit.canonical import hash_content
 from instant_credit.commands import cli
+from instant_credit.decision.case import Case
+from instant_credit.decision.decide import decide
 from instant_credit.errors import Refused
 from instant_credit.policy.checks import load_policy
+from instant_credit.record.pool import open_record
 from instant_credit.record.shipped import read_starter
+from instant_credit.score.bundle import decode_bundle, encode_bundle
+from instant_credit.underwriting.releases import load_live_release
 from tests.commands.test_release import stock
 from tests.lender import documents
+from tests.lending import AS_OF, Documents, make_documents, personal_loan
+from tests.policy.shapes import policy_of
+from tests.underwriting.test_drafts import told_freely
 
 __all__ = ["documents"]
 
@@ -64,9 +79,82 @@ def test_shares_move_the_cut_offs_and_impossible_ones_are_refused(call, stocked)
     assert "costs and margin alone are above the largest APR" in str(told)
 
 
-def test_without_a_model_there_is_no_draft(call):
+def test_without_a_book_there_is_no_draft(call):
     told = call("policy", "draft", "--book", "tape").exception
-    assert str(told) == "no model is recorded: train one first (instant-credit train)"
+    assert str(told) == "book tape holds no Case: import a tape into it first (instant-credit tape import)"
+
+
+def test_without_a_model_there_is_no_draft(call, settings, documents):
+    asyncio.run(stock(settings, documents, with_model=False))
+    told = call("policy", "draft", "--book", "tape").exception
+    assert str(told) == "no model is recorded: train one first (instant-credit train --book tape)"
+
+
+def test_the_newest_model_of_the_books_own_product_is_taken(call, settings, documents):
+    asyncio.run(stock(settings, documents))
+    asyncio.run(stock(settings, documents, renamed="yacht_loan", book="yachts"))
+    assert f"Drafted for personal_loan with model {hash_content(documents.parts[1][1])}." in draft_of(call, "tape")
+    assert "Drafted for yacht_loan with model " in draft_of(call, "yachts")
+
+
+def draft_of(call, book):
+    made = call("policy", "draft", "--book", book)
+    assert made.exit_code == 0, made.output
+    return made.stderr
+
+
+def test_a_model_of_another_product_is_not_taken(call, settings, documents):
+    asyncio.run(stock(settings, documents, renamed="yacht_loan", book="yachts"))
+    asyncio.run(stock(settings, documents, with_model=False))
+    told = call("policy", "draft", "--book", "tape").exception
+    assert str(told) == (
+        "no model is recorded for personal_loan, only for yacht_loan: train one first (instant-credit train --book tape)"
+    )
+
+
+def test_a_model_of_other_columns_is_not_taken(call, settings, documents):
+    other = replace(documents.product, currency="EUR")
+    asyncio.run(stock(settings, replace_product(documents, other), book="euros"))
+    asyncio.run(stock(settings, documents, with_model=False))
+    told = call("policy", "draft", "--book", "tape").exception
+    assert "no model is recorded for personal_loan with these columns, only for personal_loan" in str(told)
+
+
+def replace_product(documents, product):
+    raw = encode_product(product)
+    bundle = replace(decode_bundle(documents.parts[1][1]), product_hash=hash_content(raw))
+    return Documents(product=product, parts=(("product", raw), ("model", encode_bundle(bundle))))
+
+
+def test_an_unknown_model_is_refused_with_where_its_hash_stands(call, stocked):
+    told = call("policy", "draft", "--book", "tape", "--model", hash_content(stocked.parts[0][1])).exception
+    assert isinstance(told, Refused)
+    assert "give the hash that `instant-credit train` printed after Bundle:" in str(told)
+
+
+@pytest.mark.parametrize("missing", [MissingRule.KEEP, MissingRule.ZERO])
+def test_who_tells_nothing_is_never_approved_by_a_drafted_policy(call, settings, missing, tmp_path):
+    product = told_freely(personal_loan(), missing)
+    documents = make_documents(product, policy_of("none"))
+    asyncio.run(stock(settings, documents))
+    drafted = call("policy", "draft", "--book", "tape", "--to", tmp_path / "policy.toml")
+    assert drafted.exit_code == 0, drafted.output
+    made = call("release", "make", "--book", "tape", "--policy", tmp_path / "policy.toml", "--activate")
+    assert made.exit_code == 0, made.output
+
+    async def load():
+        async with open_record(settings) as record:
+            return await load_live_release(record, product.name)
+
+    release = asyncio.run(load())
+    body = json.dumps({"applicant": APPLICANT, "facts": {}}).encode()
+    told = Door(product).read_application(body, AS_OF)
+    assert isinstance(told, Told)
+    manifest = release.manifest
+    case = Case(product_hash=manifest.product_hash, layout_hash=release.layout_hash, as_of=AS_OF, facts=told.facts)
+    decision = decide(case, release)
+    assert decision.outcome in ("refer", "decline")
+    assert decision.reasons
 
 
 def test_an_edited_policy_is_checked_against_its_product(call, tmp_path):

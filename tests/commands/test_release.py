@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from msgspec.structs import replace
 
 from instant_credit.access.actors import Actor, ActorKind
-from instant_credit.application.document import encode_product, hash_layout
+from instant_credit.application.document import decode_product, encode_product, hash_layout
 from instant_credit.application.door import Door, Told
 from instant_credit.canonical import encode_canonical, hash_content
 from instant_credit.commands import cli
@@ -38,7 +38,7 @@ def call(environ):
     return run
 
 
-async def stock(settings, documents, renamed=None):
+async def stock(settings, documents, *, renamed=None, book="tape", cases=60, with_model=True):
     """Record product, model and a book; `renamed` gives the product another name, under which the model is recorded too."""
     parts = documents.parts[:2]
     if renamed is not None:
@@ -47,17 +47,18 @@ async def stock(settings, documents, renamed=None):
         parts = (("product", product_raw), ("model", encode_bundle(bundle)))
     door, chance = Door(documents.product), Random(3)
     product_hash = hash_content(parts[0][1])
-    layout_hash = hash_layout(documents.product)
+    layout_hash = hash_layout(decode_product(parts[0][1]))
     nothing = dict.fromkeys(("decision_id", "decision", "release_hash", "outcome", "answer"))
     async with open_record(settings) as record:
-        for kind, raw in parts:
+        for kind, raw in parts if with_model else parts[:1]:
             await put_document(record, kind, raw, ACTOR)
         entries = []
-        for number in range(60):
+        for number in range(cases):
             facts = door.check_facts(invent_values(documents.product, chance), AS_OF)
             case = Case(product_hash=product_hash, layout_hash=layout_hash, as_of=AS_OF, facts=facts)
             raw = encode_canonical(case)
-            entries.append(make_entry(record, number, "tape", case=raw, product_hash=product_hash, **nothing))
+            named = {"product": renamed or documents.product.name, "product_hash": product_hash}
+            entries.append(make_entry(record, number, book, case=raw, **named, **nothing))
         await commit_entries(record, entries, ACTOR)
 
 
@@ -87,10 +88,14 @@ def is_live(call, release_hash):
     return "yes" in rows[0]
 
 
-def test_without_a_model_there_is_no_release(call):
+def test_without_a_book_or_a_model_there_is_no_release(call, settings, documents):
     made = call("make", "--book", "tape")
     assert isinstance(made.exception, Refused)
-    assert str(made.exception) == "no model is recorded: train one first (instant-credit train)"
+    assert str(made.exception) == "book tape holds no Case: import a tape into it first (instant-credit tape import)"
+    asyncio.run(stock(settings, documents, with_model=False))
+    assert str(call("make", "--book", "tape").exception) == (
+        "no model is recorded: train one first (instant-credit train --book tape)"
+    )
 
 
 def test_a_policy_that_is_not_there_or_is_no_text_is_told_so(call, tmp_path):

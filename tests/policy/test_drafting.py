@@ -15,7 +15,7 @@ from instant_credit.application.product import Attribute, AttributeType, Product
 from instant_credit.errors import Refused
 from instant_credit.policy.checks import load_policy
 from instant_credit.policy.drafting.assumptions import Assumptions
-from instant_credit.policy.drafting.book import BookRisk, weighted_quantile
+from instant_credit.policy.drafting.book import BookRisk, Silence, weighted_quantile
 from instant_credit.policy.drafting.cut_offs import round_pd
 from instant_credit.policy.drafting.draft import Draft, draft_policy
 from instant_credit.policy.verdict import Outcome
@@ -287,8 +287,30 @@ def test_a_book_that_tells_next_to_nothing_still_asks_for_a_variable() -> None:
     assert draft(product, book_of(product, known=np.zeros(2_000, dtype=np.int64))).policy.model_variables_known_min == 1
 
 
-def test_an_approval_of_loans_that_mostly_go_bad_is_a_doubt() -> None:
+@pytest.mark.parametrize(("pd_ppm", "known_min"), [(1_000, 8), (900_000, 6)])
+def test_more_must_be_known_than_of_silence_where_silence_would_be_approved(pd_ppm: int, known_min: int) -> None:
+    product, known = product_of("none"), np.full(2_000, 11)
+    made = draft(product, book_of(product, known=known, silent=Silence(pd_ppm=pd_ppm, known=7)))
+    assert made.policy.model_variables_known_min == known_min
+
+
+def test_where_silence_tells_as_much_as_the_middle_case_and_is_safe_there_is_no_draft() -> None:
+    product, known = product_of("none"), np.full(2_000, 11)
+    with pytest.raises(Refused, match=r"an application that tells nothing would be approved, with a pd of 0\.1%"):
+        draft(product, book_of(product, known=known, silent=Silence(pd_ppm=1_000, known=11)))
+
+
+def test_a_person_is_told_once_to_read_the_reasons() -> None:
+    text = draft(product()).text
+    assert text.count("CHECK") == 1
+    head = text.split("# Reasons.")[1].split("[[reasons]]")[0]
+    assert "CHECK: a person must read these texts" in head
+    assert "12 CFR 1002.9(b)(2)" in head
+
+
+@pytest.mark.parametrize(("lowest", "is_high"), [(230_000, True), (50_000, False)])
+def test_an_approval_of_loans_that_often_go_bad_is_a_doubt(lowest: int, is_high: bool) -> None:
     product = product_of("none")
-    pds = np.linspace(400_000, 800_000, 2_000).astype(np.int64)
+    pds = np.linspace(lowest, lowest + 100_000, 2_000).astype(np.int64)
     made = draft(product, book_of(product, pds_ppm=pds))
-    assert any("so many of the loans approved near it would go bad" in doubt for doubt in made.doubts)
+    assert any("which is high: so many of the loans approved near it" in doubt for doubt in made.doubts) == is_high

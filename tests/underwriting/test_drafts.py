@@ -12,18 +12,20 @@ from msgspec.structs import replace
 from instant_credit.application.document import hash_layout, hash_product
 from instant_credit.application.door import Door
 from instant_credit.application.facts import Facts
+from instant_credit.application.product import Attribute, AttributeType, MissingRule, Product, Roles, Source
 from instant_credit.canonical import encode_canonical
 from instant_credit.decision.case import Case
 from instant_credit.errors import Refused
+from instant_credit.policy.drafting.draft import Draft
 from instant_credit.policy.verdict import Outcome
 from instant_credit.record.rows import StoredCase
 from instant_credit.score.bundle import Bundle, decode_bundle
 from instant_credit.score.calibration import Calibration, margin_at_pd
-from instant_credit.underwriting.drafts import TRIED_CASES_MAX, _Gathered, lowest_decline, try_policy
+from instant_credit.underwriting.drafts import TRIED_CASES_MAX, BookDraft, _Gathered, lowest_decline, try_policy
 from instant_credit.units import Ppm
 from tests.lender import documents
 from tests.lending import AS_OF, Documents, invent_values
-from tests.policy.documents import shipped
+from tests.policy.documents import product, shipped
 
 __all__ = ["documents"]
 
@@ -113,6 +115,54 @@ def test_a_weight_counts_in_what_a_policy_would_have_answered(documents: Documen
     assert try_policy(shipped(), documents.product, doubled) == pytest.approx(plain)
     unscored = try_policy(replace(shipped(), model_variables_known_min=1000), documents.product, gathered.kept)
     assert unscored[Outcome.APPROVE] == unscored[Outcome.COUNTER_OFFER] == 0
+
+
+def told_freely(product: Product, missing: MissingRule) -> Product:
+    """The product without roles and required facts: what is not told is missing, or counts as 0."""
+
+    def changed(attribute: Attribute) -> Attribute:
+        is_number = attribute.type not in (AttributeType.CATEGORY, AttributeType.DATE)
+        may_be_zero = is_number and (attribute.minimum or 0) <= 0
+        return replace(attribute, missing=missing if may_be_zero else MissingRule.KEEP)
+
+    attributes = tuple(changed(a) if a.source is not Source.TAPE else a for a in product.attributes)
+    return replace(product, roles=Roles(), attributes=attributes)
+
+
+@pytest.mark.parametrize("missing", [MissingRule.KEEP, MissingRule.ZERO])
+def test_silence_is_scored_as_the_door_would_have_it(
+    documents: Documents, bundle: Bundle, missing: MissingRule
+) -> None:
+    product = told_freely(documents.product, missing)
+    gathered = _Gathered(product, bundle)
+    gathered.add(stored_of(documents, 20))
+    risk, _ = gathered.finish("book", "a" * 64)
+    assert risk.silent is not None
+    assert (risk.silent.known > 0) == (missing is MissingRule.ZERO)
+
+
+def test_where_the_door_refuses_silence_it_is_not_scored(documents: Documents, bundle: Bundle) -> None:
+    gathered = _Gathered(documents.product, bundle)
+    gathered.add(stored_of(documents, 20))
+    assert gathered.finish("book", "a" * 64)[0].silent is None
+
+
+@pytest.mark.parametrize(
+    ("granted", "words"), [(0.97, ["97.0% of the book get an offer, so"]), (0.5, []), (0.03, ["only 3.0% of the book"])]
+)
+def test_a_draft_that_answers_nearly_all_alike_is_a_doubt(granted: float, words: list[str]) -> None:
+    shares = {
+        Outcome.APPROVE: granted - 0.01,
+        Outcome.COUNTER_OFFER: 0.01,
+        Outcome.DECLINE: 1 - granted,
+        Outcome.REFER: 0,
+    }
+    draft = Draft(policy=shipped(), text="", doubts=("its own",))
+    made = BookDraft(draft=draft, product=product(), model_hash="a" * 64, shares=shares, tried=100)
+    own, *told = made.doubts
+    assert own == "its own"
+    assert len(told) == len(words)
+    assert all(one.startswith(word) for one, word in zip(told, words, strict=True))
 
 
 CALIBRATIONS = st.lists(

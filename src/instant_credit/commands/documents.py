@@ -4,15 +4,28 @@ import os
 from pathlib import Path
 from typing import Final
 
-from instant_credit.application.document import decode_product, load_product
+import msgspec
+from msgspec import Struct
+
+from instant_credit.application.document import decode_product, hash_layout, load_product
 from instant_credit.application.product import Product
 from instant_credit.errors import Refused
 from instant_credit.record.documents import DocumentKind, get_document, list_documents
 from instant_credit.record.pool import Record, open_record
+from instant_credit.record.reads import list_book_products
 from instant_credit.record.shipped import list_starters, read_starter
 from instant_credit.settings import read_settings
 
 NEWEST: Final = "newest"
+
+
+class _BundleHead(Struct, frozen=True):
+    """What is read of a model bundle to know its product."""
+
+    product_hash: str
+
+
+_BUNDLE_DECODER: Final = msgspec.json.Decoder(_BundleHead)
 
 
 def read_document(kind: str, name: str) -> str:
@@ -35,16 +48,64 @@ def read_document(kind: str, name: str) -> str:
         raise Refused(f"{name}: neither a readable file nor one of the shipped {kind}: {', '.join(shipped)}") from error
 
 
-async def find_newest_model(record: Record) -> str:
-    """Hash of the model recorded last."""
-    models = await list_documents(record, DocumentKind.MODEL)
-    if not models:
-        raise Refused("no model is recorded: train one first (instant-credit train)")
-    return models[-1].content_hash
+async def find_model(record: Record, told: str, book: str, product: Product | None = None) -> str:
+    """Hash of the model that the command line names: its own, or `NEWEST` as `find_newest_model` finds it.
+
+    Raises
+    ------
+    Refused : there is none; the message says what to do.
+    """
+    if told == NEWEST:
+        return await find_newest_model(record, book, product)
+    if told not in {row.content_hash for row in await list_documents(record, DocumentKind.MODEL)}:
+        raise Refused(f"no model {told} is recorded: give the hash that `instant-credit train` printed after Bundle:")
+    return told
 
 
-async def find_product(name: str, document: str | None = None) -> Product:
+async def find_newest_model(record: Record, book: str, product: Product | None = None) -> str:
+    """Hash of the model recorded last for `product`, by default for a product whose Cases `book` holds.
+
+    A model fits when it was trained on a version of the product with the same columns.
+
+    Raises
+    ------
+    Refused : the book holds no Case, or no such model is recorded; the message says what to do.
+    """
+    recorded = await list_book_products(record, book)
+    if not recorded:
+        raise Refused(f"book {book} holds no Case: import a tape into it first (instant-credit tape import)")
+    versions = [await _read_product(record, one.product_hash) for one in recorded] if product is None else [product]
+    wanted = {(one.name, hash_layout(one)) for one in versions}
+    others = set()
+    for row in reversed(await list_documents(record, DocumentKind.MODEL)):
+        trained_on = await _read_product(
+            record, _BUNDLE_DECODER.decode(await get_document(record, row.content_hash)).product_hash
+        )
+        if (trained_on.name, hash_layout(trained_on)) in wanted:
+            return row.content_hash
+        others.add(trained_on.name)
+    if not others:
+        raise Refused(f"no model is recorded: train one first (instant-credit train --book {book})")
+    names = sorted({name for name, _ in wanted})
+    columns = " with these columns" if others & set(names) else ""
+    raise Refused(
+        f"no model is recorded for {' or '.join(names)}{columns}, only for {', '.join(sorted(others))}: "
+        f"train one first (instant-credit train --book {book})"
+    )
+
+
+async def _read_product(record: Record, product_hash: str) -> Product:
+    return decode_product(await get_document(record, product_hash))
+
+
+async def find_product(
+    name: str, document: str | None = None, *, remedy: str = "give its file with --product"
+) -> Product:
     """The product document told on the command line, else the newest recorded one called `name`, else the shipped one.
+
+    Parameters
+    ----------
+    remedy : what to do when there is none.
 
     Raises
     ------
@@ -59,4 +120,4 @@ async def find_product(name: str, document: str | None = None) -> Product:
                 return product
     if name in list_starters("products"):
         return load_product(read_starter("products", name))
-    raise Refused(f"product {name} is neither recorded nor shipped: give its file with --product")
+    raise Refused(f"product {name} is neither recorded nor shipped: {remedy}")

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from instant_credit.commands.documents import NEWEST, find_newest_model, find_product, read_document
+from instant_credit.commands.documents import NEWEST, find_model, find_product, read_document
 from instant_credit.errors import Refused
 from instant_credit.policy.checks import check_policy
 from instant_credit.policy.document import read_policy
@@ -32,7 +32,13 @@ def policy() -> None:
 
 @policy.command("draft")
 @click.option("--book", required=True, help="Book whose Cases say how risk, amounts and terms are spread.")
-@click.option("--model", "model_hash", default=NEWEST, show_default=True, help="Hash of a recorded model bundle.")
+@click.option(
+    "--model",
+    "model_hash",
+    default=NEWEST,
+    show_default=True,
+    help="Hash of a recorded model bundle; by default the newest of the book's product.",
+)
 @click.option("--to", "path", type=click.Path(path_type=Path, dir_okay=False), help="File; default: standard output.")
 @click.option(
     "--approve-share",
@@ -122,7 +128,7 @@ async def _draft(book: str, model_hash: str, assumptions: Assumptions) -> BookDr
         return await draft_from_book(
             record,
             book=book,
-            model_hash=await find_newest_model(record) if model_hash == NEWEST else model_hash,
+            model_hash=await find_model(record, model_hash, book),
             assumptions=assumptions,
         )
 
@@ -131,8 +137,9 @@ def _summarise(made: BookDraft, book: str, path: Path | None) -> list[str]:
     """What a person wants to read at the end."""
     shares = ", ".join(f"{outcome.replace('_', '-')} {100 * share:.1f}%" for outcome, share in made.shares.items())
     lines = [
+        f"Drafted for {made.product.name} with model {made.model_hash}.",
         f"Tried on {made.tried:,} Cases of {book}: {shares}.",
-        *(f"Look at this: {doubt}." for doubt in made.draft.doubts),
+        *(f"Look at this: {doubt}." for doubt in made.doubts),
     ]
     if path is not None:
         lines += [

@@ -14,7 +14,7 @@ from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.application.document import decode_product, load_product
 from instant_credit.application.inventing import invent_body
 from instant_credit.application.product import Product
-from instant_credit.commands.documents import NEWEST, find_newest_model, find_product, read_document
+from instant_credit.commands.documents import NEWEST, find_model, find_product, read_document
 from instant_credit.commands.tables import print_table
 from instant_credit.errors import NotFound, Refused
 from instant_credit.policy.document import Policy, read_policy
@@ -43,7 +43,13 @@ def release() -> None:
 
 @release.command("make")
 @click.option("--book", required=True, help="Book whose applicants near the cut-off are the reference for reasons.")
-@click.option("--model", "model_hash", default=NEWEST, show_default=True, help="Hash of a recorded model bundle.")
+@click.option(
+    "--model",
+    "model_hash",
+    default=NEWEST,
+    show_default=True,
+    help="Hash of a recorded model bundle; by default the newest of the book's product.",
+)
 @click.option(
     "--policy",
     "policy_name",
@@ -60,8 +66,7 @@ def make(book: str, model_hash: str, policy_name: str | None, product_name: str 
 
 async def _make(book: str, model_hash: str, policy: Policy | None, product: Product | None, is_activated: bool) -> str:
     async with open_record(read_settings(os.environ)) as record:
-        if model_hash == NEWEST:
-            model_hash = await find_newest_model(record)
+        model_hash = await find_model(record, model_hash, book, product)
         made = await make_release(
             record,
             policy=await _shipped_policy(record, model_hash, book) if policy is None else policy,

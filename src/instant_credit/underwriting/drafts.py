@@ -4,7 +4,7 @@ book + model -> Cases in chunks -> raw scores, pds, amounts, terms, weights -> d
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Final
 
@@ -12,14 +12,16 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from instant_credit.application.document import decode_product
+from instant_credit.application.document import decode_product, hash_layout
+from instant_credit.application.door import Door
+from instant_credit.application.facts import Facts
 from instant_credit.application.product import Product
 from instant_credit.decision.case import Case, build_case_features
 from instant_credit.errors import Refused
 from instant_credit.features.program import compile_features
 from instant_credit.policy.document import Policy
 from instant_credit.policy.drafting.assumptions import Assumptions
-from instant_credit.policy.drafting.book import BookRisk
+from instant_credit.policy.drafting.book import BookRisk, Silence
 from instant_credit.policy.drafting.draft import Draft, draft_policy
 from instant_credit.policy.evaluate import evaluate
 from instant_credit.policy.operands import Catalogue, compile_read
@@ -35,6 +37,9 @@ from instant_credit.underwriting.releases import read_cases
 from instant_credit.units import PPM, Ppm
 
 TRIED_CASES_MAX: Final = 4_000
+# Offers to more or fewer than these shares of the book are worth a word.
+GRANTED_SHARE_MAX: Final = 0.95
+GRANTED_SHARE_MIN: Final = 0.05
 # Log-odds that keep a decline clear of the reference population, twice what composing a release asks for.
 REFERENCE_GAP: Final = 2e-6
 # Beyond this a pd is far below one in a million, and its exponential near the end of float64.
@@ -46,8 +51,24 @@ class BookDraft(Struct, frozen=True, kw_only=True):
 
     draft: Draft
     product: Product
+    model_hash: str
     shares: Mapping[Outcome, float]
     tried: int
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What whoever edits the policy should look at first: the draft's own doubts, and answers that are nearly all alike."""
+        granted = self.shares[Outcome.APPROVE] + self.shares[Outcome.COUNTER_OFFER]
+        told = list(self.draft.doubts)
+        if granted > GRANTED_SHARE_MAX:
+            told.append(
+                f"{granted:.1%} of the book get an offer, so the policy selects hardly anyone: lower --approve-share"
+            )
+        if granted < GRANTED_SHARE_MIN:
+            told.append(
+                f"only {granted:.1%} of the book get an offer: raise --approve-share, or look at which rule or exit stops the others"
+            )
+        return tuple(told)
 
 
 async def draft_from_book(
@@ -77,7 +98,7 @@ async def draft_from_book(
 
     draft = draft_policy(product, risk, assumptions, decline_ppm_min)
     shares = try_policy(draft.policy, product, gathered.kept)
-    return BookDraft(draft=draft, product=product, shares=shares, tried=len(gathered.kept))
+    return BookDraft(draft=draft, product=product, model_hash=model_hash, shares=shares, tried=len(gathered.kept))
 
 
 def lowest_decline(raw_score: float, calibrations: tuple[Calibration, ...]) -> int:
@@ -108,10 +129,19 @@ class _Kept(Struct, frozen=True, kw_only=True):
     weight: float
 
 
+class _Scored(Struct, frozen=True, kw_only=True, eq=False):
+    """Raw scores float64[n] of n Cases, their pds and how many of the model's variables are known of each."""
+
+    raws: NDArray[np.float64]
+    pds_ppm: list[Ppm]
+    known: list[int]
+
+
 class _Gathered:
     """What the chunks of a book add up to. Every so many-th Case is kept; the step doubles when too many are."""
 
     def __init__(self, product: Product, bundle: Bundle) -> None:
+        self._product = product
         self._program = compile_features(product)
         self._model = compile_model(bundle.tables)
         self._bundle = bundle
@@ -140,17 +170,31 @@ class _Gathered:
                 asked.append(told)
         if not cases:
             return
+        scored = self._score(cases)
+        wanted = np.array(asked, dtype=np.int64).reshape(len(cases), -1)
+        whole = np.column_stack([np.array(scored.pds_ppm), np.array(scored.known), wanted]).astype(np.int64)
+        self._columns.append((np.column_stack([scored.raws, weights]), whole))
+        self._latest_on = max(self._latest_on, *(case.as_of for case in cases))
+        for case, pd, count, weight in zip(cases, scored.pds_ppm, scored.known, weights, strict=True):
+            self._keep(_Kept(case=case, pd_ppm=pd, known=count, weight=weight))
+
+    def _score(self, cases: Sequence[Case]) -> _Scored:
         matrix = build_case_features(self._program, cases).model
         raws = score_rows(self._model, matrix)
         position = self._bundle.segment_position
         codes = None if position < 0 else np.ascontiguousarray(matrix[:, position])
-        pds = [pd_to_ppm(pd) for pd in estimate_pds(self._calibrations, raws, codes).tolist()]
+        pds = estimate_pds(self._calibrations, raws, codes).tolist()
         known = np.where(self._is_category, matrix >= 0, ~np.isnan(matrix)).sum(axis=1)
-        whole = np.column_stack([pds, known, np.array(asked, dtype=np.int64).reshape(len(cases), -1)]).astype(np.int64)
-        self._columns.append((np.column_stack([raws, weights]), whole))
-        self._latest_on = max(self._latest_on, *(case.as_of for case in cases))
-        for case, pd, count, weight in zip(cases, pds, known.tolist(), weights, strict=True):
-            self._keep(_Kept(case=case, pd_ppm=pd, known=count, weight=weight))
+        return _Scored(raws=raws, pds_ppm=[pd_to_ppm(pd) for pd in pds], known=known.tolist())
+
+    def _score_silence(self) -> Silence | None:
+        """What the model says of an application that tells nothing; None where the door refuses it."""
+        facts = Door(self._product).check_facts({}, self._latest_on)
+        if not isinstance(facts, Facts):
+            return None
+        case = Case(product_hash="", layout_hash=hash_layout(self._product), as_of=self._latest_on, facts=facts)
+        scored = self._score([case])
+        return Silence(pd_ppm=scored.pds_ppm[0], known=scored.known[0])
 
     def _keep(self, kept: _Kept) -> None:
         if self._seen % self._step == 0:
@@ -169,6 +213,7 @@ class _Gathered:
         amounts, terms = (whole[:, 2], whole[:, 3]) if self._reads else (whole[:0, 0], whole[:0, 0])
         risk = BookRisk(
             book=book,
+            silent=self._score_silence(),
             model_hash=model_hash,
             pds_ppm=whole[:, 0],
             weights=floats[:, 1],

@@ -326,4 +326,6 @@ async def read_cases(
     if not read:
         raise NotFound("book", book)
     if not found:
-        raise Refused(f"release: book {book} holds no Case of {product.name} with the columns that the model reads")
+        raise Refused(
+            f"book {book} holds no Case of {product.name} with the columns that the model reads: name another book or another model"
+        )

@@ -7,9 +7,17 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from instant_credit.errors import Refused, require
+
+
+class Silence(Struct, frozen=True, kw_only=True):
+    """What the model says of an application that tells nothing, and how many of its variables are known all the same."""
+
+    pd_ppm: int
+    known: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,6 +32,7 @@ class BookRisk:
     known : int64[n], how many of the model's variables are known.
     amounts_cents, terms_months : int64[n]; empty where the product does not know them.
     latest_on : the last day on which a Case was known.
+    silent : an application that tells nothing; None where the product's door refuses it.
     """
 
     book: str
@@ -34,6 +43,7 @@ class BookRisk:
     amounts_cents: NDArray[np.int64]
     terms_months: NDArray[np.int64]
     latest_on: date
+    silent: Silence | None = None
 
     def __post_init__(self) -> None:
         """One entry a Case; a book that cannot be told apart has no cut-off."""

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from instant_credit.application.product import Product
-from instant_credit.errors import require
+from instant_credit.errors import Refused, require
 from instant_credit.policy.checks import load_policy
 from instant_credit.policy.document import Affordability, Policy
 from instant_credit.policy.drafting.assumptions import Assumptions
@@ -19,7 +19,7 @@ from instant_credit.policy.drafting.reasons import draft_reasons
 from instant_credit.policy.drafting.text import write_policy
 
 THIN_SHARE_MAX: Final = 0.02
-APPROVE_PPM_MAX: Final = 300_000
+APPROVE_PPM_MAX: Final = 200_000
 
 
 class Draft(Struct, frozen=True, kw_only=True):
@@ -64,7 +64,7 @@ def draft_policy(
         product=product.name,
         title=product.title,
         apr_ppm_max=assumptions.apr_ppm_max if is_priced else None,
-        model_variables_known_min=_known_min(risk),
+        model_variables_known_min=_known_min(risk, chosen.cut_offs.approve_below_ppm),
         cut_offs=chosen.cut_offs,
         amounts=amounts,
         affordability=(
@@ -84,9 +84,22 @@ def draft_policy(
     return Draft(policy=policy, text=text, doubts=tuple(_doubts(risk, policy, chosen, bands, assumptions)))
 
 
-def _known_min(risk: BookRisk) -> int:
-    """Half of what the middle Case of the book tells, and at least 1: below that a score means little, and silence must not pay."""
-    return max(1, -(-weighted_quantile(risk.known, risk.weights, 0.5) // 2))
+def _known_min(risk: BookRisk, approve_below_ppm: int) -> int:
+    """Half of what the middle Case of the book tells, and at least 1: below that a score means little.
+
+    Silence must not pay: where the model would have an application that tells nothing approved, more must be known than of it.
+    """
+    middle = weighted_quantile(risk.known, risk.weights, 0.5)
+    least = max(1, -(-middle // 2))
+    if risk.silent is None or risk.silent.pd_ppm >= approve_below_ppm or risk.silent.known < least:
+        return least
+    if risk.silent.known >= middle:
+        raise Refused(
+            f"policy draft: an application that tells nothing would be approved, with a pd of {risk.silent.pd_ppm / 10_000:.1f}%, and "
+            f"knows {risk.silent.known} variables of the model, as many as the middle Case of book {risk.book}, because missing facts "
+            'count as 0; let the product ask for the facts that must be told (missing = "refuse"), import and train again'
+        )
+    return risk.silent.known + 1
 
 
 def _doubts(
@@ -105,8 +118,8 @@ def _doubts(
         )
     if policy.cut_offs.approve_below_ppm > APPROVE_PPM_MAX:
         doubts.append(
-            f"approve_below_ppm stands at {policy.cut_offs.approve_below_ppm / 10_000:.1f}%: so many of the loans approved near it would "
-            "go bad; lower --approve-share unless the book says otherwise than the applicants to come"
+            f"approve_below_ppm stands at {policy.cut_offs.approve_below_ppm / 10_000:.1f}%, which is high: so many of the loans approved near "
+            "it would go bad; lower --approve-share unless the book says otherwise than the applicants to come"
         )
     if chosen.is_lowered_by_cap:
         doubts.append("fewer are approved than the share asked for: beyond this pd the price would pass apr_ppm_max")

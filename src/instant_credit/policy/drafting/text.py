@@ -50,6 +50,9 @@ def write_policy(
 
 _REASONS_HEAD: Final = """\
 # Reasons. Codes and numbers are permanent: never renumbered, never used again. {value} stands for the applicant's own value.
+#
+# CHECK: a person must read these texts, and those of the product's variables, before anybody is declined by them. Reasons must be
+# specific and name what really counted (12 CFR 1002.9(b)(2)); that a score or the lender's standards were missed is none.
 """
 _EXAMPLES_HEAD: Final = """\
 # Worked examples: invented applications and what this policy answers. They run whenever the policy is loaded, and one that comes out
@@ -99,7 +102,7 @@ def _top(policy: Policy, risk: BookRisk, assumptions: Assumptions) -> Iterable[L
             f"apr_ppm_max = {policy.apr_ppm_max:_}",
             "no price above this; assumed, look up the law that holds for you",
         )
-    note = "fewer known variables than this and nothing is scored: half of what the middle Case of the book tells"
+    note = "fewer known variables than this and nothing is scored: half of what the middle Case of the book tells, and more than silence"
     yield f"model_variables_known_min = {policy.model_variables_known_min}", note
 
 
