@@ -1,4 +1,4 @@
-"""The example application of every shipped product is accepted over HTTP as it is written."""
+"""The example application of every shipped product, invented or typical of a book, is accepted over HTTP as it is written."""
 
 import asyncio
 import json
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.application.document import load_product
 from instant_credit.application.product import Product
 from instant_credit.commands import cli
@@ -21,8 +22,10 @@ from instant_credit.policy.drafting.draft import draft_policy
 from instant_credit.record.embedded import Cluster
 from instant_credit.record.pool import open_record
 from instant_credit.record.shipped import list_starters, read_starter
+from instant_credit.underwriting.typical import CASES_MIN
 from tests.lender import founded
 from tests.lending import Documents, House, install_release, invent_values, make_documents, wait_until
+from tests.underwriting.test_typical import fill
 
 PRODUCTS = {name: load_product(read_starter("products", name)) for name in list_starters("products")}
 # Beyond any reference population of a tiny model.
@@ -76,3 +79,17 @@ def test_the_example_of_every_shipped_product_is_decided(lender: House, name: st
         answer = client.post(f"/v1/products/{name}/applications", json=json.loads(written.stdout))
     assert answer.status_code == 201, answer.text
     assert (answer.json()["offer"] is None) or PRODUCTS[name].is_priced
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_the_typical_example_of_a_book_is_decided(lender: House, name: str) -> None:
+    async def stock() -> None:
+        async with open_record(lender.settings) as record:
+            await fill(record, Actor(kind=ActorKind.JOB, id="test"), PRODUCTS[name], f"{name}_book", CASES_MIN + 20)
+
+    asyncio.run(stock())
+    written = CliRunner().invoke(cli, ["release", "example", name], env=lender.environ)
+    assert written.stderr.startswith(f"Typical of {CASES_MIN + 20} Cases of book {name}_book")
+    with lender.client() as client:
+        answer = client.post(f"/v1/products/{name}/applications", json=json.loads(written.stdout))
+    assert answer.status_code == 201, answer.text

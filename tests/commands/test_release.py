@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.application.document import decode_product, encode_product, hash_layout
 from instant_credit.application.door import Door, Told
+from instant_credit.application.inventing import APPLICANT
 from instant_credit.canonical import encode_canonical, hash_content
 from instant_credit.commands import cli
 from instant_credit.decision.case import Case
@@ -21,7 +22,9 @@ from instant_credit.record.documents import put_document
 from instant_credit.record.pool import open_record
 from instant_credit.record.shipped import read_starter
 from instant_credit.score.bundle import decode_bundle, encode_bundle
+from instant_credit.underwriting.typical import CASES_MIN
 from tests.decision.bad_releases import BAD
+from tests.golden.corpus import build_parts
 from tests.lender import documents
 from tests.lending import AS_OF, invent_values
 from tests.record.entries import make_entry
@@ -73,12 +76,57 @@ def test_a_release_is_made_activated_listed_and_shown(call, settings, documents,
     assert first_hash != second_hash
     shown = json.loads(call("show", second_hash).output)
     assert shown["model_hash"] == decode_manifest(documents.parts[-1][1]).model_hash
+    assert (shown["release_hash"], shown["product"], shown["engine_version"]) == (second_hash, "personal_loan", 2)
     assert is_live(call, first_hash)
     assert not is_live(call, second_hash)
     activated = call("activate", second_hash)
     assert activated.output == f"live for personal_loan: {second_hash}\n"
     assert is_live(call, second_hash)
     assert not is_live(call, first_hash)
+
+
+def test_what_a_release_proves_is_shown(call, settings, documents):
+    asyncio.run(stock(settings, documents))
+    bundle = decode_bundle(documents.parts[1][1])
+    shown = json.loads(call("show", call("make", "--book", "tape").output.strip()).output)["proof"]
+    recorded = bundle.proof
+    for name in (
+        "leaves_reached",
+        "leaves_reachable",
+        "raw_min",
+        "raw_max",
+        "pd_ppm_min",
+        "pd_ppm_max",
+        "tables_digest",
+    ):
+        assert shown[name] == getattr(recorded, name)
+    assert (shown["golden_rows"], shown["trees"]) == (recorded.rows, bundle.tables.tree_count)
+    assert shown["reasons"] == f"interventional, against {shown['reference_rows']} reference applicants"
+    assert shown["reference"].startswith(f"{shown['reference_rows']} of 60 applicants of book tape")
+    assert shown["are_directions_verified"]
+    directed = [name for name, one in zip(bundle.variables, bundle.directions, strict=True) if one != "free"]
+    assert list(shown["directions"]) == directed
+
+
+def test_a_release_of_engine_1_shows_what_it_has(call, settings):
+    parts, _ = build_parts(1)
+
+    async def record_them():
+        async with open_record(settings) as record:
+            for kind, raw in parts:
+                await put_document(record, kind, raw, ACTOR)
+
+    asyncio.run(record_them())
+    shown = json.loads(call("show", hash_content(parts[-1][1])).output)["proof"]
+    assert shown["reasons"] == "path-dependent, less the mean of 30 reference applicants"
+    assert (shown["golden_rows"], shown["tables_digest"], shown["are_directions_verified"]) == (None, None, False)
+
+
+@pytest.mark.parametrize("command", ["show", "activate"])
+def test_a_release_that_is_not_there_is_refused_with_where_to_look(call, command):
+    told = call(command, "0" * 64).exception
+    assert isinstance(told, Refused)
+    assert "`instant-credit release list` prints the hashes of all" in str(told)
 
 
 def is_live(call, release_hash):
@@ -138,18 +186,40 @@ def test_an_example_is_what_the_door_accepts(call, documents, tmp_path):
     path.write_text(read_starter("products", "personal_loan"))
     today = datetime.now(UTC).date()
     for name in ("personal_loan", path):
-        body = call("example", name).output
-        assert isinstance(Door(documents.product).read_application(body.encode(), today), Told)
-    assert call("example", "personal_loan", "--to", tmp_path / "body.json").output.startswith("Written: ")
-    assert (tmp_path / "body.json").read_text() == body
+        made = call("example", name)
+        assert made.stderr.startswith("Invented within the product's ranges")
+        assert isinstance(Door(documents.product).read_application(made.stdout.encode(), today), Told)
+    assert call("example", "personal_loan", "--to", tmp_path / "body.json").stdout.startswith("Written: ")
+    assert (tmp_path / "body.json").read_text() == made.stdout
 
 
-def test_an_example_for_a_live_release_asks_for_what_its_policy_offers(call, settings, documents):
-    asyncio.run(stock(settings, documents))
+def test_an_invented_example_for_a_live_release_asks_for_what_its_policy_offers(call, settings, documents):
+    asyncio.run(stock(settings, documents, cases=CASES_MIN - 1))
     call("make", "--book", "tape", "--activate")
-    facts = json.loads(call("example", "personal_loan").output)["facts"]
+    made = call("example", "personal_loan")
+    assert "no book of the record holds 50 Cases of personal_loan" in made.stderr
+    facts = json.loads(made.stdout)["facts"]
     assert (facts["requested_amount_cents"], facts["term_months"]) == (1_200_000, 48)
 
 
+@pytest.mark.parametrize("is_live", [True, False])
+def test_where_there_is_a_book_an_example_is_typical_of_it_and_nobody(call, settings, documents, is_live):
+    asyncio.run(stock(settings, documents))
+    if is_live:
+        call("make", "--book", "tape", "--activate")
+    made = call("example", "personal_loan")
+    assert made.stderr.startswith(
+        "Typical of 60 Cases of book tape: medians, rounded, and commonest categories, nobody's"
+    )
+    body = json.loads(made.stdout)
+    assert body["applicant"] == APPLICANT
+    assert 100_000 < body["facts"]["requested_amount_cents"] < 3_500_000
+    assert body["facts"]["open_accounts"] not in (0, 1)
+    assert not re.search(r"identity \d|row \d|tape", made.stdout)
+    today = datetime.now(UTC).date()
+    assert isinstance(Door(documents.product).read_application(made.stdout.encode(), today), Told)
+
+
 def test_an_example_for_an_unknown_product_is_refused(call):
-    assert "product yacht is neither recorded nor shipped" in str(call("example", "yacht").exception)
+    told = str(call("example", "yacht").exception)
+    assert told == ("product yacht is neither recorded nor shipped: name one that is, or give the file of its document")

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.application.document import decode_product, load_product
-from instant_credit.application.inventing import invent_body
+from instant_credit.application.inventing import APPLICANT, invent_body
 from instant_credit.application.product import Product
 from instant_credit.commands.documents import NEWEST, find_model, find_product, read_document
 from instant_credit.commands.tables import print_table
@@ -20,7 +20,7 @@ from instant_credit.errors import NotFound, Refused
 from instant_credit.policy.document import Policy, read_policy
 from instant_credit.policy.offers import usual_request
 from instant_credit.record.clock import SystemClock
-from instant_credit.record.documents import get_document
+from instant_credit.record.documents import DocumentKind, get_document, list_documents
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.shipped import list_starters, read_starter
 from instant_credit.score.bundle import decode_bundle
@@ -28,10 +28,11 @@ from instant_credit.settings import read_settings
 from instant_credit.underwriting.releases import (
     list_releases,
     load_live_release,
-    load_release,
     make_live,
     make_release,
 )
+from instant_credit.underwriting.showing import show_release
+from instant_credit.underwriting.typical import CASES_MIN, find_typical
 
 ACTOR: Final = Actor(kind=ActorKind.JOB, id="command-line")
 
@@ -87,6 +88,7 @@ def activate(release_hash: str) -> None:
 
     async def run() -> str:
         async with open_record(read_settings(os.environ)) as record:
+            await _require_release(record, release_hash)
             return await make_live(record, release_hash, ACTOR)
 
     click.echo(f"live for {asyncio.run(run())}: {release_hash}")
@@ -115,25 +117,36 @@ def show_all() -> None:
 @release.command("show")
 @click.argument("release_hash")
 def show(release_hash: str) -> None:
-    """Print what a release is made of, as JSON, after proving that it still composes."""
+    """Print what a release is made of and what its model proves, as JSON, after proving it anew on this machine."""
 
     async def run() -> bytes:
         async with open_record(read_settings(os.environ)) as record:
-            found = await load_release(record, release_hash)
-        return msgspec.json.format(msgspec.json.encode(found.manifest), indent=2)
+            await _require_release(record, release_hash)
+            found = await show_release(record, release_hash)
+        return msgspec.json.format(msgspec.json.encode(found), indent=2)
 
     click.echo(asyncio.run(run()).decode())
+
+
+async def _require_release(record: Record, release_hash: str) -> None:
+    """Refused, with where to look, unless the record holds a release of this hash."""
+    if release_hash not in {row.content_hash for row in await list_documents(record, DocumentKind.RELEASE)}:
+        raise Refused(f"no release {release_hash} is recorded: `instant-credit release list` prints the hashes of all")
 
 
 @release.command("example")
 @click.argument("product_name", metavar="PRODUCT")
 @click.option("--to", "path", type=click.Path(path_type=Path, dir_okay=False), help="File; default: standard output.")
 def example(product_name: str, path: Path | None) -> None:
-    """Write the JSON body of an invented application for PRODUCT, which its live release decides as it stands.
+    """Write the JSON body of an application for PRODUCT, which its live release decides as it stands.
 
-    PRODUCT is a product's name, or the file of a product document. Send the body with curl, or change its facts first.
+    PRODUCT is a product's name, or the file of a product document. The applicant is invented. The facts are typical ones where a book
+    of the record holds Cases of the product (medians and commonest categories, nobody's own), and otherwise invented too; standard
+    error says which. Send the body with curl, or change its facts first.
     """
-    text = json.dumps(asyncio.run(_example(product_name)), indent=2, ensure_ascii=False) + "\n"
+    body, origin = asyncio.run(_example(product_name))
+    text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+    click.echo(origin, err=True)
     if path is None:
         click.echo(text, nl=False)
     else:
@@ -141,17 +154,30 @@ def example(product_name: str, path: Path | None) -> None:
         click.echo(f"Written: {path}")
 
 
-async def _example(name: str) -> dict[str, Any]:
-    """A body for the live release of that product, which asks for what its policy offers; else for the product document."""
+async def _example(name: str) -> tuple[dict[str, Any], str]:
+    """A body for the live release of that product, or else for the product document; and where its facts come from."""
     today = SystemClock().now().date()
     if Path(name).suffix == ".toml":
-        return invent_body(load_product(read_document("products", name)), today)
+        product = load_product(read_document("products", name))
+        origin = f"Invented within the product's ranges; `instant-credit release example {product.name}` looks into the record's books."
+        return invent_body(product, today), origin
     async with open_record(read_settings(os.environ)) as record:
+        policy = None
         try:
             live = await load_live_release(record, name)
+            product, policy = live.product, live.policy.policy
         except NotFound:
-            return invent_body(await find_product(name), today)
-    return invent_body(live.product, today, usual_request(live.policy.policy, live.product))
+            product = await find_product(name, remedy="name one that is, or give the file of its document")
+        typical = await find_typical(record, product, today, policy)
+    if typical is not None:
+        origin = (
+            f"Typical of {typical.cases:,} Cases of book {typical.book}: medians, rounded, and commonest categories, nobody's own; "
+            "the applicant is invented."
+        )
+        return {"applicant": dict(APPLICANT), "facts": typical.facts}, origin
+    wanted = None if policy is None else usual_request(policy, product)
+    origin = f"Invented within the product's ranges: no book of the record holds {CASES_MIN} Cases of {product.name}."
+    return invent_body(product, today, wanted), origin
 
 
 async def _shipped_policy(record: Record, model_hash: str, book: str) -> Policy:

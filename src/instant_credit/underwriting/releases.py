@@ -6,7 +6,7 @@ A release is never changed, only superseded: activating another one is an event,
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -139,10 +139,20 @@ async def load_release(record: Record, release_hash: str) -> Release:
     NotFound : it or one of its documents is not in the record.
     Refused : it was made for another engine, or its parts do not fit together.
     """
+    manifest, documents = await read_parts(record, release_hash)
+    return await asyncio.to_thread(compose_release, manifest, documents)
+
+
+async def read_parts(record: Record, release_hash: str) -> tuple[Manifest, dict[str, bytes]]:
+    """A release's manifest and its documents by hash, neither checked nor composed.
+
+    Raises
+    ------
+    NotFound : the release or one of its documents is not in the record.
+    """
     manifest = decode_manifest(await get_document(record, release_hash))
     hashes = (manifest.product_hash, manifest.model_hash, manifest.policy_hash, manifest.reference_hash)
-    documents = {content_hash: await get_document(record, content_hash) for content_hash in hashes}
-    return await asyncio.to_thread(compose_release, manifest, documents)
+    return manifest, {content_hash: await get_document(record, content_hash) for content_hash in hashes}
 
 
 async def load_live_release(record: Record, product: str) -> Release:
@@ -297,8 +307,8 @@ async def _read_matrix(
 
 
 async def read_cases(
-    record: Record, book: str, product: Product, progress: Callable[[int], None]
-) -> AsyncIterator[list[tuple[StoredCase, Case]]]:
+    record: Record, book: str, product: Product, progress: Callable[[int], None] = lambda _: None
+) -> AsyncGenerator[list[tuple[StoredCase, Case]], None]:
     """The book's Cases of this product and layout that can be opened, in chunks of at most `CHUNK_CASES`, none empty.
 
     Raises

@@ -65,7 +65,12 @@ class BookRisk:
 
 def weighted_quantile(values: NDArray[np.int64], weights: NDArray[np.float64], share: float) -> int:
     """The smallest value that at least `share` (0 to 1) of the weight does not exceed. At least one value."""
+    return int(values[weighted_place(values, weights, share)])
+
+
+def weighted_place(values: NDArray[np.int64] | NDArray[np.float64], weights: NDArray[np.float64], share: float) -> int:
+    """Where the first value stands that `weighted_quantile` gives."""
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weights[order])
     place = int(np.searchsorted(reached, share * reached[-1], side="left"))
-    return int(values[order][min(place, len(order) - 1)])
+    return int(order[min(place, len(order) - 1)])
