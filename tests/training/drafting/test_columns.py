@@ -27,6 +27,8 @@ COUNTS = tuple(str(one % 7) for one in range(120))
         ("emp_length", ["< 1 year", "1 year", "10+ years"] * 20, Kind.CATEGORY, "category"),
         ("savings", ["$1,200.50", "$900.00", "-$3.10"] * 20, Kind.AMOUNT, "cents"),
         ("price", ["1.200,50", "900,00", "12,10"] * 20, Kind.AMOUNT, "cents"),
+        ("occ_cd", [f"{one % 40:03d}" for one in range(800)], Kind.CATEGORY, "category"),
+        ("Dependents", ["0", "1", "2", "3+"] * 20, Kind.CATEGORY, "category"),
     ],
 )
 def test_a_column_gets_kind_and_unit_by_name_and_cells(name: str, texts: list[str], kind: Kind, unit: str) -> None:
@@ -57,6 +59,14 @@ def test_a_column_gets_kind_and_unit_by_name_and_cells(name: str, texts: list[st
         ("all_unknown", ["NA"] * 60, Use.LEFT_OUT),
         ("policy_code", ["1"] * 60, Use.LEFT_OUT),
         ("sample_weight", ["1.5", "3"] * 30, Use.WEIGHT),
+        ("cust", [str(one // 2) for one in range(120)], Use.PERSON),
+        ("Vertragsnummer", [f"V-{one}" for one in range(60)], Use.KEY),
+        ("Unnamed: 0", [str(one) for one in range(60)], Use.LEFT_OUT),
+        ("X", [str(one + 1) for one in range(60)], Use.LEFT_OUT),
+        ("approved", ["0", "1"] * 30, Use.LEAK),
+        ("last_fico_range_high", [str(one) for one in range(600, 660)], Use.LEAK),
+        ("phone_area_code", [str(one) for one in range(60)], Use.WITHHELD),
+        ("DAYS_BIRTH", [str(-one) for one in range(9_000, 9_060)], Use.WITHHELD),
     ],
 )
 def test_a_column_is_put_to_the_use_that_caution_asks_for(name: str, texts: list[str], use: Use) -> None:
@@ -117,3 +127,147 @@ def test_numbers_beside_texts_are_left_to_a_person() -> None:
     found = guess("balance", ["100", "250", "overdrawn", "300", "none told"] * 20)
     assert found.use is Use.WITHHELD
     assert "side by side" in found.doubts[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "male",
+            "is_male",
+            "sexmale",
+            "female",
+            "hispan",
+            "latino",
+            "married",
+            "divorced",
+            "widowed",
+            "pregnant",
+            "old",
+            "elderly_flag",
+        ),
+        *(
+            "männlich",
+            "weiblich",
+            "maennlich",
+            "Geschlecht",
+            "verheiratet",
+            "Staatsangehörigkeit",
+            "famges",
+            "gastarb",
+            "Ausländer",
+        ),
+        *("sexe", "mariée", "célibataire", "nationalité", "état_civil", "veuve", "enceinte"),
+        *(
+            "sexo",
+            "género",
+            "casado",
+            "soltera",
+            "viudo",
+            "nacionalidad",
+            "embarazada",
+            "NACIONALITY",
+            "mate_education_level",
+        ),
+    ],
+)
+def test_a_flag_that_tells_a_prohibited_basis_or_age_is_monitored(name: str) -> None:
+    found = guess(name, ["0", "1", None] * 20)
+    assert (found.use, found.categories) == (Use.MONITORING, ("code_0", "code_1"))
+
+
+@pytest.mark.parametrize(
+    "name", ["mo_sin_old_il_acct", "old_balance", "property_age", "single_payment", "OWN_CAR_AGE", "foreign_currency"]
+)
+def test_a_word_of_a_prohibited_basis_in_other_company_is_a_fact(name: str) -> None:
+    assert guess(name, COUNTS).use is Use.FACT
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [
+        *(
+            (one, "count")
+            for one in ("delinq_2yrs", "open_acc", "pub_rec", "num_tl_op_past_12m", "NumInqLast6M", "inq_last_6mths")
+        ),
+        *(
+            (one, "count")
+            for one in ("DEROG", "NINQ", "CLNO", "QUANT_CARS", "NumberOfTime30-59DaysPastDueNotWorse", "dep_cnt")
+        ),
+        *(
+            (one, "count")
+            for one in (
+                "chargeoff_within_12_mths",
+                "AMT_REQ_CREDIT_BUREAU_YEAR",
+                "TotalCreditLinespast7years",
+                "Anzahl Kredite",
+            )
+        ),
+        *(
+            (one, "months")
+            for one in (
+                "mths_since_last_delinq",
+                "mo_sin_old_rev_tl_op",
+                "MSinceOldestTradeOpen",
+                "AverageMInFile",
+                "CLAGE",
+            )
+        ),
+        *((one, "months") for one in ("MONTHS_IN_THE_JOB", "number_of_months", "Laufzeit")),
+        *((one, "years") for one in ("YOJ", "yjob", "employed_years")),
+    ],
+)
+def test_a_whole_number_of_a_public_tape_has_its_unit(name: str, unit: str) -> None:
+    texts = [str(one % 19) for one in range(190)]
+    found = guess(name, texts)
+    assert (found.kind, found.unit) == (Kind.WHOLE, unit)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "loanamt",
+            "appinc",
+            "coappinc",
+            "hincome",
+            "mthly_pay",
+            "credit_amount",
+            "Kreditbetrag",
+            "Monatsnettoeinkommen",
+        ),
+        *(
+            "MORTDUE",
+            "VALUE",
+            "bc_open_to_buy",
+            "total_rev_hi_lim",
+            "AMT_GOODS_PRICE",
+            "delinq_amnt",
+            "hoehe",
+            "amt_req",
+            "OTHER_INCOMES",
+        ),
+    ],
+)
+def test_an_amount_of_a_public_tape_is_money(name: str) -> None:
+    found = guess(name, [str(1_000 + 37 * one) for one in range(60)])
+    assert (found.kind, found.unit) == (Kind.AMOUNT, "cents")
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"), [("DEBTINC", "percent"), ("pirat", "number"), ("LVR", "number"), ("il_util", "percent")]
+)
+def test_a_share_of_a_public_tape_is_no_money(name: str, unit: str) -> None:
+    assert guess(name, [f"{one}.25" for one in range(60)]).unit == unit
+
+
+def test_a_long_number_that_measures_something_is_no_account() -> None:
+    assert guess("loan_amount", [str(50_000_000 + 7 * one) for one in range(60)]).kind is Kind.AMOUNT
+
+
+def test_a_column_without_a_name_is_the_rows_number_or_a_doubt() -> None:
+    numbers = guess("", [str(one) for one in range(60)])
+    others = guess("", FEW)
+    assert (numbers.use, numbers.doubts) == (Use.LEFT_OUT, ())
+    assert others.use is Use.LEFT_OUT
+    assert "name it in the file's first line" in others.doubts[0]

@@ -3,16 +3,22 @@
 import gzip
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from instant_credit.application.document import load_product
 from instant_credit.application.product import AttributeType, Direction, Legal
 from instant_credit.errors import Refused
 from instant_credit.training.drafting.folder import write_folder
+from instant_credit.training.tapes.files import read_tape
+from instant_credit.training.tapes.mapping import load_mapping
 from instant_credit.training.tapes.parts import NumberForm
+from instant_credit.training.tapes.rows import RowReader, TapeRow
+from tests.journeys.edits import apply_edits, read_edits
 from tests.training.drafting import strangers
-from tests.training.drafting.drafts import Loaded, draft, write_tape
+from tests.training.drafting.drafts import TODAY, Loaded, draft, write_tape
 
 ROWS = 400
 
@@ -22,7 +28,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     return draft(strangers.write_wide(tmp_path_factory.mktemp("wide") / "wide.csv", 3_000))
 
 
-def invent(rows: int = ROWS, seed: int = 3) -> dict[str, list[object]]:
+def invent(rows: int = ROWS, seed: int = 3) -> dict[str, list[Any]]:
     """A small dated tape with an outcome."""
     chance = np.random.default_rng(seed)
     income = chance.lognormal(10, 0.5, rows).round(2)
@@ -63,6 +69,23 @@ def test_negative_codes_are_null_and_bad_is_bad(tmp_path: Path) -> None:
     assert set(loaded.mapping.facts["m_since_most_recent_delq"].null) == {"-9", "-8", "-7"}
     assert loaded.mapping.events[0].when.is_one_of == ("Bad",)
     assert len(loaded.mapping.facts) == len(strangers.HELOC)
+
+
+def test_codes_for_missing_can_be_told_apart_by_a_second_fact_of_the_column(tmp_path: Path) -> None:
+    path = strangers.write_heloc(tmp_path / "heloc.csv", 400)
+    drafted, edits = draft(path).drafted, read_edits("heloc_codes")
+    product = load_product(apply_edits(drafted.product, edits["product.toml"]))
+    mapping = load_mapping(apply_edits(drafted.mapping, edits["mapping.toml"]), product)
+    reader = RowReader(mapping, product, TODAY)
+    chunks = list(read_tape(path, mapping.file, mapping.needed_columns))
+    rows = [row for chunk in chunks for row in reader.read_chunk(chunk)]
+    cells = [cell for chunk in chunks for cell in chunk.columns["MSinceMostRecentDelq"]]
+    codes = {"-7": "never_late", "-8": "no_trade", "-9": "no_file"}
+    for row, cell in zip(rows, map(str, cells), strict=True):
+        assert isinstance(row, TapeRow)
+        assert row.values["most_recent_delq_code"] == codes.get(cell, "told")
+        assert row.values.get("m_since_most_recent_delq") == (None if cell in codes else int(cell))
+    assert set(codes) <= set(map(str, cells))
 
 
 def test_a_wide_tape_keeps_what_was_known_and_may_be_used(wide: Loaded) -> None:
@@ -129,8 +152,8 @@ def test_an_income_that_is_missing_somewhere_is_no_role(tmp_path: Path) -> None:
 def test_a_day_after_the_application_is_a_leak_and_dates_the_outcome(tmp_path: Path) -> None:
     columns = invent()
     days = zip(columns["application_date"], columns["default"], strict=True)
-    columns["chargeoff_date"] = [day + timedelta(days=200) if bad else None for day, bad in days]  # type: ignore[operator] # days
-    columns["paid_out_on"] = [day + timedelta(days=3) for day in columns["application_date"]]  # type: ignore[operator] # days
+    columns["chargeoff_date"] = [day + timedelta(days=200) if bad else None for day, bad in days]
+    columns["paid_out_on"] = [day + timedelta(days=3) for day in columns["application_date"]]
     loaded = draft(write_tape(tmp_path / "loans.parquet", columns))
     assert {"chargeoff_date", "paid_out_on"} <= set(loaded.mapping.leaks)
     assert loaded.mapping.events[0].event_on.column == "chargeoff_date"
@@ -138,7 +161,7 @@ def test_a_day_after_the_application_is_a_leak_and_dates_the_outcome(tmp_path: P
 
 def test_the_year_of_the_application_is_withheld(tmp_path: Path) -> None:
     columns = invent()
-    columns["vintage_year"] = [day.year for day in columns["application_date"]]  # type: ignore[attr-defined] # days
+    columns["vintage_year"] = [day.year for day in columns["application_date"]]
     assert "vintage_year" in draft(write_tape(tmp_path / "loans.parquet", columns)).mapping.withheld
 
 
@@ -168,7 +191,7 @@ def test_a_file_of_one_row_adds_columns_and_one_of_many_adds_facts(tmp_path: Pat
 
 def test_an_undated_file_of_many_rows_says_so_with_a_doubt(tmp_path: Path) -> None:
     loans = write_tape(tmp_path / "loans.parquet", invent())
-    lines = {
+    lines: dict[str, list[Any]] = {
         "loan_id": [one % ROWS + 1 for one in range(900)],
         "line_limit": [float(100 + one % 50) for one in range(900)],
     }
@@ -193,9 +216,96 @@ def test_what_a_person_says_is_followed(tmp_path: Path) -> None:
     assert "amount" in loaded.mapping.withheld
 
 
+def blur(bad: list[int], share: float, seed: int) -> list[float]:
+    """A number that tells the outcome in `share` of the rows and nothing in the others."""
+    chance = np.random.default_rng(seed)
+    flags = np.array(bad)
+    return np.where(chance.random(len(flags)) < share, flags * 40, chance.integers(0, 40, len(flags))).tolist()  # type: ignore[no-any-return] # numpy's tolist
+
+
+def test_what_tells_nearly_all_is_a_leak_and_what_tells_much_is_kept_from_the_model(tmp_path: Path) -> None:
+    columns = invent(2_000)
+    columns |= {"sure": blur(columns["default"], 0.99, 1), "strong": blur(columns["default"], 0.55, 2)}
+    loaded = draft(write_tape(tmp_path / "loans.parquet", columns))
+    assert "sure" in loaded.mapping.leaks
+    assert "draft again with --keep" in loaded.doubts
+    assert "strong" in loaded.mapping.facts
+    strong = next(one for one in loaded.product.variables if one.name == "strong")
+    assert not strong.in_model
+    assert 'write in_model = true below name = "strong" among the [[variables]]' in loaded.doubts
+    assert "in_model = false  # CHECK" in loaded.drafted.product
+
+
+def test_a_kept_column_that_tells_much_is_seen_by_the_model(tmp_path: Path) -> None:
+    columns = invent(2_000)
+    columns["strong"] = blur(columns["default"], 0.55, 2)
+    loaded = draft(write_tape(tmp_path / "loans.parquet", columns), kept=("strong",))
+    assert next(one for one in loaded.product.variables if one.name == "strong").in_model
+
+
+def test_strong_directions_are_taken_when_asked_for_and_free_otherwise(tmp_path: Path) -> None:
+    columns = invent(4_000)
+    place = np.argsort(np.argsort(columns["annual_income"])) / 4_000
+    columns["default"] = (np.random.default_rng(2).random(4_000) < 0.4 - 0.35 * place).astype(int).tolist()
+    path = write_tape(tmp_path / "loans.parquet", columns)
+    for is_directed, direction in ((False, Direction.FREE), (True, Direction.DECREASING)):
+        loaded = draft(path, is_directed=is_directed)
+        by_name = {one.name: one.direction for one in loaded.product.variables}
+        assert (by_name["annual_income"], by_name["term"]) == (direction, Direction.FREE)
+    assert 'direction = "decreasing"  # bad by quarter' in loaded.drafted.product
+
+
+def test_a_fact_that_is_safer_left_out_says_so_once_for_all_columns(tmp_path: Path) -> None:
+    columns = invent(4_000)
+    chance = np.random.default_rng(8)
+    for name in ("phone_calls", "visits"):
+        is_told = chance.random(4_000) < np.where(columns["default"], 0.9, 0.5)
+        columns[name] = [7 if one else None for one in is_told]
+        columns[name] = [int(place % 9) if one else None for place, one in enumerate(is_told)]
+    loaded = draft(write_tape(tmp_path / "loans.parquet", columns))
+    assert loaded.doubts.count('missing = "refuse"') == 1
+    assert "phone_calls, visits: rows that don't tell it" in loaded.doubts
+
+
+def test_a_day_named_as_of_is_the_day_and_the_others_are_listed(tmp_path: Path) -> None:
+    columns = invent()
+    columns["as_of"] = [day + timedelta(days=1) for day in columns["application_date"]]
+    loaded = draft(write_tape(tmp_path / "loans.parquet", columns))
+    assert loaded.mapping.as_of.column == "as_of"
+    assert "could be meant as well" in loaded.doubts
+    assert "application_date (%Y-%m-%d, 2015-01-" in loaded.doubts
+
+
+def test_where_no_day_is_likely_the_tapes_days_are_named(tmp_path: Path) -> None:
+    columns = invent()
+    columns["zeitstempel"] = columns.pop("application_date")
+    loaded = draft(write_tape(tmp_path / "loans.parquet", columns))
+    assert loaded.mapping.as_of.constant is not None
+    assert "name one of the tape's days as column and format of [as_of]: zeitstempel (%Y-%m-%d" in loaded.doubts
+
+
+@pytest.mark.parametrize(
+    ("default", "told"),
+    [
+        ([0] * ROWS, "every row that tells it says 0"),
+        ([1] * 30 + [0] * (ROWS - 30), "370 rows are good and 30 bad: training needs 40 good and 40 bad"),
+    ],
+)
+def test_too_few_of_one_kind_is_told(tmp_path: Path, default: list[int], told: str) -> None:
+    assert told in draft(write_tape(tmp_path / "loans.parquet", {**invent(), "default": default})).doubts
+
+
+def test_no_doubt_stands_twice_in_a_document_beside_one_column(tmp_path: Path) -> None:
+    loaded = draft(strangers.write_heloc(tmp_path / "heloc.csv"))
+    assert len(set(loaded.doubts.splitlines())) == len(loaded.doubts.splitlines())
+    for block in loaded.drafted.product.split("[[attributes]]"):
+        checks = [line for line in block.splitlines() if line.startswith("# CHECK")]
+        assert len(set(checks)) == len(checks)
+
+
 def test_a_score_of_a_bureau_that_tells_a_lot_is_a_doubt_and_anything_else_a_leak(tmp_path: Path) -> None:
     columns = invent()
-    strong = [700 - 200 * one + place % 50 for place, one in enumerate(columns["default"])]  # type: ignore[operator] # flags
+    strong = [700 - 200 * one + place % 50 for place, one in enumerate(columns["default"])]
     loaded = draft(write_tape(tmp_path / "loans.parquet", columns | {"cibil_score": strong, "days_seen": strong}))
     assert "cibil_score" in loaded.mapping.facts
     assert "days_seen" in loaded.mapping.leaks
@@ -204,7 +314,7 @@ def test_a_score_of_a_bureau_that_tells_a_lot_is_a_doubt_and_anything_else_a_lea
 
 def test_a_kept_column_is_a_fact_whatever_its_name_unless_the_law_closes_it(tmp_path: Path) -> None:
     columns = invent() | {"int_rate": [5.0 + one % 9 for one in range(ROWS)], "city": ["a", "b"] * (ROWS // 2)}
-    columns["recovered_hint"] = [one * 2.5 for one in columns["default"]]  # type: ignore[operator] # flags
+    columns["recovered_hint"] = [one * 2.5 for one in columns["default"]]
     path = write_tape(tmp_path / "loans.parquet", columns)
     loaded = draft(path, kept=("int_rate", "recovered_hint", "city"))
     assert {"int_rate", "recovered_hint"} <= set(loaded.mapping.facts)
@@ -297,7 +407,7 @@ def test_dated_events_in_a_file_of_many_rows_are_the_outcome(tmp_path: Path) -> 
     columns = invent()
     told = zip(columns["loan_id"], columns["application_date"], columns.pop("default"), strict=True)
     moves = [
-        (loan, day + timedelta(days=after), kind)  # type: ignore[operator] # days
+        (loan, day + timedelta(days=after), kind)
         for loan, day, bad in told
         for after, kind in ((-30, "paid"), (40, "paid"), (300, "charged off" if bad else "paid"))
     ]

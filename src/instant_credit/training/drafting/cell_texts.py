@@ -109,7 +109,7 @@ OUTCOME_WORDS: Final = (
     ),
     (
         word_set(
-            "amount amt balance date income rate limit bill pay number num count months days score type purpose verification"
+            "amount amt balance date income rate limit bill pay number num count months mths within days score type purpose verification"
         ),
         -7,
     ),
@@ -140,7 +140,7 @@ BAD_TEXTS: Final = Lexicon(
 )
 GOOD_TEXTS: Final = Lexicon(
     words=word_set(
-        "good paid pif repaid performing closed approved accepted ok fully bueno bon gut finished settled p"
+        "good paid pif repaid performing closed completed matured approved accepted ok fully bueno bon gut finished settled p"
     ),
     but=word_set("not un"),
 )

@@ -4,6 +4,7 @@ They are compared as `lexicon` says, without accents: "männlich" is found as "m
 many is carried apart, and a person may say otherwise by another name.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from instant_credit.training.drafting.lexicon import Lexicon, word_set
@@ -37,7 +38,7 @@ IDENTITIES: Final = Lexicon(
             "birth place",
         ),
     ),
-    but=word_set("state country flag type has own work days change area"),
+    but=word_set("state country flag type has own work days change area date"),
 )
 STAFF: Final = Lexicon(
     words=word_set("officer agent broker underwriter clerk analyst employee salesperson advisor adviser teller")
@@ -54,6 +55,7 @@ PLACES: Final = Lexicon(
     )
     | word_set("latitude longitude lat lon lng geo"),
     stems=("neighbo", "zipcode", "postcode", "postal"),
+    runs=("area code", "dialling code"),
 )
 AREAS: Final = Lexicon(
     words=word_set("state region province branch district area territory department prefecture country msa metro")
@@ -99,3 +101,8 @@ BIRTHS: Final = Lexicon(
     stems=("birth", "geburt", "naissance", "nacimiento", "nascimento", "nascita", "geboorte"),
     runs=("fecha nac", "date nais"),
 )
+
+
+def tells_person(words: Sequence[str]) -> bool:
+    """Whether a name of these words tells who or what somebody is, so that it is never taken for what became of a loan."""
+    return any(one.names(words) for one in (PROHIBITED, AGES, BIRTHS, PLACES, IDENTITIES))

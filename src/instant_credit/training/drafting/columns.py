@@ -24,7 +24,7 @@ _FEW: Final = 20
 _LONG_MIN: Final = 1e7
 _LOOKED_AT: Final = 1_000
 _PERSON_DOUBT: Final = "taken for the borrower's number, because rows share it"
-_CODE_WORDS: Final = frozenset({"code", "naics", "sic", "id"})
+_CODE_WORDS: Final = frozenset({"cd", "code", "naics", "sic", "id"})
 _EXACT_MAX: Final = 2.0**53
 _ROW_WORDS: Final = frozenset(
     {"unnamed", "index", "x", "row", "rows", "rownames", "names", "rownum", "number", "obs", "v", "lfd", "nr", "0", "1"}
@@ -139,7 +139,7 @@ def _guess_age(column: Column, base: Guess) -> Guess:
 def _guess_shaped(column: Column, base: Guess, told: list[tuple[str, int]]) -> Guess:
     """What the cells say."""
     words = column.words
-    is_id = lexicon.IDS.names(words)
+    is_id = lexicon.IDS.names(words) or set(words) <= lexicon.PERSONS.words
     days = find_days(column) if not measures.MONEY.names(words) else None
     if days is not None and not (base.is_unique and is_id):
         guess = replace(base, kind=Kind.DAY, days=days).doubt(*days.doubts)
@@ -163,7 +163,8 @@ def _guess_shaped(column: Column, base: Guess, told: list[tuple[str, int]]) -> G
     if not column.is_numeric:
         return _guess_text(column, base, told)
     identity = None if column.numerals.is_plain else find_identity(told, column.rows)
-    if identity is None and len(told) > _FEW and 10 * len(told) > 9 * base.told and _are_long(column):
+    is_spread = len(told) > _FEW and 10 * len(told) > 9 * base.told
+    if identity is None and is_spread and _are_long(column) and not measures.is_measured(words):
         identity = "nearly every row has a long whole number of its own, as accounts and persons have"
     if identity is not None:
         return replace(base.put(Use.WITHHELD, identity, f"withheld, because {identity}"), is_identity=True)
@@ -200,7 +201,8 @@ def _guess_text(column: Column, base: Guess, told: list[tuple[str, int]]) -> Gue
     if basis is not None:
         why = f"its values tell of {basis}, a prohibited basis (12 CFR 1002.2(z)); measured for fairness only"
         return as_monitoring(_as_category(column, base), why)
-    if column.numerals.rows >= 0.5 * base.told and column.numerals.rows > 1:
+    are_bands = len(told) <= CODE_VALUES_MAX and all(any(one.isdigit() for one in text) for text, _ in told)
+    if column.numerals.rows >= 0.5 * base.told and column.numerals.rows > 1 and not are_bands:
         return base.put(
             Use.WITHHELD,
             "half numbers, half texts",
@@ -251,7 +253,11 @@ def _guess_number(column: Column, base: Guess) -> Guess:
     values = [number for number, _ in counts]
     words = column.words
     is_whole = all(number.is_integer() for number in values) and max(map(abs, values)) < _EXACT_MAX
-    is_code = is_whole and not measures.MONEY.names(words) and (measures.CODES.names(words) or "id" in words)
+    is_code = (
+        is_whole
+        and not measures.MONEY.names(words)
+        and (measures.CODES.names(words) or ("id" in words and lexicon.IDS.names(words)))
+    )
     is_coded = len(values) <= CODE_VALUES_MAX or not _CODE_WORDS.isdisjoint(words)
     if is_code and is_coded and not set(values) <= {0.0, 1.0}:
         return _code_category(column, base)

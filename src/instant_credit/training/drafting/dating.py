@@ -1,5 +1,6 @@
 """The day on which a tape's facts were known, and what its other days say once it is chosen. Edge."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from math import ceil
@@ -22,6 +23,8 @@ _LATER_MAX: Final = 0.01
 _EARLY_MAX: Final = 0.005
 _LISTED_MAX: Final = 6
 _YEAR_WORDS: Final = frozenset({"fy", "year", "yr", "vintage", "jahr"})
+_QUARTER_WORDS: Final = _YEAR_WORDS | {"quarter", "qtr", "quartal", "trimestre", "cohort", "month"}
+_YEAR: Final = re.compile(r"(?<!\d)(19|20)\d\d(?!\d)")
 _DAYS_A_YEAR: Final = 365.25
 _EARLIEST_ON: Final = date(1970, 1, 1)
 
@@ -62,7 +65,9 @@ def choose_day(guesses: Sequence[Guess], words: Mapping[str, list[str]], today: 
     doubts = [f"taken for the day on which the facts were known; it runs from {days.first_on} to {days.last_on}"]
     others = _list_days([guess for _, guess in scored if guess is not chosen])
     if others:
-        doubts.append(f"could be meant as well, then as column and format of [as_of]: {others}")
+        doubts.append(
+            f"could be meant as well, then as column and format of [as_of], and struck from leaks where it stands there: {others}"
+        )
     missing = int(np.isnan(days.days).sum())
     doubts += [f"{missing:,} rows have no such day and will be rejected"] if missing else []
     early = int((days.days < days_from_date(_EARLIEST_ON)).sum())
@@ -115,9 +120,9 @@ def check_days(guesses: Collection[Guess], columns: Mapping[str, Column], day: D
         elif (
             guess.use is Use.FACT
             and guess.kind in (Kind.WHOLE, Kind.CATEGORY)
-            and _tells_year(columns[guess.column], day)
+            and (_tells_year(columns[guess.column], day) or _tells_quarter(columns[guess.column], day))
         ):
-            yield guess.put(Use.WITHHELD, f"the calendar year of {day.column}, which no later application shares")
+            yield guess.put(Use.WITHHELD, f"the calendar time of {day.column}, which no later application shares")
 
 
 def _check_span(guess: Guess, as_of: NDArray[np.float64] | float | None) -> Guess:
@@ -141,6 +146,14 @@ def _tells_year(column: Column, day: Day) -> bool:
     is_told = ~np.isnan(column.numbers) & ~np.isnan(day.days)
     years = 1970 + day.days[is_told] / _DAYS_A_YEAR
     return bool(is_told.any() and np.mean(np.abs(column.numbers[is_told] - years) < 1.6) > 0.9)
+
+
+def _tells_quarter(column: Column, day: Day) -> bool:
+    """Whether the texts are quarters or months of years, such as "Q3 2007", in a tape with days."""
+    if _QUARTER_WORDS.isdisjoint(column.words) or day.days is None:
+        return False
+    texts = [text for text, _ in column.counts]
+    return sum(_YEAR.search(text) is not None for text in texts) >= 0.9 * len(texts)
 
 
 def find_event_day(leaks: Mapping[str, Column], labels: NDArray[np.int8], day: Day) -> tuple[str, str] | None:

@@ -62,6 +62,7 @@ IDS: Final = Lexicon(
     words=word_set(
         "id ids key uuid guid nr no number num ident identifier index idx rownum row_id sk seq serial ref reference"
     ),
+    ends=("nummer",),
     stems=("customerid", "clientid", "loanid", "memberid", "accountid", "applicationid", "userid"),
     but=word_set(
         "of type amount open count inq trades mort months days years credit_lines dependents accts accounts past"
@@ -71,6 +72,7 @@ PERSONS: Final = Lexicon(
     words=word_set(
         "customer client member borrower applicant person user cust owner debtor party account acct memberid clientid customerid"
     ),
+    stems=("kunde",),
 )
 WEIGHTS: Final = Lexicon(
     words=word_set("weight weights wt wgt w pesos samplingweight sampleweight"),
@@ -90,22 +92,32 @@ PRICES: Final = Lexicon(
             "initial listing status",
         ),
         *("internal score", "model score", "our score", "risk rating", "pd", "rate spread"),
-        *("borrower rate", "estimated loss", "estimated return", "prosper rating", "prosper score"),
+        *(
+            "borrower rate",
+            "monthly loan payment",
+            "estimated loss",
+            "estimated return",
+            "prosper rating",
+            "prosper score",
+        ),
     ),
+    but=word_set("num accts ever"),
 )
 """What the lender itself set after looking at the application: it encodes an older score."""
 
 INSTALMENTS: Final = frozenset({"installment", "instalment", "emi"})
 
 SCORES: Final = Lexicon(
-    words=word_set("fico cibil score bureau vantagescore vantage schufa experian equifax transunion crif beacon"),
+    words=word_set(
+        "fico cibil score scr bureau bur vantagescore vantage schufa experian equifax transunion crif beacon"
+    ),
     runs=("external risk",),
 )
 """Scores of a bureau, which may tell a lot and still be known in time."""
 
 LEAKS: Final = Lexicon(
     words=word_set(
-        "recoveries recovery recovered chargeoff chgoff writeoff lgd settlement prncp prepaid overpaid foreclosed repossessed npl lp"
+        "recoveries recovery recovered chargeoff chgoff writeoff lgd settlement prncp prepaid overpaid foreclosed repossessed npl lp investors"
     ),
     stems=("recover", "writeoff", "chargeoff", "settle", "hardship", "foreclos", "repossess", "collection_recovery"),
     runs=(
@@ -211,11 +223,11 @@ DATES: Final = Lexicon(
     but=word_set("days daysterm months mths update_count"),
 )
 AS_OF_DATES: Final = (
-    (Lexicon(runs=("as of",), words=word_set("asof")), 12),
+    (Lexicon(runs=("as of",), words=word_set("asof")), 15),
     (
         Lexicon(
             words=word_set(
-                "application applied apply appl request requested submitted submission solicitud demande domanda aanvraag wniosek"
+                "application applied apply appl app request requested submitted submission solicitud demande domanda aanvraag wniosek"
             ),
             stems=("antrag",),
         ),
@@ -225,7 +237,7 @@ AS_OF_DATES: Final = (
     (
         Lexicon(
             words=word_set(
-                "issue issued origination originated orig granted booking booked contract signed loan start abschluss contrato"
+                "issue issued origination originated orig granted booking booked book bkg contract signed loan start abschluss contrato"
             ),
             stems=("vertrag",),
         ),
@@ -239,7 +251,7 @@ AS_OF_DATES: Final = (
     ),
     (
         Lexicon(
-            words=word_set("date datum fecha day d month period vintage observation obs snapshot stichtag"),
+            words=word_set("date dt dte datum fecha day d month period vintage observation obs snapshot stichtag"),
             ends=("datum",),
         ),
         3,

@@ -35,7 +35,7 @@ MONEY: Final = Lexicon(
     but=word_set(
         "ratio pct percent percentage util utilization utilisation rate count cnt num number nr no n months month mths mo years year yrs days "
         "day term type status flag lines line accounts accts trades open history since purpose code class grade score age inq inquiries id freq "
-        "frequency time times date dti mos period duration to debtinc per growth margin req bureau quant anzahl turnover_ratio"
+        "frequency time times date dti mos period duration to debtinc per growth margin bureau quant anzahl turnover_ratio"
     ),
 )
 """Words that end a name say the same where they are glued to another: appinc, loanamt, Kreditbetrag."""
@@ -79,8 +79,8 @@ _COUNTS: Final = Lexicon(
         "pay dpd delinquency delq past due number num count counts cnt nbr times nr no inq inqs inquiries enq enquiries ninq clno derog quant qty "
         "acc accts accounts trades tl lines liens bankruptcies collections chargeoff children kids dependents dependants kinder anzahl nombre numero"
     ),
-    stems=("delinq", "derog", "inquir", "dependent", "dependant", "dlq"),
-    runs=("pub rec", "public record", "public records", "open il", "open rv", "open act"),
+    stems=("linespast", "delinq", "derog", "inquir", "dependent", "dependant", "dlq"),
+    runs=("pub rec", "public record", "public records", "open il", "open rv", "open act", "req credit bureau"),
     but=word_set("max worst score status flag type code phone"),
 )
 _MONTHS: Final = Lexicon(
@@ -95,16 +95,21 @@ _YEARS: Final = Lexicon(
 )
 CODES: Final = Lexicon(
     words=word_set(
-        "code codes type class category cat segment status purpose reason job occupation occup profession education edu school degree housing home "
+        "cd code codes type class category cat segment status purpose reason job occupation occup profession education edu school degree housing home "
         "property sector industry naics sic channel branch region state product group kind level urban rural employment "
         "franchise method mode plan guarantor scheme model make brand manufacturer bank dealer supplier pincode currentpincode country "
-        "history ownership residence"
+        "history ownership residence beruf wohn verw moral laufkont sparkont buerge weitkred telef"
     ),
     stems=("categor", "educat", "occupat", "employ", "housing", "purpos", "franchis", "supplier", "branch", "manufact"),
     but=word_set(
         "months month mths years yrs days since amount amt balance count cnt num number no age score ratio pct percent length time"
     ),
 )
+
+
+def is_measured(words: Sequence[str]) -> bool:
+    """Whether a name says that its numbers measure something, so that they number nobody, however long they are."""
+    return _names_money(words) or _PERCENTS.names(words) or _RATIOS.names(words)
 
 
 def choose_measure(words: Sequence[str], values: Sequence[float], *, is_whole: bool, median: float) -> tuple[Kind, str]:

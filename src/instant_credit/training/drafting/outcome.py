@@ -24,6 +24,8 @@ _BALANCE_ROWS: Final = 200
 _BALANCE_MAX: Final = 0.01
 _GUESSED_VALUES_MAX: Final = 12
 _CANDIDATES_MAX: Final = 8
+_OTHERS_MAX: Final = 3
+_ALIKE_MIN: Final = 0.7
 _CANDIDATE_SCORE_MIN: Final = 0.0
 _DECISION_SCORE: Final = 6.0
 _SURE_WEIGHT: Final = 8
@@ -38,7 +40,9 @@ _NOT: Final = re.compile(r"\bnot (fully )?(paid|repaid|good|approved|settled)", 
 _WRITTEN_OFF: Final = lexicon.Lexicon(
     words=frozenset({"written", "loss"}), stems=("charg", "chg", "default", "writeoff")
 )
-_PAID: Final = lexicon.Lexicon(words=frozenset({"paid", "pif", "repaid", "closed", "settled", "finished", "p"}))
+_PAID: Final = lexicon.Lexicon(
+    words=frozenset({"paid", "pif", "repaid", "closed", "completed", "settled", "finished", "p"})
+)
 
 
 class OutcomeText(Struct, frozen=True, kw_only=True):
@@ -120,7 +124,9 @@ def find_outcome(columns: Sequence[Column], told: str | None, bad: Sequence[str]
             )
     if not likely:
         return None
-    return _read_outcome(likely[0][1], bad, tuple(one.name for _, one in likely[1:4]))
+    best = likely[0][0]
+    others = [one.name for score, one in likely[1:] if score >= _ALIKE_MIN * best]
+    return _read_outcome(likely[0][1], bad, tuple(others[:_OTHERS_MAX]))
 
 
 def list_candidates(columns: Sequence[Column]) -> tuple[str, ...]:
@@ -162,7 +168,7 @@ def _score(column: Column, place: int, columns: int) -> float:
     if not column.is_nameable or not 2 <= column.distinct <= _GUESSED_VALUES_MAX + 3:
         return 0.0
     texts = [text for text, _ in _list_texts(column)]
-    if not 2 <= len(texts) <= _GUESSED_VALUES_MAX or closed_names.PROHIBITED.names(column.words):
+    if not 2 <= len(texts) <= _GUESSED_VALUES_MAX or closed_names.tells_person(column.words):
         return 0.0
     words = set(column.words) - ({"y"} if len(column.words) > 1 else set())
     score = _DECISION_SCORE if lexicon.tells_decision(words) else 0.0
@@ -257,7 +263,7 @@ def _judge_words(found: dict[str, bool | None]) -> tuple[dict[str, bool | None],
         found |= dict.fromkeys(current, False)
         doubts += [f"{', '.join(current)} was taken for good, although it may still turn bad"] if current else []
         unknown = [text for text in unknown if text not in current]
-    if len(found) == 2 and unknown:
+    if len(found) == 2 and unknown and not cell_texts.OPEN_TEXTS.names(list_words(unknown[0])):
         found[unknown[0]] = not next(verdict for verdict in found.values() if verdict is not None)
         doubts.append(f"{unknown[0]} was taken for the other side")
         unknown = []
