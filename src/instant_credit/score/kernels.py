@@ -43,7 +43,7 @@ AT_KINDS: Final = np.uint64(9)
 AT_BORDERS: Final = np.uint64(10)
 AT_QUESTIONS: Final = np.uint64(11)
 AT_SLOTS: Final = np.uint64(12)
-AT_FAMILIES: Final = np.uint64(13)
+AT_MEMBERS: Final = np.uint64(13)
 AT_RECORDS: Final = np.uint64(14)
 NUMBERS: Final = np.uint64(15)
 COLUMNS: Final = np.uint64(16)
@@ -56,6 +56,7 @@ AT_ASKED: Final = np.uint64(22)
 AT_SCALARS: Final = np.uint64(23)
 AT_RANK_STARTS: Final = np.uint64(24)
 AT_RANKS: Final = np.uint64(25)
+AT_FAMILY_STARTS: Final = np.uint64(26)
 
 BELOW: Final = 0
 ABOVE: Final = 1
@@ -72,13 +73,13 @@ SLOT: Final = np.uint64(0xFFFF)
 UNIT: Final = 2.0**-44
 UNITS: Final = 2.0**44
 MOST: Final = 4
-# How many trees ahead a record is asked for: a row of 1,000 trees takes a quarter less time than without, half where others crowd the cache.
-AHEAD: Final = np.uint64(32)
+# How many trees ahead a record is asked for. With 16, a row takes a quarter more time (300 trees) to two thirds more (1,000).
+AHEAD: Final = np.uint64(128)
 BLOCK_ROWS: Final = np.uint64(64)
 BLOCK_TREES: Final = np.uint64(32)
 
 # The raw score; how many adverse variables, and which (the rest is m).
-EXPLAINED = types.Tuple((types.float64, types.UniTuple(types.int64, MOST + 1)))
+EXPLAINED = types.Tuple((types.float64, types.int64, types.UniTuple(types.int64, MOST)))
 
 
 @register_jitable(forceinline=True)
@@ -135,33 +136,46 @@ def _find_leaves(row, program, answers, leaves):  # type: ignore[no-untyped-def]
 
 
 @register_jitable(forceinline=True)
+def _add_tree(program, slots, p, r, splits, units):  # type: ignore[no-untyped-def]
+    """Add to `units` the contributions of the record at `r`, whose slots stand at `p`."""
+    four = slots[p]
+    for s in range(FOUR):
+        units[four & SLOT] += program[r + ONE + s]
+        four >>= SIXTEEN
+    four = slots[p + ONE]
+    for s in range(FOUR, splits):
+        units[four & SLOT] += program[r + ONE + s]
+        four >>= SIXTEEN
+
+
+@register_jitable(forceinline=True)
 def _add_trees(program, leaves, trees, splits, width, units, total):  # type: ignore[no-untyped-def]
     """`total` and `units` int64[m + 1], whose last takes the padding, with the trees (first, stop) added."""
     values = as_type(program, np.float64)
     slots = as_type(program, np.uint64)
     records = np.uint64(program[AT_RECORDS])
     depth = np.uint64(program[DEPTH])
-    p = np.uint64(program[AT_SLOTS]) + TWO * trees[0]
-    for t in range(trees[0], trees[1]):
+    p = np.uint64(program[AT_SLOTS])
+    first, stop = trees
+    last_ahead = max(first + AHEAD, stop) - AHEAD
+    for t in range(first, min(first + AHEAD, stop)):
+        prefetch(program, records + ((t << depth) | leaves[t]) * width)
+    for t in range(first, last_ahead):
         ahead = t + AHEAD
         prefetch(program, records + ((ahead << depth) | leaves[ahead]) * width)
         r = records + ((t << depth) | leaves[t]) * width
         total += values[r]
-        four = slots[p]
-        for s in range(FOUR):
-            units[four & SLOT] += program[r + ONE + s]
-            four >>= SIXTEEN
-        four = slots[p + ONE]
-        for s in range(FOUR, splits):
-            units[four & SLOT] += program[r + ONE + s]
-            four >>= SIXTEEN
-        p += TWO
+        _add_tree(program, slots, p + TWO * t, r, splits, units)
+    for t in range(last_ahead, stop):
+        r = records + ((t << depth) | leaves[t]) * width
+        total += values[r]
+        _add_tree(program, slots, p + TWO * t, r, splits, units)
     return total
 
 
 @register_jitable(forceinline=True)
 def add_up(program, leaves, trees, units, total):  # type: ignore[no-untyped-def]
-    """`total` and `units` int64[m + 1] of a row with the trees (first, stop) added, from its leaves uint8[t + AHEAD]."""
+    """`total` and `units` int64[m + 1] of a row with the trees (first, stop) added, from its leaves uint8[t]."""
     if program[SPLITS] == SIX:
         return _add_trees(program, leaves, trees, SIX, EIGHT, units, total)
     return _add_trees(program, leaves, trees, EIGHT, SIXTEEN, units, total)
@@ -175,34 +189,29 @@ def tell(program, total):  # type: ignore[no-untyped-def]
 
 
 @register_jitable(forceinline=True)
-def rank(program, work):  # type: ignore[no-untyped-def]
-    """How many adverse families (at most MOST), and the variables that speak for them, the most adverse first.
+def rank(program, units):  # type: ignore[no-untyped-def]
+    """How many adverse families (at most MOST), and the variables that speak for them, the most adverse first; m for nobody.
 
-    `work` int64[m + 1 + 2 k] begins with the units of m features; the rest is room for k families. As `reasons.rank_adverse`.
+    `units` int64[m] is what each feature contributes. As `reasons.rank_adverse`.
     """
     words = as_type(program, np.uint32)
-    m = np.uint64(program[FEATURES])
-    families = np.uint64(program[AT_FAMILIES])
-    count = np.uint64(program[FAMILIES])
-    sums = m + ONE
-    speakers = sums + count
-    nobody = np.int64(m)
-    for k in range(count):
-        work[sums + k] = 0
-        work[speakers + k] = nobody
-    for f in range(m):
-        k = np.uint64(words[families + f])
-        own = work[f]
-        work[sums + k] += own
-        speaker = work[speakers + k]
-        if speaker == nobody or own > work[np.uint64(speaker)]:
-            work[speakers + k] = np.int64(f)
+    nobody = program[FEATURES]
+    members = np.uint64(program[AT_MEMBERS])
+    starts = np.uint64(program[AT_FAMILY_STARTS])
     found = np.int64(0)
     a = b = c = d = np.int64(0)
     w = x = y = z = nobody
-    for k in range(count):
-        total = work[sums + k]
-        speaker = work[speakers + k]
+    stop = members
+    for k in range(np.uint64(program[FAMILIES])):
+        first, stop = stop, members + np.uint64(words[starts + k + ONE])
+        speaker = np.int64(words[first])
+        total = largest = units[np.uint64(speaker)]
+        for i in range(first + ONE, stop):
+            f = np.int64(words[i])
+            own = units[np.uint64(f)]
+            total += own
+            speaker = f if own > largest else speaker
+            largest = max(own, largest)
         if total > d or (total == d and total > 0 and speaker < z):
             found += 1
             d, z = total, speaker
@@ -212,10 +221,10 @@ def rank(program, work):  # type: ignore[no-untyped-def]
                 b, c, x, y = c, b, y, x
             if b > a or (b == a and x < w):
                 a, b, w, x = b, a, x, w
-    return min(found, np.int64(MOST)), w, x, y, z
+    return min(found, np.int64(MOST)), (w, x, y, z)
 
 
-NO_ROW: Final = (np.int64(-1), np.int64(0), np.int64(0), np.int64(0), np.int64(0))
+NOBODY: Final = (np.int64(0), np.int64(0), np.int64(0), np.int64(0))
 
 
 @njit(EXPLAINED(READ_SINGLES, READ_UNITS, WRITE_FLOATS), cache=True, error_model="numpy", fastmath=False)
@@ -223,18 +232,19 @@ def explain_row(row, program, contributions):  # type: ignore[no-untyped-def]
     """Raw score and ranking of `row` float32[m]; `contributions` float64[m] is filled. A row of another length ranks -1 variables."""
     m = np.uint64(program[FEATURES])
     if row.shape[0] != m:
-        return 0.0, NO_ROW
-    numbers = m + ONE + TWO * np.uint64(program[FAMILIES])
+        return 0.0, np.int64(-1), NOBODY
+    numbers = m + ONE
     answers = np.uint64(program[BORDERS]) + ONE
-    work = np.empty(numbers + (answers + np.uint64(program[TREES]) + AHEAD + EIGHT) // EIGHT, dtype=np.int64)
+    work = np.empty(numbers + (answers + np.uint64(program[TREES]) + EIGHT) // EIGHT, dtype=np.int64)
     room = as_type(work, np.uint8)[numbers * EIGHT :]
     leaves = room[answers:]
-    work[: m + ONE] = 0
+    work[:numbers] = 0
     _find_leaves(row, program, room, leaves)
     total = add_up(program, leaves, (np.uint64(0), np.uint64(program[TREES])), work, 0.0)
     for f in range(m):
         contributions[f] = work[f] * UNIT
-    return tell(program, total), rank(program, work)
+    count, adverse = rank(program, work)
+    return tell(program, total), count, adverse
 
 
 @njit(types.void(READ_SINGLE_ROWS, READ_UNITS, WRITE_FLOATS), cache=True, error_model="numpy", fastmath=False)
@@ -247,7 +257,7 @@ def explain_rows(matrix, program, out):  # type: ignore[no-untyped-def]
     m = np.uint64(program[FEATURES])
     trees = np.uint64(program[TREES])
     answers = np.empty(np.uint64(program[BORDERS]) + ONE, dtype=np.uint8)
-    leaves = np.zeros((BLOCK_ROWS, trees + AHEAD), dtype=np.uint8)
+    leaves = np.empty((BLOCK_ROWS, trees), dtype=np.uint8)
     units = np.empty((BLOCK_ROWS, m + ONE), dtype=np.int64)
     for start in range(np.uint64(0), n, BLOCK_ROWS):
         rows = min(BLOCK_ROWS, n - start)
@@ -295,11 +305,11 @@ def score_rows(matrix, program, out):  # type: ignore[no-untyped-def]
 def rank_rows(contributions, program, ranked):  # type: ignore[no-untyped-def]
     """What `explain_row` ranks, of n rows of `contributions` float64[n, m]: `ranked` int64[n, MOST + 1]."""
     m = np.uint64(program[FEATURES])
-    work = np.empty(m + ONE + TWO * np.uint64(program[FAMILIES]), dtype=np.int64)
+    units = np.empty(m, dtype=np.int64)
     for r in range(np.uint64(contributions.shape[0])):
         for f in range(m):
-            work[f] = np.int64(contributions[r, f] * UNITS)
-        ranked[r, 0], ranked[r, 1], ranked[r, 2], ranked[r, 3], ranked[r, 4] = rank(program, work)
+            units[f] = np.int64(contributions[r, f] * UNITS)
+        ranked[r, 0], (ranked[r, 1], ranked[r, 2], ranked[r, 3], ranked[r, 4]) = rank(program, units)
 
 
 @njit(types.void(READ_SINGLE_ROWS, READ_UNITS, WRITE_COUNT_ROWS), cache=True, error_model="numpy", fastmath=False)

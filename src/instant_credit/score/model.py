@@ -46,7 +46,7 @@ from instant_credit.score.registers.kernels import IS_FIT
 from instant_credit.score.trees import TreeTables
 
 Definition = Literal["interventional", "path_dependent"]
-Found = tuple[float, tuple[int, int, int, int, int]]
+Found = tuple[float, int, tuple[int, int, int, int]]
 
 # Below this many rows one at a time is as fast as 64 in registers.
 FEW_ROWS = 16
@@ -192,14 +192,14 @@ def explain_row(model: CompiledModel, row: NDArray[np.float32]) -> Explanation:
     """
     contributions = _empty(model.feature_count)
     try:
-        raw, (count, a, b, c, d) = model.row_kernel(row, model.program, contributions)
+        raw, count, adverse = model.row_kernel(row, model.program, contributions)
     except TypeError as error:
         raise BrokenInvariant(_ROW.format(model.feature_count)) from error
     if count == _MOST:
-        return Explanation(raw, contributions, (a, b, c, d))
+        return Explanation(raw, contributions, adverse)
     if count < 0:
         raise BrokenInvariant(_ROW.format(model.feature_count))
-    return Explanation(raw, contributions, (a, b, c, d)[:count])
+    return Explanation(raw, contributions, adverse[:count])
 
 
 def rank_rows(model: CompiledModel, contributions: NDArray[np.float64]) -> list[tuple[int, ...]]:

@@ -11,7 +11,8 @@ in the section's own numbers::
     ranks      float32[.]       of an ordered category: the rank of a missing code, then of code 0, 1, ...
     questions  uint32[t, s]     the border that each split asks about; b (answered no) where padded
     slots      uint16[t, 8]     the feature of each slot; m where unused
-    families   uint32[m]        the family of each feature
+    members    uint32[m]        the features, family by family
+    starts     uint32[k + 1]    where each family's members start
     records    int64[t, 2^d, w] the bits of the leaf's unscaled float64 value, then its contributions by slot, in units
 
 Trees have s = 6 splits and slots and records of w = 8 numbers, one cache line; where some tree is deeper than 6, s = 8 and w = 16.
@@ -107,7 +108,8 @@ def build_program(layout: Layout, units: NDArray[np.int64], families: NDArray[np
     _put_ranks(sections, tables)
     sections.put(int(kernels.AT_QUESTIONS), questions)
     sections.put(int(kernels.AT_SLOTS), slots, 8)
-    sections.put(int(kernels.AT_FAMILIES), families)
+    sections.put(int(kernels.AT_MEMBERS), np.argsort(families, kind="stable").astype(np.uint32))
+    sections.put(int(kernels.AT_FAMILY_STARTS), offsets_from_lengths(np.bincount(families).tolist()).astype(np.uint32))
     _put_columns(sections, layout)
     sections.put(int(kernels.AT_RECORDS), records)
     return sections.join()

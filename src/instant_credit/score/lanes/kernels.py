@@ -19,7 +19,7 @@ from instant_credit.score import kernels as portable
 from instant_credit.score.kernels import (
     EIGHT,
     EXPLAINED,
-    NO_ROW,
+    NOBODY,
     ONE,
     READ_SINGLE_ROWS,
     READ_SINGLES,
@@ -137,19 +137,20 @@ def explain_row(row, program, contributions):  # type: ignore[no-untyped-def]
     """`kernels.explain_row` of a model of at most 256 columns."""
     m = np.uint64(program[portable.FEATURES])
     if row.shape[0] != m:
-        return 0.0, NO_ROW
-    numbers = m + ONE + TWO * np.uint64(program[portable.FAMILIES])
+        return 0.0, np.int64(-1), NOBODY
+    numbers = m + ONE
     trees = np.uint64(program[portable.GROUPS]) * LANES
-    work = np.empty(numbers + (BYTES_OF_ROW + trees + portable.AHEAD) // EIGHT, dtype=np.int64)
+    work = np.empty(numbers + (BYTES_OF_ROW + trees) // EIGHT, dtype=np.int64)
     bins = as_type(work, np.uint8)[numbers * EIGHT :]
     leaves = bins[BYTES_OF_ROW:]
     _find_bins(row, program, bins, ONE)
     _find_leaves_of_row(program, bins, leaves)
-    work[: m + ONE] = 0
+    work[:numbers] = 0
     total = add_up(program, leaves, (np.uint64(0), np.uint64(program[portable.TREES])), work, 0.0)
     for f in range(m):
         contributions[f] = work[f] * UNIT
-    return tell(program, total), rank(program, work)
+    count, adverse = rank(program, work)
+    return tell(program, total), count, adverse
 
 
 @register_jitable(forceinline=True)
