@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from datetime import date
 from functools import cache
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from instant_credit.api.bodies import BODY_BYTES_MAX, DISCARD_BYTES_MAX
 from instant_credit.api.metrics import Metrics
 from instant_credit.api.problems import KINDS, ProblemDocument
 from instant_credit.api.wire import HEAD_BYTES_MAX
-from instant_credit.application.document import load_product
+from instant_credit.application.document import hash_product, load_product
 from instant_credit.application.door import Door, Told
 from instant_credit.application.facts import Facts
 from instant_credit.application.operations import OPERATIONS
@@ -31,6 +32,7 @@ from instant_credit.policy import document as policy_document
 from instant_credit.policy.checks import load_policy
 from instant_credit.policy.program import EXITS
 from instant_credit.record.shipped import list_starters, read_starter
+from instant_credit.score.points import Scale, points_at
 from instant_credit.training.tapes import parts as tape_mapping
 from instant_credit.training.tapes.files import read_tape
 from instant_credit.training.tapes.joining import JoinedFiles
@@ -273,6 +275,27 @@ def test_the_fields_shown_are_fields_of_the_structs() -> None:
     for shown in (answer, counter_offer, decline, eligible):
         assert set(shown) <= set(Answer.__struct_fields__)
     assert set(decision) == set(RecordedDecision.__struct_fields__)
+
+
+def test_the_points_shown_are_those_of_the_pds_shown() -> None:
+    answers = [shown.get("decision", shown) for shown in list_json("api.md")]
+    scored = [(shown["pd_ppm"] / 1e6, shown["points"]) for shown in answers if "points" in shown]
+    assert len(scored) == 4
+    assert [points_at(Scale(), log(pd / (1 - pd))) for pd, _ in scored] == [points for _, points in scored]
+
+
+def test_the_decision_shown_is_of_the_shipped_product() -> None:
+    """A changed product changes every figure: run the demo again and write down what it answers."""
+    decision = list_json("api.md")[4]["decision"]
+    assert decision["product_hash"] == hash_product(load_product(read_starter("products", "personal_loan")))
+
+
+def test_the_sum_of_contributions_shown_gives_the_pd_shown() -> None:
+    (code,) = list_fences(read_page("models.md"), "python")
+    exec(code, {})  # noqa: S102 a fence of our own documentation
+    decision = list_json("api.md")[4]["decision"]
+    assert f"raw = {decision['expected_log_odds']!r} + " in code
+    assert f"== {decision['pd_ppm']:_}" in code
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/api.md"])
