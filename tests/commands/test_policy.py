@@ -126,6 +126,19 @@ def replace_product(documents, product):
     return Documents(product=product, parts=(("product", raw), ("model", encode_bundle(bundle))))
 
 
+def test_a_book_of_another_product_makes_no_release(call, settings, documents):
+    asyncio.run(stock(settings, documents, renamed="yacht_loan", book="yachts"))
+    told = call("release", "make", "--book", "yachts", "--product", "personal_loan").exception
+    assert str(told) == "book yachts holds no Case of personal_loan, only of yacht_loan: name another book or product"
+
+
+@pytest.mark.parametrize("command", [("policy", "draft", "--book", "tape"), ("release", "example", "personal_loan")])
+def test_a_file_in_no_folder_is_refused_before_the_work(call, tmp_path, command):
+    told = call(*command, "--to", tmp_path / "nowhere" / "file").exception
+    assert isinstance(told, Refused)
+    assert f"there is no folder {tmp_path / 'nowhere'}; make it, or name another file" in str(told)
+
+
 def test_an_unknown_model_is_refused_with_where_its_hash_stands(call, stocked):
     told = call("policy", "draft", "--book", "tape", "--model", hash_content(stocked.parts[0][1])).exception
     assert isinstance(told, Refused)

@@ -72,6 +72,17 @@ def test_another_product_document_can_be_given(call, tape, tmp_path):
     assert call("tape", "import", *tape, "--product", product).exit_code == 0
 
 
+def test_a_product_that_is_not_shipped_is_given_once_and_then_known(call, tape, tmp_path):
+    mapping, product = tmp_path / "tiny.toml", tmp_path / "yacht.toml"
+    mapping.write_text(MAPPING.replace('product = "personal_loan"', 'product = "yacht"'))
+    product.write_text(read_starter("products", "personal_loan").replace('name = "personal_loan"', 'name = "yacht"', 1))
+    told = call("tape", "import", *tape).exception
+    assert str(told) == "product yacht is neither recorded nor shipped: give its file with --product"
+    assert call("tape", "import", *tape, "--product", product).exit_code == 0
+    again = call("tape", "import", *tape)
+    assert "0 recorded + 2 recorded before + 1 rejected" in again.output
+
+
 def test_shipped_mappings_are_listed(call):
     assert call("tape", "mappings").output.split() == list(list_starters("mappings"))
 

@@ -36,6 +36,14 @@ def test_what_is_no_policy_is_refused(text: str) -> None:
         read_policy(text)
 
 
+def test_a_field_that_takes_something_else_is_told_with_where_that_stands() -> None:
+    text = read_starter("policies", "personal_loan").replace('outcome = "decline"', 'outcome = "maybe"', 1)
+    with pytest.raises(
+        Refused, match=r"'maybe' - at `\$\.rules\[0\]\.outcome`; schemas/policy\.json lists what each field takes"
+    ):
+        read_policy(text)
+
+
 @pytest.mark.parametrize("raw", [b"", b"{}", b"\xff", b'{"schema_version":1}'])
 def test_bytes_that_are_no_policy_are_refused(raw: bytes) -> None:
     with pytest.raises(Refused, match="policy document"):
@@ -199,9 +207,10 @@ def test_all_faults_are_named_at_once() -> None:
     def change(document: Document) -> None:
         document["grid"][0]["pd_from_ppm"] = 10
         document["rules"][0]["when"] = {"attribute": "sex", "compare": "is", "value": "male"}
+        document["rules"][0]["reason"] = "NOWHERE"
         document["exits"]["evidence_missing"] = "NOWHERE"
 
-    assert len(find_problems(changed(change), product())) == 3
+    assert len(find_problems(changed(change), product())) == 4
 
 
 def test_a_condition_too_complex_to_check_is_refused() -> None:

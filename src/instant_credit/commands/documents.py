@@ -48,6 +48,12 @@ def read_document(kind: str, name: str) -> str:
         raise Refused(f"{name}: neither a readable file nor one of the shipped {kind}: {', '.join(shipped)}") from error
 
 
+def require_folder(path: Path | None) -> None:
+    """Refused unless the folder is there in which `path` is to be written, before the work whose end would fail."""
+    if path is not None and not path.parent.is_dir():
+        raise Refused(f"{path}: there is no folder {path.parent}; make it, or name another file")
+
+
 async def find_model(record: Record, told: str, book: str, product: Product | None = None) -> str:
     """Hash of the model that the command line names: its own, or `NEWEST` as `find_newest_model` finds it.
 
@@ -74,6 +80,11 @@ async def find_newest_model(record: Record, book: str, product: Product | None =
     recorded = await list_book_products(record, book)
     if not recorded:
         raise Refused(f"book {book} holds no Case: import a tape into it first (instant-credit tape import)")
+    names = sorted({one.product for one in recorded})
+    if product is not None and product.name not in names:
+        raise Refused(
+            f"book {book} holds no Case of {product.name}, only of {', '.join(names)}: name another book or product"
+        )
     versions = [await _read_product(record, one.product_hash) for one in recorded] if product is None else [product]
     wanted = {(one.name, hash_layout(one)) for one in versions}
     others = set()
@@ -86,10 +97,10 @@ async def find_newest_model(record: Record, book: str, product: Product | None =
         others.add(trained_on.name)
     if not others:
         raise Refused(f"no model is recorded: train one first (instant-credit train --book {book})")
-    names = sorted({name for name, _ in wanted})
-    columns = " with these columns" if others & set(names) else ""
+    wants = sorted({name for name, _ in wanted})
+    columns = " with these columns" if others & set(wants) else ""
     raise Refused(
-        f"no model is recorded for {' or '.join(names)}{columns}, only for {', '.join(sorted(others))}: "
+        f"no model is recorded for {' or '.join(wants)}{columns}, only for {', '.join(sorted(others))}: "
         f"train one first (instant-credit train --book {book})"
     )
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from instant_credit.commands.documents import NEWEST, find_model, find_product, read_document
+from instant_credit.commands.documents import NEWEST, find_model, find_product, read_document, require_folder
 from instant_credit.errors import Refused
 from instant_credit.policy.checks import check_policy
 from instant_credit.policy.document import read_policy
@@ -112,6 +112,7 @@ def draft(
         apr_ppm_max=_ppm(apr_max),
         instalment_to_income_ppm_max=_ppm(instalment_share),
     )
+    require_folder(path)
     if path is not None and path.exists():
         raise Refused(f"{path}: there is a file already; name another one, or delete it if nobody has edited it")
     made = asyncio.run(_draft(book, model_hash, assumptions))

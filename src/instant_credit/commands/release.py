@@ -14,7 +14,7 @@ from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.application.document import decode_product, load_product
 from instant_credit.application.inventing import APPLICANT, invent_body
 from instant_credit.application.product import Product
-from instant_credit.commands.documents import NEWEST, find_model, find_product, read_document
+from instant_credit.commands.documents import NEWEST, find_model, find_product, read_document, require_folder
 from instant_credit.commands.tables import print_table
 from instant_credit.errors import NotFound, Refused
 from instant_credit.policy.document import Policy, read_policy
@@ -144,6 +144,7 @@ def example(product_name: str, path: Path | None) -> None:
     of the record holds Cases of the product (medians and commonest categories, nobody's own), and otherwise invented too; standard
     error says which. Send the body with curl, or change its facts first.
     """
+    require_folder(path)
     body, origin = asyncio.run(_example(product_name))
     text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
     click.echo(origin, err=True)

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.application.document import load_product
-from instant_credit.commands.documents import read_document
+from instant_credit.commands.documents import find_product, read_document
 from instant_credit.commands.draft import draft_command
 from instant_credit.commands.tables import print_table
 from instant_credit.decision.release import Release
@@ -24,7 +24,7 @@ from instant_credit.record.home import make_private_folder
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.reads import list_books
 from instant_credit.record.rows import BookCount
-from instant_credit.record.shipped import list_starters
+from instant_credit.record.shipped import list_starters, read_starter
 from instant_credit.settings import Settings, read_settings
 from instant_credit.training.tapes.importing import ImportSummary, TapeImport, import_tape
 from instant_credit.training.tapes.mapping import load_mapping, read_product_name
@@ -58,7 +58,7 @@ def mappings_command() -> None:
 @click.option("--book", help="Book to import into; default: the mapping's name.")
 @click.option(
     "--product",
-    help="Product: a shipped name or a TOML file; default: the mapping's, as shipped, or with --decide the release's.",
+    help="Product: a shipped name or a TOML file; default: the mapping's, shipped or recorded, or with --decide the release's.",
 )
 @click.option("--decide", is_flag=True, help="Decide every Case under the product's live release.")
 @click.option("--rows", "rows_max", type=click.IntRange(1), help="Read the first rows only.")
@@ -117,8 +117,12 @@ async def _import(settings: Settings, request: _Request) -> None:
         release = await _find_live(record, product_name) if request.decide else None
         if request.product is not None:
             product = load_product(read_document("products", request.product))
+        elif release is not None:
+            product = release.product
+        elif product_name in list_starters("products"):
+            product = load_product(read_starter("products", product_name))
         else:
-            product = release.product if release is not None else load_product(read_document("products", product_name))
+            product = await find_product(product_name)
         mapping = load_mapping(mapping_text, product)
         book = request.book or mapping.name
         if request.rejects is None:

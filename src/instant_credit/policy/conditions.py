@@ -31,9 +31,11 @@ def check_rules(policy: Policy, catalogue: Catalogue) -> list[str]:
     readable: list[Rule] = []
     for rule in policy.rules:
         found = [text for leaf in comparisons_of(rule.when) for text in _check_comparison(leaf, catalogue)]
-        if not found:
-            found = [*_check_direction(rule, catalogue), *_check_shown(rule, policy, catalogue)]
+        is_readable = not found
+        if is_readable:
+            found.extend(_check_direction(rule, catalogue))
             readable.append(rule)
+        found.extend(_check_shown(rule, policy, catalogue if is_readable else None))
         problems.extend(f"rule {rule.id}: {text}" for text in found)
     return [*problems, *_check_reach(readable, catalogue)]
 
@@ -164,8 +166,8 @@ def _check_direction(rule: Rule, catalogue: Catalogue) -> list[str]:
     return problems
 
 
-def _check_shown(rule: Rule, policy: Policy, catalogue: Catalogue) -> list[str]:
-    """A text that shows a value needs one value to show, and words for its absence."""
+def _check_shown(rule: Rule, policy: Policy, catalogue: Catalogue | None) -> list[str]:
+    """A text that shows a value needs one value to show, and words for its absence; None where the condition can't be read."""
     names = {name for leaf in comparisons_of(rule.when) for name in leaf.operand_names}
     if rule.shows is not None and rule.shows not in names:
         return [f"shows {rule.shows}, which its condition does not read"]
@@ -175,7 +177,7 @@ def _check_shown(rule: Rule, policy: Policy, catalogue: Catalogue) -> list[str]:
     if "{value}" not in reason.text:
         return []
     problems = []
-    if shown_operand(rule, catalogue) is None:
+    if catalogue is not None and shown_operand(rule, catalogue) is None:
         problems.append(f"reason {rule.reason} shows a value but the condition reads several; name one in shows")
     if reason.text_missing is None:
         problems.append(f"reason {rule.reason} shows a value, so it needs text_missing")

@@ -210,6 +210,8 @@ def read_policy(text: str) -> Policy:
     """
     try:
         return msgspec.toml.decode(text, type=Policy)
+    except msgspec.ValidationError as error:
+        raise Refused(f"policy document: {error}; schemas/policy.json lists what each field takes") from error
     except msgspec.DecodeError as error:
         raise Refused(f"policy document: {error}") from error
 
