@@ -52,7 +52,9 @@ def list_presets(loans: int, threads: int, columns: ModelColumns | None = None) 
     """Presets for a fit on this many loans, by name; *ordered* only where `columns` have a category for it."""
     # CatBoost's own rule for 1000 trees and logistic loss (catboost 1.2, `auto_learning_rate`).
     learning_rate = round(min(0.5, math.exp(0.427 * math.log(loans) - 7.525)), 6)
-    plain = FitParameters(depth=6, learning_rate=learning_rate, variables_share=1.0, l2_leaf_reg=3.0, threads=threads)
+    plain = FitParameters(
+        depth=6, learning_rate=learning_rate, variables_share=1.0, loans_share=0.8, l2_leaf_reg=3.0, threads=threads
+    )
     presets = {"steady": FitParameters(threads=threads), "plain": plain}
     if columns is not None and any(len(categories) >= ORDERED_FROM for categories in columns.categories):
         presets["ordered"] = msgspec.structs.replace(plain, ordered_from=ORDERED_FROM)

@@ -1,4 +1,4 @@
-"""What a search looks through and what it tells. The space is five of CatBoost's parameters, each between bounds.
+"""What a search looks through and what it tells. The space is six of CatBoost's parameters, each between bounds.
 
 ================  ===================  ==============================================================================
 parameter         bounds               why these
@@ -6,8 +6,9 @@ parameter         bounds               why these
 iterations        100 to 1,200 by 50   fewer trees than 100 rank no tape best; each tree is a look-up for every score
 depth             3 to 8               a tree of depth 2 joins two variables only; 8 is the deepest that is served
 learning_rate     0.005 to 0.3, log    below, 1,200 trees do not get far enough; above, single loans steer trees
-l2_leaf_reg       1 to 200, log        CatBoost's own is 3; few bad loans and weak variables want 50 and more
+l2_leaf_reg       1 to 200, log        CatBoost's own is 3; few bad loans and weak variables want more
 variables_share   0.2 to 1             the share that a split may choose from; less of it makes trees differ
+loans_share       0.3 to 1             the share that a tree is grown on; CatBoost's own is 0.8, less of it makes trees differ
 ================  ===================  ==============================================================================
 
 Ratios matter where it says log. The number of borders is not searched: 254 hold every other number of them but for chance. Seed and
@@ -68,6 +69,7 @@ class Space(Struct, frozen=True, kw_only=True):
     learning_rate: Bounds = Bounds(low=0.005, high=0.3, is_log=True)
     l2_leaf_reg: Bounds = Bounds(low=1.0, high=200.0, is_log=True)
     variables_share: Bounds = Bounds(low=0.2, high=1.0)
+    loans_share: Bounds = Bounds(low=0.3, high=1.0)
 
     @property
     def bounds(self) -> dict[str, Bounds]:
