@@ -77,5 +77,5 @@ def measure_psi(base: Floats, later: Floats, base_loans: float, later_loans: flo
 
 
 def count_weights(bins: Codes, weights: Floats, count: int) -> Floats:
-    """Weight in each of `count` bins."""
+    """Weight float64[count] in each bin; bins int64[n] in [0, count), weights float64[n]."""
     return np.bincount(bins, weights=weights, minlength=count).astype(np.float64)

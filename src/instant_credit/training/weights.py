@@ -23,5 +23,5 @@ def relative_weights(weights: Floats | None) -> Floats | None:
 
 
 def effective_loans(weights: Floats) -> float:
-    """How many equally weighted loans tell as much as these: (sum w)^2 / sum w^2 (Kish 1965, "Survey Sampling", 8.2)."""
+    """How many equally weighted loans tell as much as those of float64[n] above 0: (sum w)^2 / sum w^2 (Kish 1965, 8.2)."""
     return float(weights.sum()) ** 2 / float(np.square(weights).sum())

@@ -13,6 +13,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from instant_credit.policy.drafting.book import weighted_place
 from instant_credit.score.model import CompiledModel, compile_model, explain_rows, leaf_counts, score_rows
 from instant_credit.training.carrying import Calibrator
 from instant_credit.training.report.drift import Split
@@ -33,7 +34,7 @@ Progress = Callable[[str, int], None]
 
 
 class ReferenceTold(Struct, frozen=True, kw_only=True):
-    """The reference of the report: how many loans, and the raw scores (log-odds) between which they lie."""
+    """The reference of the report: how many loans, and the raw scores (log-odds) between which they lie, to three decimals."""
 
     loans: int
     raw_from: float
@@ -116,8 +117,8 @@ def make_basis(training: Training, progress: Progress = lambda _stage, _done: No
         interventional=interventional,
         reference=ReferenceTold(
             loans=int(is_reference.sum()),
-            raw_from=float(raws[is_reference].min()),
-            raw_to=float(raws[is_reference].max()),
+            raw_from=round(float(raws[is_reference].min()), 3),
+            raw_to=round(float(raws[is_reference].max()), 3),
         ),
         reference_counts=counts,
         explained_rows=explained_rows,
@@ -130,16 +131,22 @@ def find_reference(raw_scores: Floats, weights: Floats) -> NDArray[np.bool_]:
     """Which loans, bool[n], are the reference: the riskiest quarter, by weight, of those below the riskiest fifth.
 
     Loans of one score stay together. Where no loan lies below the riskiest fifth, as when most have one score, all are the reference.
+
+    Parameters
+    ----------
+    raw_scores : float64[n], log-odds.
+    weights : float64[n], above 0.
     """
-    is_below = raw_scores < _weighted_quantile(raw_scores, weights, 1.0 - DECLINED_SHARE)
+    is_below = raw_scores < raw_scores[weighted_place(raw_scores, weights, 1.0 - DECLINED_SHARE)]
     if not is_below.any():
         return np.ones(len(raw_scores), dtype=np.bool_)
-    edge = _weighted_quantile(raw_scores[is_below], weights[is_below], 1.0 - REFERENCE_SHARE)
+    below = raw_scores[is_below]
+    edge = below[weighted_place(below, weights[is_below], 1.0 - REFERENCE_SHARE)]
     return is_below & (raw_scores >= edge)
 
 
 def draw_rows(rows: Rows, most: int) -> Rows:
-    """At most `most` of `rows`, in their order, by a seeded draw; all of them when they are no more."""
+    """At most `most` of `rows` int64[n], in their order, by a seeded draw; all of them when they are no more."""
     if len(rows) <= most:
         return rows
     chance = np.random.Generator(np.random.PCG64(SAMPLE_SEED))
@@ -191,11 +198,3 @@ def _gather_raws(training: Training) -> Floats:
     raws[training.fit_rows] = training.model.fit_raws
     raws[training.test_rows] = training.model.raws
     return raws
-
-
-def _weighted_quantile(values: Floats, weights: Floats, share: float) -> float:
-    """The least value that at least `share` of the weight does not exceed."""
-    order = np.argsort(values, kind="stable")
-    ends = np.cumsum(weights[order])
-    place = int(np.searchsorted(ends, share * ends[-1], side="left"))
-    return float(values[order[min(place, len(order) - 1)]])

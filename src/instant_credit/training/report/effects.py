@@ -2,7 +2,8 @@
 
 Contributions are interventional, against the report's reference: 0 is what a loan near the cut-off would have. Three loans are told
 by values alone: a typical one of the loans that a lender would approve, of those it would decline, and one at the border. Their
-numbers are rounded to two figures, so that a row of the page finds no person in another book.
+values are rounded to two figures and what the model says of them to three decimals, so that neither a row nor a score of the page
+finds a person in another book.
 """
 
 import math
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 from instant_credit.application.product import Direction, Product, Variable
 from instant_credit.application.wording import UNKNOWN, category_text, format_value
 from instant_credit.training.report.basis import DECLINED_SHARE, Basis
+from instant_credit.units import round_figures
 
 _FIGURES: Final = 2
+_DECIMALS: Final = 3
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +51,7 @@ class NotUsed(Struct, frozen=True, kw_only=True):
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """A variable of one loan: its value in words, rounded, and what it added to the log-odds of default."""
+    """A variable of one loan: its value in words, and what it added to the log-odds of default, both rounded."""
 
     name: str
     value: str
@@ -56,7 +59,10 @@ class Part(Struct, frozen=True, kw_only=True):
 
 
 class CaseTold(Struct, frozen=True, kw_only=True):
-    """A loan by its values: `expected_log_odds` plus all contributions is `raw`. `parts` by falling size."""
+    """A loan by its values: `expected_log_odds` plus all contributions is `raw`, each rounded to three decimals for itself.
+
+    `parts` by falling size; those that round to nothing are left out.
+    """
 
     kind: str
     pd: float
@@ -120,19 +126,12 @@ def value_text(product: Product, variable: Variable, value: float) -> str:
         return category_text(next(a for a in product.attributes if a.name == variable.of[0]), int(value))
     if math.isnan(value):
         return UNKNOWN
-    return format_value(variable.unit, round_figures(value), product.currency)
-
-
-def round_figures(value: float) -> float:
-    """`value` to two figures: 1,234 is 1,200 and 0.0456 is 0.046."""
-    if value == 0.0 or not math.isfinite(value):
-        return value
-    return round(value, _FIGURES - 1 - math.floor(math.log10(abs(value))))
+    return format_value(variable.unit, round_figures(value, _FIGURES), product.currency)
 
 
 def _tell_case(basis: Basis, kind: str, row: int) -> CaseTold:
     product = basis.training.training_set.product
-    values, contributions = basis.explained_matrix[row].tolist(), basis.contributions[row].tolist()
+    values, contributions = basis.explained_matrix[row].tolist(), basis.contributions[row].round(_DECIMALS).tolist()
     parts = [
         Part(name=variable.name, value=value_text(product, variable, value), contribution=contribution)
         for variable, value, contribution in zip(product.model_variables, values, contributions, strict=True)
@@ -141,8 +140,8 @@ def _tell_case(basis: Basis, kind: str, row: int) -> CaseTold:
     place = int(np.flatnonzero(basis.training.test_rows == basis.explained_rows[row])[0])
     return CaseTold(
         kind=kind,
-        pd=float(basis.scored.pds[place]),
-        expected_log_odds=float(basis.interventional.expected_log_odds),
-        raw=float(basis.explained_raws[row]),
+        pd=round(float(basis.scored.pds[place]), _DECIMALS),
+        expected_log_odds=round(float(basis.interventional.expected_log_odds), _DECIMALS),
+        raw=round(float(basis.explained_raws[row]), _DECIMALS),
         parts=tuple(sorted(parts, key=lambda part: (-abs(part.contribution), part.name))),
     )

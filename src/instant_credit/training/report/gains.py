@@ -78,7 +78,16 @@ def list_gains(pds: Floats, labels: Labels, weights: Floats | None) -> tuple[Gai
 
 
 def trace_gains(pds: Floats, labels: Labels, weights: Floats | None) -> tuple[Floats, Floats]:
-    """Share of loans (the riskiest first) and share of the bad loans among them, from (0, 0) to (1, 1), at most 201 points each."""
+    """Share of loans (the riskiest first) and share of the bad loans among them, from (0, 0) to (1, 1).
+
+    Parameters
+    ----------
+    pds : float64[n]; labels : int8[n], both kinds occur; weights : float64[n], None = 1 each.
+
+    Returns
+    -------
+    Two float64[k] of one length, at most 201, neither of which falls.
+    """
     order = np.argsort(-pds, kind="stable")
     counted = (np.ones(len(pds)) if weights is None else weights)[order]
     loans = np.concatenate([[0.0], np.cumsum(counted)])
@@ -88,7 +97,7 @@ def trace_gains(pds: Floats, labels: Labels, weights: Floats | None) -> tuple[Fl
 
 
 def count_points(pds: Floats, scale: Scale) -> NDArray[np.int64]:
-    """Points int64[n] of pds in (0, 1), as `score.points` gives them one by one."""
+    """Points int64[n] of pds float64[n] in (0, 1), as `score.points` gives them one by one."""
     factor = scale.points_to_double / math.log(2.0)
     log_odds = np.log(pds) - np.log1p(-pds)
     exact = scale.points + factor * (-log_odds - math.log(scale.odds))
@@ -96,7 +105,12 @@ def count_points(pds: Floats, scale: Scale) -> NDArray[np.int64]:
 
 
 def list_bands(points: NDArray[np.int64], pds: Floats, labels: Labels, weights: Floats | None) -> tuple[Band, ...]:
-    """Loans in bands of 20 points, the safest first; an outermost band holds at least a hundredth of the loans."""
+    """Loans in bands of 20 points, the safest first; an outermost band holds at least a hundredth of the loans.
+
+    Parameters
+    ----------
+    points : int64[n]; pds : float64[n]; labels : int8[n]; weights : float64[n], None = 1 each.
+    """
     counted = np.ones(len(pds)) if weights is None else weights
     bands = points // BAND_POINTS
     first, last = int(bands.min()), int(bands.max())
