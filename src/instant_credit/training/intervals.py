@@ -34,7 +34,8 @@ BOOTSTRAP_ROUNDS: Final = 1_000
 BOOTSTRAP_SEED: Final = 20_240_229
 DECILES: Final = 10
 
-_Z: Final = float(norm.ppf(0.5 + CONFIDENCE / 2))
+# Standard deviations of a normal on either side of its mean that hold the confidence.
+NORMAL_POINT: Final = float(norm.ppf(0.5 + CONFIDENCE / 2))
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int8]
@@ -137,11 +138,6 @@ def estimate_auc(scores: Floats, labels: Labels, weights: Floats | None = None) 
     return ranked.auc(np.ones(len(labels)) if weights is None else weights)
 
 
-def measure_ks(scores: Floats, labels: Labels, weights: Floats | None = None) -> float:
-    """Largest distance between the score distributions of bad and good loans."""
-    return _Ranked(scores, labels).ks(np.ones(len(labels)) if weights is None else weights)
-
-
 def measure_bad_rate(labels: Labels, weights: Floats | None = None) -> Measured:
     """Share of bad loans (n > 0) with Wilson's interval, over the effective number of loans where weights differ."""
     weights = relative_weights(weights)
@@ -155,9 +151,9 @@ def wilson_interval(events: float, trials: float) -> Measured:
     """A share of `trials` (> 0) with its score interval."""
     require(0 <= events <= trials and trials > 0, "a share needs trials")
     share = events / trials
-    spread = _Z * _Z / trials
+    spread = NORMAL_POINT * NORMAL_POINT / trials
     middle = (share + spread / 2.0) / (1.0 + spread)
-    half = _Z * math.sqrt(share * (1.0 - share) / trials + spread / (4.0 * trials)) / (1.0 + spread)
+    half = NORMAL_POINT * math.sqrt(share * (1.0 - share) / trials + spread / (4.0 * trials)) / (1.0 + spread)
     return Measured(value=share, low=max(0.0, middle - half), high=min(1.0, middle + half))
 
 
@@ -213,7 +209,11 @@ def _variance(values: Floats) -> float:
 
 
 def _normal_interval(value: float, deviation: float, *, lowest: float, highest: float) -> Measured:
-    return Measured(value=value, low=max(lowest, value - _Z * deviation), high=min(highest, value + _Z * deviation))
+    return Measured(
+        value=value,
+        low=max(lowest, value - NORMAL_POINT * deviation),
+        high=min(highest, value + NORMAL_POINT * deviation),
+    )
 
 
 class _Ranked:
@@ -227,7 +227,7 @@ class _Ranked:
         self._ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
 
     def ks(self, weights: Floats) -> float:
-        """By weights float64[n] of the loans as they were given."""
+        """Largest distance between the scores of bad and good loans, by weights float64[n] of the loans as they were given."""
         bads, goods = self._pile(weights)
         return float(np.abs(bads / bads[-1] - goods / goods[-1]).max())
 

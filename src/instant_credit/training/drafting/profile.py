@@ -21,10 +21,9 @@ from instant_credit.training.drafting.lexicon import list_words
 from instant_credit.training.drafting.numerals import Numerals, find_numerals
 from instant_credit.training.drafting.sniffing import sniff_form
 from instant_credit.training.tapes.cells import Cell, cell_text
-from instant_credit.training.tapes.files import read_tape
+from instant_credit.training.tapes.files import CELLS_MAX, read_tape
 from instant_credit.training.tapes.parts import FileForm
 
-CELLS_MAX: Final = 60_000_000
 _CHUNK_ROWS: Final = 5_000
 _TEXT_CHARACTERS_MAX: Final = 1_000
 NAME_CHARACTERS_MAX: Final = 200
@@ -33,8 +32,8 @@ NAME_CHARACTERS_MAX: Final = 200
 class Column:
     """One column of n rows.
 
-    Arguments
-    ---------
+    Parameters
+    ----------
     name : as a mapping names it: the column's own name, or "NAME.column" of a joined file.
     texts : String[n], null = missing.
     place : the column's place in its file, from 0.

@@ -24,13 +24,12 @@ from typing import Final
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
-from scipy.stats import norm
 from threadpoolctl import threadpool_limits
 
 from instant_credit.errors import Refused, require
 from instant_credit.score.calibration import Calibration, CalibrationTable, tabulate_calibrations
 from instant_credit.training.fitting.logistic import fit_logistic
-from instant_credit.training.intervals import CONFIDENCE, Measured
+from instant_credit.training.intervals import NORMAL_POINT, Measured
 from instant_credit.training.weights import relative_weights
 
 SEGMENT_KIND_MIN: Final = 20
@@ -40,7 +39,6 @@ REFERENCE_SHARES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 _STEPS_MAX: Final = 50
 _STEP_MIN: Final = 1e-12
-_Z: Final = float(norm.ppf(0.5 + CONFIDENCE / 2))
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int8]
@@ -275,7 +273,7 @@ def _list_points(
     points = []
     for share, raw in zip(REFERENCE_SHARES, np.quantile(raw_scores, REFERENCE_SHARES).tolist(), strict=True):
         at = place(raw)
-        half = _Z * math.sqrt(float(at @ covariance @ at))
+        half = NORMAL_POINT * math.sqrt(float(at @ covariance @ at))
         middle = calibration.intercept + calibration.slope * raw
         low, value, high = (1.0 / (1.0 + math.exp(-one)) for one in (middle - half, middle, middle + half))
         points.append(ReferencePoint(share=share, raw=raw, pd=Measured(value=value, low=low, high=high)))

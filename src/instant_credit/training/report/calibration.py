@@ -15,11 +15,9 @@ from typing import Final
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
-from scipy.stats import norm
 
-from instant_credit.training.intervals import CONFIDENCE, Measured
+from instant_credit.training.intervals import NORMAL_POINT, Measured
 
-_Z: Final = float(norm.ppf(0.5 + CONFIDENCE / 2))
 _STEPS_MAX: Final = 50
 _CLOSE: Final = 1e-10
 
@@ -69,5 +67,5 @@ def _fit(columns: Floats, offset: Floats, labels: NDArray[np.int8], weights: Flo
 
 
 def _around(value: float, error: float) -> Measured:
-    half = _Z * error if math.isfinite(error) else math.inf
+    half = NORMAL_POINT * error if math.isfinite(error) else math.inf
     return Measured(value=value, low=value - half, high=value + half)

@@ -7,16 +7,12 @@ Source: DeLong, DeLong and Clarke-Pearson (1988); Särndal, Swensson and Wretman
 """
 
 import math
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
-from instant_credit.training.intervals import CONFIDENCE, Measured, measure_auc
+from instant_credit.training.intervals import NORMAL_POINT, Measured, measure_auc
 from instant_credit.training.weights import effective_loans
-
-_Z: Final = float(norm.ppf(0.5 + CONFIDENCE / 2))
 
 Floats = NDArray[np.float64]
 
@@ -43,7 +39,9 @@ def measure_ranking(scores: Floats, labels: NDArray[np.int8], weights: Floats | 
         _variance(goods_below[places[is_bad]] - value, weights[is_bad])
         + _variance(bads_above[places[~is_bad]] - value, weights[~is_bad])
     )
-    return Measured(value=value, low=max(0.0, value - _Z * deviation), high=min(1.0, value + _Z * deviation))
+    return Measured(
+        value=value, low=max(0.0, value - NORMAL_POINT * deviation), high=min(1.0, value + NORMAL_POINT * deviation)
+    )
 
 
 def _variance(distances: Floats, weights: Floats) -> float:

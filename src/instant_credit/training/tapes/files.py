@@ -20,6 +20,8 @@ from instant_credit.training.tapes.cells import Cell
 from instant_credit.training.tapes.parts import FileForm
 
 CHUNK_ROWS: Final = 2_000
+# What is held of one file in memory at most: a joined file is refused above it, a draft reads no further.
+CELLS_MAX: Final = 60_000_000
 FIELD_CHARACTERS_MAX: Final = 1_000_000
 COLUMNS_MAX: Final = 10_000
 _PARQUET_MAGIC: Final = b"PAR1"

@@ -6,7 +6,7 @@ rows the numbers that its facts and events need (`many.py`).
     file -> rows that `where` keeps -> keys in order                                          once
     n loans' texts -> keys -> one row each, as texts "NAME.column"; or the rows of each       chunk by chunk
 
-Memory is bounded: a file of more than `keys.CELLS_MAX` cells in the columns that are read is refused. The result depends on neither the
+Memory is bounded: a file of more than `files.CELLS_MAX` cells in the columns that are read is refused. The result depends on neither the
 order of a file's rows nor on how the tape is cut into chunks.
 """
 
@@ -50,8 +50,8 @@ class Evidence:
 class JoinedFiles:
     """The joined files of a mapping, read.
 
-    Arguments
-    ---------
+    Parameters
+    ----------
     mapping, product : the mapping and the product it was checked against.
     paths : where each file of the mapping lies, by its name there.
 

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from instant_credit.errors import Refused
 from instant_credit.training.tapes.cells import cell_text
-from instant_credit.training.tapes.files import TapeChunk, read_tape
+from instant_credit.training.tapes.files import CELLS_MAX, TapeChunk, read_tape
 from instant_credit.training.tapes.parts import JoinedFile
 from instant_credit.training.tapes.readers import CellRules, Texts, check_condition
 from instant_credit.training.tapes.taking import Matched
 
-CELLS_MAX: Final = 60_000_000
 READ_ROWS: Final = 20_000
 _KEY_BYTES: Final = 16
 _KEY: Final = np.dtype(f"S{_KEY_BYTES}")

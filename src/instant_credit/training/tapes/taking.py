@@ -33,7 +33,6 @@ from instant_credit.units import Cents, date_from_days, days_from_date
 MISSING: Final = 0
 TOLD: Final = 1
 FIRST_REASON: Final = 2
-NO_DAY: Final = np.iinfo(np.int32).min
 REASONS_MAX: Final = 250
 EVENTS_MAX: Final = 1_000
 EVENTS_TOO_MANY: Final = Unreadable(
@@ -119,8 +118,8 @@ def keep_values(values: Sequence[Fact | Misread | None], attribute: Attribute, r
 class Taker:
     """Takes one fact from the rows of a file.
 
-    Arguments
-    ---------
+    Parameters
+    ----------
     take : how; one of `parts.Take`.
     attribute : what comes out.
     values : of the fact's column; None for "count".
