@@ -28,6 +28,7 @@ from instant_credit.record.shipped import list_starters, read_starter
 from instant_credit.settings import Settings, read_settings
 from instant_credit.training.tapes.importing import ImportSummary, TapeImport, import_tape
 from instant_credit.training.tapes.mapping import load_mapping, read_product_name
+from instant_credit.training.whole_files import replace_files
 from instant_credit.underwriting.books import export_book
 from instant_credit.underwriting.releases import load_live_release
 
@@ -122,7 +123,7 @@ async def _import(settings: Settings, request: _Request) -> None:
         elif product_name in list_starters("products"):
             product = load_product(read_starter("products", product_name))
         else:
-            product = await find_product(product_name)
+            product = await find_product(record, product_name)
         mapping = load_mapping(mapping_text, product)
         book = request.book or mapping.name
         if request.rejects is None:
@@ -240,11 +241,8 @@ async def _export(settings: Settings, name: str, to: Path | None) -> None:
         sys.stdout.buffer.writelines(lines)
         sys.stdout.buffer.flush()
         return
-    draft = to.with_name(to.name + ".part")
     try:
-        draft.touch(mode=0o600)
-        draft.write_bytes(b"".join(lines))
-        draft.replace(to)
+        replace_files({to: b"".join(lines)}, mode=0o600)
     except OSError as error:
         raise Refused(f"{to} can't be written: {error.strerror}") from error
     click.echo(f"Book {name}: exported to {to}", err=True)

@@ -17,6 +17,7 @@ from instant_credit.training.drafting.naming import slug_text
 from instant_credit.training.drafting.product_text import write_product
 from instant_credit.training.drafting.profile import read_columns
 from instant_credit.training.tapes.mapping import load_mapping
+from instant_credit.training.whole_files import replace_files
 
 PRODUCT_FILE = "product.toml"
 MAPPING_FILE = "mapping.toml"
@@ -64,7 +65,7 @@ def draft_files(
 
 
 def write_folder(drafted: Drafted, folder: Path, *, is_forced: bool) -> tuple[Path, Path]:
-    """Write both documents into `folder`.
+    """Write both documents into `folder`, whole or not at all.
 
     Raises
     ------
@@ -76,8 +77,7 @@ def write_folder(drafted: Drafted, folder: Path, *, is_forced: bool) -> tuple[Pa
         raise Refused(f"{' and '.join(standing)} would be lost: draft into another folder (--to), or give --force")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path, text in zip(paths, (drafted.product, drafted.mapping), strict=True):
-            path.write_text(text, encoding="utf-8")
+        replace_files(dict(zip(paths, (drafted.product.encode(), drafted.mapping.encode()), strict=True)))
     except OSError as error:
         raise Refused(f"{error.filename or folder} can't be written: {error.strerror}") from error
     return paths

@@ -31,6 +31,7 @@ from instant_credit.training.report.plots import (
     draw_case,
     draw_dependence,
 )
+from instant_credit.training.whole_files import replace_files
 from instant_credit.training.workshop import Training
 
 HTML_NAME: Final = "report.html"
@@ -58,10 +59,7 @@ def write_report(training: Training, folder: Path, progress: Progress = lambda _
     page = render_page(report, basis)
     folder.mkdir(parents=True, exist_ok=True)
     paths = ReportPaths(html=folder / HTML_NAME, json=folder / JSON_NAME)
-    for path, raw in ((paths.json, encode_report(report)), (paths.html, page.encode())):
-        draft = path.with_name(path.name + ".part")
-        draft.write_bytes(raw)
-        draft.replace(path)
+    replace_files({paths.json: encode_report(report), paths.html: page.encode()})
     return paths
 
 
