@@ -1,6 +1,7 @@
 """Whole drafts: tapes like those that strangers bring, and joined files."""
 
 import gzip
+import re
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from instant_credit.application.document import load_product
 from instant_credit.application.product import AttributeType, Direction, Legal
 from instant_credit.errors import Refused
 from instant_credit.training.drafting.folder import write_folder
+from instant_credit.training.drafting.standing import RATE_ROWS_MIN
 from instant_credit.training.tapes.files import read_tape
 from instant_credit.training.tapes.mapping import load_mapping
 from instant_credit.training.tapes.parts import NumberForm
@@ -419,3 +421,23 @@ def test_dated_events_in_a_file_of_many_rows_are_the_outcome(tmp_path: Path) -> 
     assert "moves.kind" in loaded.mapping.leaks
     assert not any(fact.where is not None and fact.where.column == "kind" for fact in loaded.mapping.facts.values())
     assert "0 not known" in loaded.doubts
+
+
+def test_a_category_of_few_rows_is_drafted_without_its_bad_rate(tmp_path: Path) -> None:
+    few, enough = RATE_ROWS_MIN - 1, RATE_ROWS_MIN
+    purposes = ["car"] * (ROWS - few - enough) + ["boat"] * few + ["horse"] * enough
+    text = draft(write_tape(tmp_path / "loans.parquet", invent() | {"purpose": purposes})).drafted.mapping
+    told = {line.split('"')[1]: line for line in text.splitlines() if line.startswith(('"car"', '"boat"', '"horse"'))}
+    assert told["boat"].endswith(f"{few} rows")
+    assert re.search(rf"{enough} rows, [0-9.]+% bad$", told["horse"])
+    assert re.search(r"rows, [0-9.]+% bad$", told["car"])
+
+
+def test_a_document_that_cannot_be_written_leaves_both_as_they_were(tmp_path: Path) -> None:
+    drafted = draft(write_tape(tmp_path / "loans.parquet", invent())).drafted
+    (tmp_path / "product.toml").write_text("edited")
+    (tmp_path / "mapping.toml.part").mkdir()
+    with pytest.raises(Refused, match="can't be written"):
+        write_folder(drafted, tmp_path, is_forced=True)
+    assert (tmp_path / "product.toml").read_text() == "edited"
+    assert not (tmp_path / "mapping.toml").exists()

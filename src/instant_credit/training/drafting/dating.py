@@ -46,8 +46,8 @@ class Day(Struct, frozen=True, kw_only=True, eq=False):
 def choose_day(guesses: Sequence[Guess], words: Mapping[str, list[str]], today: date) -> Day:
     """The column that most likely is the day of application or origination; a constant when none is likely.
 
-    Arguments
-    ---------
+    Parameters
+    ----------
     words : of the columns of the tape itself; a day of a joined file is not the loan's.
     """
     scored = []
@@ -157,7 +157,14 @@ def _tells_quarter(column: Column, day: Day) -> bool:
 
 
 def find_event_day(leaks: Mapping[str, Column], labels: NDArray[np.int8], day: Day) -> tuple[str, str] | None:
-    """The leak (with its format) that dates nearly all bad outcomes and hardly any good ones, and never lies before the day."""
+    """The leak (with its format) that dates nearly all bad outcomes and hardly any good ones, and never lies before the day.
+
+    Parameters
+    ----------
+    leaks : columns of n rows by name.
+    labels : int8[n], 1 = bad, 0 = good, -1 = not told.
+    day : of the facts; its `days` are float64[n], NaN = missing.
+    """
     for name, column in leaks.items():
         days = find_days(column)
         if days is None:

@@ -63,7 +63,7 @@ class Draft(Struct, frozen=True, kw_only=True, eq=False):
     Attributes
     ----------
     guesses : one for each column, the tape's first, then those of joined files; facts taken from files of many rows last.
-    standings : of each fact, by its name. rates : bad rate of each text of a category fact, by its name.
+    standings : of each fact, by its name. rates : bad rate of each text of a category fact that is not too rare, by its name.
     roles : attribute by role, of those that are certain.
     event_day : the column (and format) that dates bad outcomes, when there is one.
     candidates : columns that may tell the outcome where none was found.

@@ -12,6 +12,8 @@ from scipy.stats import rankdata
 LEAK_AUC: Final = 0.97
 HELD_AUC: Final = 0.87
 DOUBT_AUC: Final = 0.80
+# A rate of fewer rows is left unsaid: of one row it would be a person's outcome, in a document that is passed around.
+RATE_ROWS_MIN: Final = 10
 _TOLD_GAP: Final = 0.90
 _LABELLED_MIN: Final = 20
 _GROUP_MIN: Final = 30
@@ -110,8 +112,8 @@ def _measure_gap(one: Group, other: Group) -> float:
 def measure_number(values: NDArray[np.float64], labels: NDArray[np.int8], *, is_risk: bool = False) -> Standing:
     """The standing of a number.
 
-    Arguments
-    ---------
+    Parameters
+    ----------
     values : float64[n], NaN = missing. labels : int8[n], 1 bad, 0 good, -1 neither.
     is_risk : whether a higher value is known to mean more risk; otherwise the better of the two orders counts.
     """
@@ -138,7 +140,7 @@ def measure_number(values: NDArray[np.float64], labels: NDArray[np.int8], *, is_
 
 
 def measure_texts(texts: pl.Series, labels: NDArray[np.int8]) -> tuple[Standing, dict[str, float]]:
-    """The standing of a column of n texts (null = missing), and the bad rate of each text.
+    """The standing of a column of n texts (null = missing), and the bad rate of each text that `RATE_ROWS_MIN` resolved rows have.
 
     A text's place in the order is its bad rate in the other half of the rows, so that rare texts don't seem to tell everything.
     """
@@ -147,7 +149,8 @@ def measure_texts(texts: pl.Series, labels: NDArray[np.int8]) -> tuple[Standing,
         return Standing(), {}
     frame = frame.with_columns((pl.int_range(pl.len()) % 2).alias("half"), pl.col("label").cast(pl.Float64))
     overall = frame["label"].mean()
-    rates = frame.group_by("text").agg(pl.col("label").mean().alias("rate"))
+    rates = frame.group_by("text").agg(pl.col("label").mean().alias("rate"), pl.len().alias("rows"))
+    rates = rates.filter(pl.col("rows") >= RATE_ROWS_MIN)
     halves = frame.group_by("text", "half").agg(pl.col("label").mean().alias("rate"))
     halves = halves.with_columns(1 - pl.col("half"))
     placed = frame.join(halves, on=["text", "half"], how="left", nulls_equal=True, maintain_order="left")
@@ -162,7 +165,7 @@ def measure_texts(texts: pl.Series, labels: NDArray[np.int8]) -> tuple[Standing,
         told=_group(own[is_told]),
         missing=_group(own[~is_told]),
     )
-    return standing, {text: rate for text, rate in rates.iter_rows() if text is not None}
+    return standing, {text: rate for text, rate, _ in rates.iter_rows() if text is not None}
 
 
 def _group(labels: NDArray[np.int8]) -> Group | None:
