@@ -64,8 +64,8 @@ def label_outcomes(
 ) -> NDArray[np.int8]:
     """The labels of many loans.
 
-    Arguments
-    ---------
+    Parameters
+    ----------
     loan_count : number of loans, n.
     loans : int64[e], the loan of each event, in [0, n).
     kinds : int8[e], the kind of each event by `KIND_CODES`.

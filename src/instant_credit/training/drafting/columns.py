@@ -36,8 +36,8 @@ _AGE_LEAST: Final = 14
 def guess_column(column: Column, names: Names, *, is_kept: bool = False) -> Guess:
     """What `column` seems to be.
 
-    Arguments
-    ---------
+    Parameters
+    ----------
     names : holds the names already given.
     is_kept : whether a person said that it was known in time and may be used; the law and persons' names still come first.
     """

@@ -30,8 +30,8 @@ _TAKES: Final = {
 class History:
     """The rows of one joined file that came before the day of the row of the tape that they belong to.
 
-    Arguments
-    ---------
+    Parameters
+    ----------
     joined : the file. on : the tape's column of its key. as_of : float64[n], days since 1970; None where the tape has no days.
     """
 

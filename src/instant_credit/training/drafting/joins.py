@@ -62,8 +62,8 @@ def name_file(path: Path, main: Path, taken: Sequence[str], columns: Sequence[st
 def join_file(main: Tape, known: Mapping[str, Column], tape: Tape, name: str) -> Joined:
     """How the file belongs to the rows of `main`.
 
-    Arguments
-    ---------
+    Parameters
+    ----------
     known : the columns of the main file and of the files of one row joined before, by the names a mapping gives them.
 
     Raises

@@ -115,8 +115,8 @@ def is_measured(words: Sequence[str]) -> bool:
 def choose_measure(words: Sequence[str], values: Sequence[float], *, is_whole: bool, median: float) -> tuple[Kind, str]:
     """The kind of a number and the unit of its variable.
 
-    Arguments
-    ---------
+    Parameters
+    ----------
     words : of its name. values : its distinct numbers, rising. is_whole : whether all of them are whole. median : of its rows.
     """
     plain = Kind.WHOLE if is_whole else Kind.REAL

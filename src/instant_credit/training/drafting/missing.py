@@ -83,8 +83,8 @@ def find_missing_numbers(column: Column) -> Missing:
 def find_codes(counts: Sequence[tuple[float, int]]) -> tuple[dict[float, str], list[str]]:
     """Numbers that seem to be codes for missing, with why; and doubts.
 
-    Arguments
-    ---------
+    Parameters
+    ----------
     counts : distinct numbers with their rows, rising.
     """
     codes: dict[float, str] = {}

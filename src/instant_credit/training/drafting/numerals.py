@@ -51,8 +51,8 @@ class Numerals(Struct, frozen=True, kw_only=True):
 def find_numerals(counts: Sequence[tuple[str, int]]) -> Numerals:
     """The way of writing that makes most rows numbers; the plain one when no other does clearly better.
 
-    Arguments
-    ---------
+    Parameters
+    ----------
     counts : distinct texts with their rows.
     """
     plain = _count(Numerals(), counts)

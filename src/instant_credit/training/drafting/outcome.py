@@ -94,8 +94,8 @@ class Outcome(Struct, frozen=True, kw_only=True, eq=False):
 def find_outcome(columns: Sequence[Column], told: str | None, bad: Sequence[str]) -> Outcome | None:
     """The outcome among `columns`; None when no column looks like one.
 
-    Arguments
-    ---------
+    Parameters
+    ----------
     columns : of the tape, in its order.
     told : the column that a person named. bad : its texts that a person called bad.
 

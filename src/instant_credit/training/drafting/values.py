@@ -29,8 +29,8 @@ _SENTENCE_WORDS: Final = 6
 def find_identity(counts: Sequence[tuple[str, int]], rows: int) -> str | None:
     """Why the texts seem to point at persons; None when they don't.
 
-    Arguments
-    ---------
+    Parameters
+    ----------
     counts : distinct texts that are not missing, with their rows. rows : rows of the column.
     """
     texts = [text for text, _ in counts[:_LOOKED_AT]]
@@ -87,8 +87,8 @@ def tell_basis(texts: Sequence[str]) -> str | None:
 def make_values(counts: Sequence[tuple[str, int]]) -> tuple[tuple[Value, ...], int]:
     """The values that become categories of their own, and the rows of all others.
 
-    Arguments
-    ---------
+    Parameters
+    ----------
     counts : distinct texts that are not missing, the commonest first, with their rows.
     """
     kept = [(text, rows) for text, rows in counts if is_writable(text) and len(text) <= _VALUE_CHARACTERS_MAX]

@@ -77,8 +77,8 @@ class CellRules:
 class FactReader:
     """Reads one attribute from its column, or two; what a text means is worked out once.
 
-    Arguments
-    ---------
+    Parameters
+    ----------
     fact, attribute : where it is told and what it is.
     rules : of the mapping.
     place : the column's name in a reject; the fact's own column when not given.

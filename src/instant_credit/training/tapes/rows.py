@@ -87,8 +87,8 @@ class _Chunk(Struct, frozen=True):
 class RowReader:
     """Reads the chunks of one tape in order; keeps the count of equal rows between them.
 
-    Arguments
-    ---------
+    Parameters
+    ----------
     mapping, product : the mapping and the product it was checked against.
     latest_on : no row may be as of a later day.
     joined : the mapping's joined files; None for a mapping without any.
