@@ -6,7 +6,8 @@ growing trees, compiling them to tables and proving that the tables score every 
 book, other folds, calibration.
 
 The fit runs in a process of its own, so that its peak resident memory (the matrix of 1.2 GB and all libraries included) is nobody
-else's. It is one fit: the time is one sample. `--quick` takes 20,000 loans and 50 trees, and holds them to the same two bounds.
+else's. It is one fit: the time is one sample. `--quick` takes 20,000 loans and 50 trees and checks
+neither bound: such a fit says nothing about them.
 """
 
 import json
@@ -77,6 +78,7 @@ def run(*, out: Path | None, quick: bool, seed: int) -> list[str]:
     root = Path(__file__).resolve().parents[1]
     found = json.loads(subprocess.run(command, cwd=root, stdout=subprocess.PIPE, check=True).stdout)
     seconds, gib = found["ns"] / 1e9, found["kib"] / 2**20
+    bounds = {} if quick else {"within_10_minutes": seconds <= SECONDS_MAX, "within_8_gib": gib <= GIB_MAX}
     case = Case(
         name=f"fit {rows:,} x {VARIABLES}, {trees} trees of depth 6",
         ours=[found["ns"]],
@@ -86,8 +88,7 @@ def run(*, out: Path | None, quick: bool, seed: int) -> list[str]:
             "processor_seconds": round(found["processor"], 1),
             "peak_gib": round(gib, 2),
             "all_trees": found["trees"] == trees,
-            "within_10_minutes": seconds <= SECONDS_MAX,
-            "within_8_gib": gib <= GIB_MAX,
+            **bounds,
         },
     )
     return publish("fit", [case], seed, out)

@@ -2,8 +2,9 @@
 
 CatBoost reads rows by its shortest ways: a list, a numpy row, or a Pool made beforehand, which nobody has who gets an applicant
 from outside. For SHAP values of one row its own choice (Auto) is NoPreCalc; of many rows UsePreCalc. `shap.TreeExplainer` hands CatBoost
-models back to CatBoost. ONNX Runtime runs CatBoost's own export. LightGBM answers through its C interface for single rows, which skips
-what its Python package adds; XGBoost in place, or from a DMatrix where it takes no other.
+models back to CatBoost. ONNX Runtime runs CatBoost's own export, whose graph makes a dict of probabilities for every row: one row is
+asked for them, a batch for its labels alone, which come from the same trees and spare it the dicts. LightGBM answers through its C
+interface for single rows, which skips what its Python package adds; XGBoost in place, or from a DMatrix where it takes no other.
 
 A peer whose library is not installed gives no call; `left_out` says so.
 """
