@@ -68,6 +68,19 @@ def test_weights_and_a_chosen_preset_are_repeated(monkeypatch):
     assert again.training_hash == training.training_hash
 
 
+def test_a_preset_asked_for_by_name_is_that_of_each_fold_again(monkeypatch):
+    def list_by_loans(loans, *_):
+        return {"steady": msgspec.structs.replace(QUICK, learning_rate=round(loans / 40_000, 6))}
+
+    monkeypatch.setattr(choice, "list_presets", list_by_loans)
+    training = build_training(SET, ByFolds(folds=2), "steady")
+    assert training.manifest.choice.is_asked
+    assert training.parameters.learning_rate == SET.loans / 40_000
+    again = repeat(SET, training)
+    assert again.bundle_raw == training.bundle_raw
+    assert again.training_hash == training.training_hash
+
+
 def test_a_selection_is_repeated_in_each_fold():
     training = build_training(SET, ByFolds(folds=2), QUICK, selecting=SelectOptions(most=4))
     assert len(training.manifest.selection.kept) <= 4

@@ -208,7 +208,7 @@ def test_a_book_without_dates_is_tested_in_folds_by_default_and_says_so(environ,
 
 def test_a_preset_that_no_category_suits_is_refused_with_those_there_are():
     loans = invent_set(200)
-    assert find_preset("plain", loans).depth == 6
+    assert find_preset("plain", loans).parameters.depth == 6
     with pytest.raises(Refused, match=r"no category of the model has 9 codes; there are steady, plain"):
         find_preset("ordered", loans)
 

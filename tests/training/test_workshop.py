@@ -81,7 +81,7 @@ def test_calibration_is_fitted_on_the_last_months_before_the_test():
 
 def test_calibration_sees_only_scores_of_models_fitted_without_the_loan():
     before = np.flatnonzero(~IS_TEST)
-    folds = deal_folds(SET.persons[before], CALIBRATION_FOLDS)
+    folds = deal_folds(SET.persons[before], CALIBRATION_FOLDS, "calibration")
     raw_scores = np.empty(len(before))
     for fold in range(CALIBRATION_FOLDS):
         others, held = before[folds != fold], before[folds == fold]
@@ -206,7 +206,7 @@ def test_weights_move_the_model_its_calibration_and_its_figures():
 
 def test_scores_of_the_fitted_loans_come_from_models_that_did_not_see_them():
     before = SET.take(TRAINING.fit_rows)
-    folds = deal_folds(before.persons, CALIBRATION_FOLDS)
+    folds = deal_folds(before.persons, CALIBRATION_FOLDS, "calibration")
     others, held = before.take(np.flatnonzero(folds != 0)), before.take(np.flatnonzero(folds == 0))
     alone = fit_model(others.matrix, others.labels, SET.columns, QUICK)
     assert alone.score(held.matrix).tobytes() == TRAINING.model.fit_raws[folds == 0].tobytes()

@@ -90,7 +90,7 @@ def carry_model(loans: Loans, plan: Plan, prepare: Prepare, calibrator: Calibrat
     divided = divide(loans, plan)
     fit_part, test = _take_rows(loans, divided.fit_rows), _take_rows(loans, divided.test_rows)
     make = prepare(fit_part)
-    fit_raws = _score_by_folds(fit_part, deal_folds(fit_part.persons, CALIBRATION_FOLDS), make)
+    fit_raws = _score_by_folds(fit_part, deal_folds(fit_part.persons, CALIBRATION_FOLDS, "calibration"), make)
     calibrate = np.searchsorted(divided.fit_rows, divided.calibrate_rows)
     calibrated = calibrator.fit(fit_raws[calibrate], fit_part.take(calibrate))
     final = make(fit_part)

@@ -15,7 +15,7 @@ of its loans by date, and any other, or one whose last fifth holds too few good 
 """
 
 from datetime import date
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import numpy as np
 from msgspec import Struct
@@ -41,6 +41,9 @@ _DATED_SPAN_MIN: Final = 180
 # A Platt fit of 100 bad loans knows its intercept to about 0.1 log-odds.
 _CALIBRATION_BADS: Final = 100
 _FOLD_SEED: Final = 1
+
+Purpose = Literal["plan", "calibration", "inner", "sample", "halves"]
+_PURPOSES: Final[tuple[str, ...]] = get_args(Purpose)
 
 Rows = NDArray[np.int64]
 
@@ -270,7 +273,16 @@ def recall_plan(told: PlanTold) -> Plan:
     return plan
 
 
-def deal_folds(persons: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
-    """Fold of each loan, int64[n] in [0, folds): persons int64[n], numbered from 0, are dealt out by a fixed shuffle."""
-    dealt = np.random.Generator(np.random.PCG64(_FOLD_SEED)).permutation(int(persons.max()) + 1) % folds
-    return dealt[persons].astype(np.int64)
+def deal_folds(persons: NDArray[np.int64], folds: int, purpose: Purpose = "plan") -> NDArray[np.int64]:
+    """Fold of each loan, int64[n] in [0, folds): persons, as evenly as can be, by a fixed shuffle.
+
+    Every purpose shuffles otherwise, so that folds within a fold are as even as any.
+
+    Parameters
+    ----------
+    persons : int64[n], at least one; equal numbers are one person.
+    """
+    found, places = np.unique(persons, return_inverse=True)
+    seeds = np.random.PCG64([_FOLD_SEED, _PURPOSES.index(purpose)])
+    dealt = np.random.Generator(seeds).permutation(len(found)) % folds
+    return dealt[places].astype(np.int64)

@@ -19,6 +19,7 @@ from instant_credit.record.documents import DocumentKind, get_document, list_doc
 from instant_credit.record.pool import Record
 from instant_credit.training.dataset import TrainingSet, gather_training_set
 from instant_credit.training.digest import digest_loans, list_differences
+from instant_credit.training.fitting.fit import FitParameters
 from instant_credit.training.fitting.search import Searching
 from instant_credit.training.fitting.space import SPACE
 from instant_credit.training.manifest import TrainingManifest, decode_training
@@ -76,12 +77,11 @@ def rebuild_training(
             f"book {manifest.book} as known on {manifest.known_on} is not what it was: {'; '.join(differences)}. Loans that were imported "
             "or corrected since, or persons who were erased, make it another training; train on the book as it is now"
         )
-    is_given = manifest.choice is None and manifest.search is None
     with TemporaryDirectory() as folder:
         training = build_training(
             training_set,
             recall_plan(manifest.plan),
-            manifest.parameters if is_given or manifest.search is not None else None,
+            _recall_parameters(manifest),
             progress,
             segment=manifest.segment,
             searching=_recall_search(manifest, Path(folder)),
@@ -101,6 +101,13 @@ def _check_manifest(manifest: TrainingManifest, training_hash: str) -> None:
             f"training {training_hash} was recorded by a version that did not keep digests of its loans, and cannot be repeated: train "
             f"again on book {manifest.book}"
         )
+
+
+def _recall_parameters(manifest: TrainingManifest) -> FitParameters | str | None:
+    """What was given: parameters, or a preset's name; None = they were chosen."""
+    if manifest.choice is None:
+        return manifest.parameters
+    return manifest.choice.preset if manifest.choice.is_asked else None
 
 
 def _recall_search(manifest: TrainingManifest, folder: Path) -> Searching | None:

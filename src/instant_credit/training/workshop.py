@@ -167,8 +167,6 @@ async def train(
     training_set = await gather_training_set(
         record, book=book, product=product, known_on=known_on, progress=lambda done: progress("read", done)
     )
-    if isinstance(parameters, str):
-        parameters = find_preset(parameters, training_set)
     training = build_training(
         training_set, plan, parameters, progress, segment=segment, searching=searching, selecting=selecting
     )
@@ -188,7 +186,7 @@ async def train(
 def build_training(
     training_set: TrainingSet,
     wish: Plan | Wish,
-    parameters: FitParameters | None = None,
+    parameters: FitParameters | str | None = None,
     progress: Progress = lambda _stage, _done: None,
     *,
     segment: str | None = None,
@@ -200,7 +198,7 @@ def build_training(
     parts = describe_parts(training_set, plan)
     calibrate = Calibrator(training_set.columns, segment)
     searcher = None if searching is None else _make_searcher(searching, plan)
-    model = _ModelMaker(parameters, progress, searcher, selecting)
+    model = _ModelMaker(parameters, progress, searcher, selecting, by_date=isinstance(plan, ByDate))
     carried_model = carry_model(training_set, plan, model.prepare, calibrate)
     progress("fit the scorecard", 0)
     carried_scorecard = carry_model(training_set, plan, _ScorecardMaker(model.selections).prepare, calibrate)
@@ -259,15 +257,18 @@ class _ModelMaker:
 
     def __init__(
         self,
-        parameters: FitParameters | None,
+        parameters: FitParameters | str | None,
         progress: Progress,
         searcher: Searcher | None,
         selecting: SelectOptions | None,
+        *,
+        by_date: bool,
     ) -> None:
-        self.parameters = FitParameters() if parameters is None else parameters
+        self.parameters = parameters if isinstance(parameters, FitParameters) else FitParameters()
         self.choice: Choice | None = None
         self._base = self.parameters
-        self._is_given = parameters is not None
+        self._wish = parameters
+        self._by_date = by_date
         self._progress = progress
         self._searcher = searcher
         self._selecting = selecting
@@ -305,9 +306,12 @@ class _ModelMaker:
         if self._searcher is not None:
             self._progress("search", 0)
             self.parameters = self._searcher.search(offered, self._base).taken.parameters
-        elif not self._is_given:
+        elif isinstance(self._wish, str):
+            self.choice = find_preset(self._wish, offered)
+        elif self._wish is None:
             self._progress("choose parameters", 0)
-            self.choice = choose_parameters(offered)
+            self.choice = choose_parameters(offered, by_date=self._by_date)
+        if self.choice is not None:
             self.parameters = self.choice.parameters
         parameters = self.parameters
         self._progress("fit the model", 0)

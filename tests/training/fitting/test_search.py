@@ -10,11 +10,10 @@ import optuna
 import pytest
 
 from instant_credit.errors import Refused
-from instant_credit.training.dataset import Loans
 from instant_credit.training.fitting import search
-from instant_credit.training.fitting.choice import LOANS_MAX, list_presets
+from instant_credit.training.fitting.choice import list_presets
 from instant_credit.training.fitting.fit import FitParameters
-from instant_credit.training.fitting.search import FOLD_KIND_MIN, divide_inner, measure_inner
+from instant_credit.training.fitting.inner import FOLD_KIND_MIN
 from instant_credit.training.fitting.space import SPACE
 from instant_credit.training.manifest import encode_training
 from instant_credit.training.plans import ByFolds, deal_folds
@@ -236,57 +235,6 @@ def test_a_journal_is_its_owners_alone(tmp_path, quickly):
     assert (folder.stat().st_mode & 0o777, find_journal(folder).stat().st_mode & 0o777) == (0o700, 0o600)
 
 
-def test_by_date_a_later_fifth_is_tested_and_days_stay_together():
-    inner = divide_inner(SET, by_date=True)
-    assert len(inner.tests) == 2
-    for fit_rows, test_rows in inner.tests:
-        assert SET.days[fit_rows].max() < SET.days[test_rows].min()
-        assert len(test_rows) == pytest.approx(SET.loans / 5, abs=10)
-        assert fit_rows[0] == 0
-    assert inner.tests[-1][1][-1] == SET.loans - 1
-    assert "by date" in inner.told
-
-
-def test_otherwise_no_person_is_on_both_sides():
-    persons = np.arange(SET.loans, dtype=np.int64) // 3
-    shared = msgspec.structs.replace(SET, persons=persons)
-    inner = divide_inner(shared, by_date=False)
-    assert len(inner.tests) == 5
-    assert all(not set(persons[fit]) & set(persons[test]) for fit, test in inner.tests)
-    assert sorted(np.concatenate([test for _, test in inner.tests])) == list(range(SET.loans))
-
-
-def test_a_fifth_with_too_few_bad_loans_makes_folds_of_it():
-    labels = SET.labels.copy()
-    labels[-SET.loans // 5 :] = 0
-    inner = divide_inner(msgspec.structs.replace(SET, labels=labels), by_date=True)
-    assert "folds" in inner.told
-
-
-def test_too_few_loans_are_refused_with_what_to_do():
+def test_too_few_loans_are_refused_with_what_to_do(tmp_path):
     with pytest.raises(Refused, match=f"{FOLD_KIND_MIN} bad ones. Leave out --search"):
-        divide_inner(invent_set(60), by_date=True)
-
-
-def test_of_many_loans_persons_are_drawn():
-    n = LOANS_MAX + 5_000
-    chance = np.random.default_rng(0)
-    many = Loans(
-        columns=SET.columns,
-        matrix=np.zeros((n, 7), dtype=np.float32),
-        labels=(chance.random(n) < 0.2).astype(np.int8),
-        days=np.sort(chance.integers(0, 1_000, n)).astype(np.int32),
-        persons=np.arange(n, dtype=np.int64) // 2,
-        weights=np.ones(n),
-    )
-    inner = divide_inner(many, by_date=False)
-    assert inner.loans.loans == pytest.approx(LOANS_MAX, rel=0.03)
-    assert (np.bincount(inner.loans.persons)[np.unique(inner.loans.persons)] == 2).all()
-    assert len(inner.tests) == 3
-
-
-def test_a_trials_value_is_the_mean_auc_of_loans_not_fitted_on():
-    inner = divide_inner(SET, by_date=True)
-    assert 0.55 < measure_inner(inner, QUICK) < 0.8
-    shuffled = msgspec.structs.replace(SET, labels=np.random.default_rng(0).permutation(SET.labels))
-    assert abs(measure_inner(divide_inner(shuffled, by_date=True), QUICK) - 0.5) < 0.06
+        make_searcher(search_in(tmp_path)).search(invent_set(60), QUICK)

@@ -2,11 +2,8 @@
 
     loans fitted on -> sample -> inner test -> first trials: the presets (see `choice`), then optuna's proposals -> the best AUC
 
-A trial fits on a part of the loans and scores another; its value is the mean AUC over these inner tests. They mirror the plan: by date,
-a model of the first three fifths of the loans scores the fourth, one of the first four scores the last; otherwise, and where a fifth
-holds too few good or bad loans, folds that no person is divided over. Of more than 30,000 loans about so many are tried, of persons drawn by
-a fixed shuffle. No other loan is seen. By folds each fold's model has a search of its own, and the final model another; that costs
-one search more than there are folds, and is what keeps the tested figures honest.
+A trial's value is the mean AUC over the inner tests (see `inner`). By folds each fold's model has a search of its own, and the final
+model another; that costs one search more than there are folds, and is what keeps the tested figures honest.
 
 Proposed trials take what is not searched for, such as how categories are told, from the preset that did best.
 
@@ -19,20 +16,18 @@ the machine, and the same number of trials without minutes finds the same.
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 import msgspec
-import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from instant_credit.canonical import encode_canonical, hash_content
 from instant_credit.errors import Refused
 from instant_credit.record.home import make_private_folder
 from instant_credit.training.dataset import Loans
 from instant_credit.training.digest import digest_loans
-from instant_credit.training.fitting.choice import LOANS_MAX, list_presets
-from instant_credit.training.fitting.fit import FitParameters, fit_model
+from instant_credit.training.fitting.choice import list_presets
+from instant_credit.training.fitting.fit import FitParameters
+from instant_credit.training.fitting.inner import FOLD_KIND_MIN, Inner, count_folds, divide_inner, measure_inner
 from instant_credit.training.fitting.space import (
     SPACE,
     Ended,
@@ -43,19 +38,6 @@ from instant_credit.training.fitting.space import (
     Space,
     set_point,
 )
-from instant_credit.training.intervals import estimate_auc
-from instant_credit.training.plans import deal_folds
-
-# Good and bad loans that a fifth by date needs to be tested on, and a fold.
-FIFTH_KIND_MIN: Final = 20
-FOLD_KIND_MIN: Final = 5
-# Ends of the parts fitted on by date, and of the part that each is tested on, as shares of the loans.
-_BY_DATE: Final = ((0.6, 0.8), (0.8, 1.0))
-_SAMPLE_PARTS: Final = 1_000
-# Below this many loans more of them are left to fit on.
-_FEW_LOANS: Final = 6_000
-
-Rows = NDArray[np.int64]
 
 
 class SearchStep(Struct, frozen=True, kw_only=True):
@@ -85,14 +67,6 @@ class Searching(Struct, frozen=True, kw_only=True):
     counts: tuple[int, ...] = ()
     tell: Callable[[SearchStep], None] = lambda _: None
     clock: Callable[[], float] = time.monotonic
-
-
-class Inner(Struct, frozen=True, kw_only=True, eq=False):
-    """Inner tests over a sample of loans: each fits on some rows and scores others."""
-
-    loans: Loans
-    tests: tuple[tuple[Rows, Rows], ...]
-    told: str
 
 
 class Searcher:
@@ -128,6 +102,11 @@ class Searcher:
 
         options, space = self._searching.options, self._searching.space
         inner = divide_inner(loans, by_date=self._by_date)
+        if inner is None:
+            raise Refused(
+                f"too few loans to search on: each of {count_folds(loans.loans)} folds of the loans fitted on needs {FOLD_KIND_MIN} good "
+                f"and {FOLD_KIND_MIN} bad ones. Leave out --search, or take a book with more resolved loans"
+            )
         make_private_folder(self._searching.folder)
         starts = self._list_starts(loans, base)
         with open_journal(self._searching.folder, self._name(loans, inner, starts), space) as journal:
@@ -205,63 +184,3 @@ def _fill(point: Point, number: int, starts: list[FitParameters], ended: list[En
         return starts[number]
     best = max(range(len(starts)), key=lambda one: ended[one].auc)
     return set_point(starts[best], point)
-
-
-def divide_inner(loans: Loans, *, by_date: bool) -> Inner:
-    """Inner tests over about 30,000 of the loans at most.
-
-    Raises
-    ------
-    Refused : too few good or bad loans to test on.
-    """
-    sample = _draw_sample(loans)
-    if by_date:
-        tests = _divide_by_date(sample)
-        if _is_enough(sample, tests, FIFTH_KIND_MIN):
-            told = "the fourth and the last fifth of the loans by date, each by a model of those before"
-            return Inner(loans=sample, tests=tests, told=told)
-    count = 3 if sample.loans > _FEW_LOANS else 5
-    folds = deal_folds(sample.persons, count)
-    tests = tuple((np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(count))
-    if not _is_enough(sample, tests, FOLD_KIND_MIN):
-        raise Refused(
-            f"too few loans to search on: each of {count} folds of the loans fitted on needs {FOLD_KIND_MIN} good and {FOLD_KIND_MIN} bad "
-            "ones. Leave out --search, or take a book with more resolved loans"
-        )
-    return Inner(loans=sample, tests=tests, told=f"{count} folds of persons, each by a model of the others")
-
-
-def measure_inner(inner: Inner, parameters: FitParameters) -> float:
-    """Mean AUC over the inner tests."""
-    aucs = []
-    for fit_rows, test_rows in inner.tests:
-        part, test = inner.loans.take(fit_rows), inner.loans.take(test_rows)
-        fitted = fit_model(part.matrix, part.labels, part.columns, parameters, weights=part.weights)
-        aucs.append(estimate_auc(fitted.score(test.matrix), test.labels, test.weights))
-    return float(np.mean(aucs))
-
-
-def _draw_sample(loans: Loans) -> Loans:
-    if loans.loans <= LOANS_MAX:
-        return loans
-    dealt = deal_folds(loans.persons, _SAMPLE_PARTS)
-    return loans.take(np.flatnonzero(dealt < _SAMPLE_PARTS * LOANS_MAX // loans.loans))
-
-
-def _divide_by_date(loans: Loans) -> tuple[tuple[Rows, Rows], ...]:
-    """Loans of one day stay together."""
-    tests = []
-    for shares in _BY_DATE:
-        first, end = (_find_day(loans, share) for share in shares)
-        tests.append((np.arange(first), np.arange(first, end)))
-    return tuple(tests)
-
-
-def _find_day(loans: Loans, share: float) -> int:
-    """The first row of the day that this share of the loans ends in; the number of loans for all of them."""
-    row = round(share * loans.loans)
-    return row if row == loans.loans else int(np.searchsorted(loans.days, loans.days[row], side="left"))
-
-
-def _is_enough(loans: Loans, tests: tuple[tuple[Rows, Rows], ...], kind_min: int) -> bool:
-    return all(min(map(loans.count_rarer, test)) >= kind_min for test in tests)
