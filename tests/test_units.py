@@ -1,5 +1,6 @@
 """Money, rates and days."""
 
+import math
 from datetime import date, timedelta
 from fractions import Fraction
 
@@ -59,3 +60,19 @@ def test_people_read_percent_and_money() -> None:
     assert units.percent_text(Ppm(123_456)) == "12.3%"
     assert units.money_text(Cents(1_234_567), "USD") == "USD 12,345.67"
     assert units.money_text(Cents(-5), "USD") == "USD -0.05"
+
+
+@given(st.integers(-(10**12), 10**12), st.integers(1, 4))
+def test_few_figures_are_kept(value: int, figures: int) -> None:
+    rounded = units.round_figures(value, figures)
+    assert isinstance(rounded, int)
+    assert len(str(abs(rounded)).rstrip("0")) <= figures
+    assert abs(rounded - value) <= 0.5 * 10 ** max(len(str(abs(value))) - figures, 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "rounded"),
+    [(0.0, 0.0), (1_234.0, 1_200.0), (0.0456, 0.046), (-98.7, -99.0), (7.0, 7.0), (math.inf, math.inf)],
+)
+def test_values_are_rounded_to_two_figures(value: float, rounded: float) -> None:
+    assert units.round_figures(value, 2) == rounded

@@ -4,6 +4,7 @@ Money is `Cents` (integer minor units), rates are `Ppm` (integer parts per milli
 Every division says its rounding in its name.
 """
 
+import math
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import NewType
@@ -57,6 +58,13 @@ def instalment_ceil(amount: Cents, apr: Ppm, term_months: int) -> Cents:
         exact = amount * monthly / (1 - (1 + monthly) ** -term_months)
         whole = int(exact)
         return Cents(whole if exact == whole else whole + 1)
+
+
+def round_figures(value: float, figures: int) -> float:
+    """`value` to this many significant figures: to two, 1,234 is 1,200 and 0.0456 is 0.046; whole numbers stay whole."""
+    if not value or not math.isfinite(value):
+        return value
+    return round(value, figures - 1 - math.floor(math.log10(abs(value))))
 
 
 def percent_text(rate: Ppm) -> str:

@@ -30,7 +30,7 @@ from instant_credit.record.commit import commit_entries
 from instant_credit.record.documents import put_document
 from instant_credit.record.shipped import list_starters, read_starter
 from instant_credit.underwriting import typical as typical_module
-from instant_credit.underwriting.typical import CASES_MIN, ToldCase, find_typical, round_figures, take_middle
+from instant_credit.underwriting.typical import CASES_MIN, ToldCase, find_typical, take_middle
 from tests.lending import AS_OF, invent_values, personal_loan
 from tests.policy.documents import shipped
 from tests.record.entries import make_entry
@@ -112,14 +112,6 @@ def test_what_most_leave_out_or_too_few_tell_stays_out() -> None:
 def test_a_required_fact_that_too_few_tell_is_invented() -> None:
     required = replace(NUMBER, missing=MissingRule.REFUSE, better=Better.LOWER)
     assert middle_of(required, [7] * (CASES_MIN - 1) + [None] * 9) == 0
-
-
-@given(st.integers(-(10**12), 10**12), st.integers(1, 4))
-def test_few_figures_are_kept(value: int, figures: int) -> None:
-    rounded = round_figures(value, figures)
-    assert isinstance(rounded, int)
-    assert len(str(abs(rounded)).rstrip("0")) <= figures
-    assert abs(rounded - value) <= 0.5 * 10 ** max(len(str(abs(value))) - figures, 0)
 
 
 async def fill(record: Any, actor: Any, product: Product, book: str, count: int, **changes: Any) -> list[ToldCase]:

@@ -6,7 +6,6 @@ It is nobody's. Every fact is taken over by itself from at least `CASES_MIN` Cas
 the person is invented. What most Cases leave out stays out.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from datetime import date, timedelta
@@ -25,6 +24,7 @@ from instant_credit.policy.drafting.book import weighted_place
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import list_books
 from instant_credit.underwriting.releases import read_cases
+from instant_credit.units import round_figures
 
 CASES_MIN: Final = 50
 # More Cases would hardly move a median.
@@ -122,8 +122,3 @@ def _take_middle_of(attribute: Attribute, known: Sequence[ToldCase], as_of: date
     figures = _MONEY_FIGURES if attribute.type is AttributeType.CENTS else _FIGURES
     value = min(max(round_figures(float(middle), figures), low), high)
     return value if attribute.type is AttributeType.REAL else int(value)
-
-
-def round_figures(value: float, figures: int) -> float:
-    """`value` with this many significant figures; whole numbers stay whole."""
-    return round(value, figures - 1 - math.floor(math.log10(abs(value)))) if value else value

@@ -141,7 +141,7 @@ def find_reference(raw_scores: Floats, weights: Floats) -> NDArray[np.bool_]:
     if not is_below.any():
         return np.ones(len(raw_scores), dtype=np.bool_)
     below = raw_scores[is_below]
-    edge = below[weighted_place(below, weights[is_below], 1.0 - REFERENCE_SHARE)]
+    edge = float(below[weighted_place(below, weights[is_below], 1.0 - REFERENCE_SHARE)])
     return is_below & (raw_scores >= edge)
 
 
