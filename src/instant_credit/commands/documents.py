@@ -1,9 +1,9 @@
 """Documents that commands are told: a shipped one by its name, any other by the path of its file; and those in the record."""
 
-import os
 from pathlib import Path
 from typing import Final
 
+import click
 import msgspec
 from msgspec import Struct
 
@@ -11,12 +11,21 @@ from instant_credit.application.document import decode_product, hash_layout, loa
 from instant_credit.application.product import Product
 from instant_credit.errors import Refused
 from instant_credit.record.documents import DocumentKind, get_document, list_documents
-from instant_credit.record.pool import Record, open_record
+from instant_credit.record.pool import Record
 from instant_credit.record.reads import list_book_products
 from instant_credit.record.shipped import list_starters, read_starter
-from instant_credit.settings import read_settings
+from instant_credit.training.whole_files import replace_files
 
 NEWEST: Final = "newest"
+
+# The option of commands that take a recorded model; what it is told goes through `find_model`.
+model_option: Final = click.option(
+    "--model",
+    "model_hash",
+    default=NEWEST,
+    show_default=True,
+    help="Hash of a recorded model bundle; by default the newest of the book's product.",
+)
 
 
 class _BundleHead(Struct, frozen=True):
@@ -52,6 +61,14 @@ def require_folder(path: Path | None) -> None:
     """Refused unless the folder is there in which `path` is to be written, before the work whose end would fail."""
     if path is not None and not path.parent.is_dir():
         raise Refused(f"{path}: there is no folder {path.parent}; make it, or name another file")
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write the text to `path`, whole or not at all. Raises Refused when it can't be written."""
+    try:
+        replace_files({path: text.encode()})
+    except OSError as error:
+        raise Refused(f"{path} can't be written: {error.strerror}") from error
 
 
 async def find_model(record: Record, told: str, book: str, product: Product | None = None) -> str:
@@ -109,10 +126,8 @@ async def _read_product(record: Record, product_hash: str) -> Product:
     return decode_product(await get_document(record, product_hash))
 
 
-async def find_product(
-    name: str, document: str | None = None, *, remedy: str = "give its file with --product"
-) -> Product:
-    """The product document told on the command line, else the newest recorded one called `name`, else the shipped one.
+async def find_product(record: Record, name: str, *, remedy: str = "give its file with --product") -> Product:
+    """The newest recorded product called `name`, else the shipped one.
 
     Parameters
     ----------
@@ -122,13 +137,10 @@ async def find_product(
     ------
     Refused : there is none.
     """
-    if document is not None:
-        return load_product(read_document("products", document))
-    async with open_record(read_settings(os.environ)) as record:
-        for row in reversed(await list_documents(record, DocumentKind.PRODUCT)):
-            product = decode_product(await get_document(record, row.content_hash))
-            if product.name == name:
-                return product
+    for row in reversed(await list_documents(record, DocumentKind.PRODUCT)):
+        product = await _read_product(record, row.content_hash)
+        if product.name == name:
+            return product
     if name in list_starters("products"):
         return load_product(read_starter("products", name))
     raise Refused(f"product {name} is neither recorded nor shipped: {remedy}")

@@ -7,7 +7,16 @@ from typing import Final
 
 import click
 
-from instant_credit.commands.documents import NEWEST, find_model, find_product, read_document, require_folder
+from instant_credit.application.document import load_product
+from instant_credit.application.product import Product
+from instant_credit.commands.documents import (
+    find_model,
+    find_product,
+    model_option,
+    read_document,
+    require_folder,
+    write_file,
+)
 from instant_credit.errors import Refused
 from instant_credit.policy.checks import check_policy
 from instant_credit.policy.document import read_policy
@@ -32,13 +41,7 @@ def policy() -> None:
 
 @policy.command("draft")
 @click.option("--book", required=True, help="Book whose Cases say how risk, amounts and terms are spread.")
-@click.option(
-    "--model",
-    "model_hash",
-    default=NEWEST,
-    show_default=True,
-    help="Hash of a recorded model bundle; by default the newest of the book's product.",
-)
+@model_option
 @click.option("--to", "path", type=click.Path(path_type=Path, dir_okay=False), help="File; default: standard output.")
 @click.option(
     "--approve-share",
@@ -119,7 +122,7 @@ def draft(
     if path is None:
         click.echo(made.draft.text, nl=False)
     else:
-        path.write_text(made.draft.text, encoding="utf-8")
+        write_file(path, made.draft.text)
     for line in _summarise(made, book, path):
         click.echo(line, err=path is None)
 
@@ -160,11 +163,19 @@ def _summarise(made: BookDraft, book: str, path: Path | None) -> list[str]:
 def check(name: str, product_name: str | None) -> None:
     """Check the policy in FILE as a whole, worked examples included, and name everything that is wrong with it."""
     found = read_policy(read_document("policies", name))
-    product = asyncio.run(find_product(found.product, product_name))
+    product = asyncio.run(_find_product(found.product, product_name))
     check_policy(found, product)
     click.echo(
         f"{name} is a policy for product {product.name}: {len(found.rules)} rules, {len(found.examples)} examples hold."
     )
+
+
+async def _find_product(name: str, document: str | None) -> Product:
+    """The product document told on the command line, else as `find_product` finds it."""
+    if document is not None:
+        return load_product(read_document("products", document))
+    async with open_record(read_settings(os.environ)) as record:
+        return await find_product(record, name)
 
 
 def _ppm(percent: float) -> int:

@@ -14,7 +14,14 @@ from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.application.document import decode_product, load_product
 from instant_credit.application.inventing import APPLICANT, invent_body
 from instant_credit.application.product import Product
-from instant_credit.commands.documents import NEWEST, find_model, find_product, read_document, require_folder
+from instant_credit.commands.documents import (
+    find_model,
+    find_product,
+    model_option,
+    read_document,
+    require_folder,
+    write_file,
+)
 from instant_credit.commands.tables import print_table
 from instant_credit.errors import NotFound, Refused
 from instant_credit.policy.document import Policy, read_policy
@@ -44,13 +51,7 @@ def release() -> None:
 
 @release.command("make")
 @click.option("--book", required=True, help="Book whose applicants near the cut-off are the reference for reasons.")
-@click.option(
-    "--model",
-    "model_hash",
-    default=NEWEST,
-    show_default=True,
-    help="Hash of a recorded model bundle; by default the newest of the book's product.",
-)
+@model_option
 @click.option(
     "--policy",
     "policy_name",
@@ -151,7 +152,7 @@ def example(product_name: str, path: Path | None) -> None:
     if path is None:
         click.echo(text, nl=False)
     else:
-        path.write_text(text, encoding="utf-8")
+        write_file(path, text)
         click.echo(f"Written: {path}")
 
 
@@ -168,7 +169,7 @@ async def _example(name: str) -> tuple[dict[str, Any], str]:
             live = await load_live_release(record, name)
             product, policy = live.product, live.policy.policy
         except NotFound:
-            product = await find_product(name, remedy="name one that is, or give the file of its document")
+            product = await find_product(record, name, remedy="name one that is, or give the file of its document")
         typical = await find_typical(record, product, today, policy)
     if typical is not None:
         origin = (
