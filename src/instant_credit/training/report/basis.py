@@ -137,7 +137,8 @@ def find_reference(raw_scores: Floats, weights: Floats) -> NDArray[np.bool_]:
     raw_scores : float64[n], log-odds.
     weights : float64[n], above 0.
     """
-    is_below = raw_scores < raw_scores[weighted_place(raw_scores, weights, 1.0 - DECLINED_SHARE)]
+    border = float(raw_scores[weighted_place(raw_scores, weights, 1.0 - DECLINED_SHARE)])
+    is_below = raw_scores < border
     if not is_below.any():
         return np.ones(len(raw_scores), dtype=np.bool_)
     below = raw_scores[is_below]
