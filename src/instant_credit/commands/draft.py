@@ -13,11 +13,11 @@ from rich.table import Table
 
 from instant_credit.commands.tables import print_table
 from instant_credit.record.clock import SystemClock
-from instant_credit.training.drafting.doubts import list_doubts
+from instant_credit.training.drafting.documents.doubts import list_doubts
+from instant_credit.training.drafting.documents.folder import choose_name, draft_files, write_folder
+from instant_credit.training.drafting.documents.writing import say, tidy
 from instant_credit.training.drafting.draft import Draft, Wish
-from instant_credit.training.drafting.folder import choose_name, draft_files, write_folder
-from instant_credit.training.drafting.guess import Guess, Use
-from instant_credit.training.drafting.writing import say, tidy
+from instant_credit.training.drafting.guessing.guess import Guess, Use
 
 _COLUMNS_SHOWN = 400
 _REMARK = 80

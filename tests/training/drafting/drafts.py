@@ -10,13 +10,13 @@ from msgspec import Struct
 
 from instant_credit.application.document import load_product
 from instant_credit.application.product import Attribute, Product
-from instant_credit.training.drafting.columns import guess_column
-from instant_credit.training.drafting.doubts import list_doubts
+from instant_credit.training.drafting.documents.doubts import list_doubts
+from instant_credit.training.drafting.documents.folder import Drafted, choose_name, draft_files
 from instant_credit.training.drafting.draft import Wish
-from instant_credit.training.drafting.folder import Drafted, choose_name, draft_files
-from instant_credit.training.drafting.guess import Guess, settle_law
-from instant_credit.training.drafting.naming import Names
-from instant_credit.training.drafting.profile import Column
+from instant_credit.training.drafting.guessing.columns import guess_column
+from instant_credit.training.drafting.guessing.guess import Guess, settle_law
+from instant_credit.training.drafting.reading.profile import Column
+from instant_credit.training.drafting.words.naming import Names
 from instant_credit.training.tapes.mapping import load_mapping
 from instant_credit.training.tapes.parts import TapeMapping
 

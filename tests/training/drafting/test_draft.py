@@ -12,8 +12,8 @@ import pytest
 from instant_credit.application.document import load_product
 from instant_credit.application.product import AttributeType, Direction, Legal
 from instant_credit.errors import Refused
-from instant_credit.training.drafting.folder import write_folder
-from instant_credit.training.drafting.standing import RATE_ROWS_MIN
+from instant_credit.training.drafting.documents.folder import write_folder
+from instant_credit.training.drafting.loans.standing import RATE_ROWS_MIN
 from instant_credit.training.tapes.files import read_tape
 from instant_credit.training.tapes.mapping import load_mapping
 from instant_credit.training.tapes.parts import NumberForm

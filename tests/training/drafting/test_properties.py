@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from instant_credit.application.document import load_product
 from instant_credit.errors import Refused
+from instant_credit.training.drafting.documents.folder import choose_name, draft_files
 from instant_credit.training.drafting.draft import Wish
-from instant_credit.training.drafting.folder import choose_name, draft_files
 from instant_credit.training.tapes.mapping import load_mapping
 from tests.budget import examples
 

@@ -16,19 +16,19 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from instant_credit.errors import Refused
-from instant_credit.training.drafting import lexicon
-from instant_credit.training.drafting.columns import guess_column
-from instant_credit.training.drafting.dating import Day, check_days, choose_day, find_event_day
-from instant_credit.training.drafting.guess import Guess, Kind, Use, settle_law
-from instant_credit.training.drafting.hidden_names import doubt_names
-from instant_credit.training.drafting.history import History
-from instant_credit.training.drafting.joins import FILES_MAX, Joined, add_columns, join_file, name_file
-from instant_credit.training.drafting.naming import Names
-from instant_credit.training.drafting.numerals import Numerals
-from instant_credit.training.drafting.outcome import Outcome, find_outcome, list_candidates, tell_lonely
-from instant_credit.training.drafting.profile import Column, Tape
-from instant_credit.training.drafting.roles import choose_roles
-from instant_credit.training.drafting.standing import DOUBT_AUC, HELD_AUC, Standing, measure_number, measure_texts
+from instant_credit.training.drafting.guessing.columns import guess_column
+from instant_credit.training.drafting.guessing.guess import Guess, Kind, Use, settle_law
+from instant_credit.training.drafting.guessing.hidden_names import doubt_names
+from instant_credit.training.drafting.guessing.roles import choose_roles
+from instant_credit.training.drafting.loans.dating import Day, check_days, choose_day, find_event_day
+from instant_credit.training.drafting.loans.history import History
+from instant_credit.training.drafting.loans.joins import FILES_MAX, Joined, add_columns, join_file, name_file
+from instant_credit.training.drafting.loans.outcome import Outcome, find_outcome, list_candidates, tell_lonely
+from instant_credit.training.drafting.loans.standing import DOUBT_AUC, HELD_AUC, Standing, measure_number, measure_texts
+from instant_credit.training.drafting.reading.numerals import Numerals
+from instant_credit.training.drafting.reading.profile import Column, Tape
+from instant_credit.training.drafting.words import lexicon
+from instant_credit.training.drafting.words.naming import Names
 from instant_credit.training.tapes.parts import NumberForm
 
 FACTS_MAX: Final = 1_900
