@@ -24,8 +24,17 @@ from instant_credit.decision.release import (
     encode_reference,
     make_reference,
 )
-from instant_credit.score.bundle import Bundle, Proof, decode_bundle, digest_tables, encode_bundle
+from instant_credit.score.bundle import (
+    Bundle,
+    Proof,
+    decode_bundle,
+    digest_calibration,
+    digest_tables,
+    encode_bundle,
+)
+from instant_credit.score.calibration import Calibration
 from instant_credit.score.model import compile_model, explain_rows
+from instant_credit.score.points import Scale
 from instant_credit.score.proof import bound_raw_scores, golden_rows, prove_bundle
 from instant_credit.score.trees import TreeTables
 from tests.decision.world import documents, manifest
@@ -125,6 +134,25 @@ def broken_direction() -> Documents:
     raise AssertionError("some question moves the score")
 
 
+OWN = (Calibration(intercept=0.2), Calibration(intercept=0.1), Calibration(slope=0.9, intercept=0.1), None)
+
+
+@cache
+def segmented_bundle() -> Bundle:
+    """The good model with a calibration of its own for some kinds of home, proven."""
+    return prove_bundle(msgspec.structs.replace(good_bundle(), segment_variable="home", segment_calibrations=OWN))
+
+
+def recalibrated(*, is_digest_kept: bool = False, **changes: Any) -> Documents:
+    """Proven, and then calibrated or counted otherwise."""
+    bundle = msgspec.structs.replace(segmented_bundle(), **changes)
+    if is_digest_kept:
+        return released(bundle)
+    assert bundle.proof is not None
+    proof = msgspec.structs.replace(bundle.proof, calibration_digest=digest_calibration(bundle))
+    return released(msgspec.structs.replace(bundle, proof=proof))
+
+
 def other_directions() -> Documents:
     """A model that proves itself, of a catalogue that lets every variable move freely."""
     free = (Direction.FREE,) * len(good_bundle().variables)
@@ -206,6 +234,34 @@ BAD: dict[str, tuple[Callable[[], Documents], str]] = {
     ),
     "bounds": (lambda: released(with_proof(raw_max=99.0)), "its raw scores lie between"),
     "bounds of pd": (lambda: released(with_proof(pd_ppm_min=7)), "its pds lie between"),
+    "calibration of one segment": (
+        lambda: recalibrated(segment_calibrations=(OWN[0], Calibration(intercept=0.15), *OWN[2:])),
+        r"golden row \d+ has a pd of 0\.\d+, recorded 0\.\d+",
+    ),
+    "calibration of one segment and not its digest": (
+        lambda: recalibrated(segment_calibrations=(OWN[0], None, *OWN[2:]), is_digest_kept=True),
+        r"its calibrations or points scale differ from their recorded digest; golden row \d+ has a pd of",
+    ),
+    "swapped segments": (
+        lambda: recalibrated(segment_calibrations=(OWN[0], OWN[2], OWN[1], OWN[3])),
+        r"golden row \d+ has a pd of 0\.\d+, recorded 0\.\d+",
+    ),
+    "calibration of the other segments": (
+        lambda: recalibrated(calibration=Calibration(intercept=0.01)),
+        r"golden row \d+ has a pd of 0\.\d+, recorded 0\.\d+",
+    ),
+    "no segments any more": (
+        lambda: recalibrated(segment_variable=None, segment_calibrations=()),
+        r"golden row \d+ has a pd of 0\.\d+, recorded 0\.\d+",
+    ),
+    "points scale": (
+        lambda: recalibrated(scale=Scale(points=601)),
+        r"golden row \d+ has \d+ points, recorded \d+",
+    ),
+    "end of the points scale that no golden row comes to": (
+        lambda: recalibrated(scale=Scale(maximum=900), is_digest_kept=True),
+        "its calibrations or points scale differ from their recorded digest$",
+    ),
     "tree of depth 9": (lambda: edited(deepen), "depths must lie between 0 and 8"),
     "target statistics": (lambda: edited(add_target_statistics), "unknown field `ctrs`"),
     "falling calibration": (

@@ -16,9 +16,17 @@ from instant_credit.application.product import Direction
 from instant_credit.errors import Refused
 from instant_credit.score import golden as golden_module
 from instant_credit.score import proof as proof_module
-from instant_credit.score.bundle import GOLDEN_ROWS_MAX, Bundle, Proof, decode_bundle, encode_bundle
+from instant_credit.score.bundle import (
+    GOLDEN_CELLS_MAX,
+    GOLDEN_ROWS_MAX,
+    GOLDEN_ROWS_MIN,
+    Bundle,
+    Proof,
+    decode_bundle,
+    encode_bundle,
+)
 from instant_credit.score.calibration import Calibration, estimate_pds, pd_to_ppm
-from instant_credit.score.golden import _prepare
+from instant_credit.score.golden import CELLS_MAX, _prepare, draw_golden_rows
 from instant_credit.score.leaves import find_leaves
 from instant_credit.score.model import (
     CompiledModel,
@@ -28,6 +36,7 @@ from instant_credit.score.model import (
     explain_rows,
     score_rows,
 )
+from instant_credit.score.points import points_at
 from instant_credit.score.proof import (
     bound_raw_scores,
     check_proof,
@@ -37,7 +46,7 @@ from instant_credit.score.proof import (
     prove_bundle,
     verify_directions,
 )
-from instant_credit.score.trees import TreeTables
+from instant_credit.score.trees import CODE_MAX, FEATURES_MAX, TreeTables
 from instant_credit.training.fitting.compile import compile_catboost
 from tests.budget import examples
 from tests.naive.proof import naive_direction_faults, naive_reachable
@@ -269,6 +278,33 @@ def test_every_category_and_the_missing_one_is_among_the_golden_rows() -> None:
     assert set(golden_rows(bundle)[:, 1].tolist()) == {float(code) for code in range(-1, 7)}
 
 
+@pytest.mark.parametrize("codes", [1, 7, 100, 250])
+def test_every_code_of_the_segments_and_a_missing_one_is_among_the_golden_rows(codes: int) -> None:
+    tables = TreeTables(**fields())
+    drawn = draw_golden_rows(tables, [0, codes], 0, segment_position=1)
+    assert set(drawn.rows[:, 1].tolist()) == set(range(-1, codes))
+    assert max(64, codes + 1) <= len(drawn.rows) <= 64 + codes + 1
+    reached = np.unique(find_leaves(tables, drawn.rows))
+    assert drawn.leaves_reached == len(reached)
+
+
+@examples(30)
+@given(forests(rows_max=0, depth_max=6), st.integers(1, 250), st.data())
+def test_codes_of_segments_never_make_more_rows_than_are_allowed(
+    forest: Forest, codes: int, data: st.DataObject
+) -> None:
+    tables = forest[0]
+    asked = [f for f in range(tables.feature_count) if tables.is_category[f]]
+    if not asked:
+        return
+    counts = [len(CATEGORIES) if c else 0 for c in tables.is_category]
+    position = data.draw(st.sampled_from(asked))
+    counts[position] = max(codes, len(CATEGORIES))
+    drawn = draw_golden_rows(tables, counts, 0, position)
+    assert set(drawn.rows[:, position].tolist()) == set(range(-1, counts[position]))
+    assert len(drawn.rows) <= GOLDEN_ROWS_MAX
+
+
 @cache
 def example() -> Bundle:
     bundle = bundle_of(TreeTables(**fields()), directions=(FREE, FREE))
@@ -336,6 +372,15 @@ BAD: dict[str, tuple[Callable[[], Bundle], str]] = {
         lambda: msgspec.structs.replace(example(), directions=(FALLING, FREE)),
         r"tree \d+ rises with variable_0 by up to .* where it must fall",
     ),
+    "calibration digest": (lambda: with_proof(calibration_digest="0" * 64), "calibrations or points scale differ"),
+    "pd by one bit": (
+        lambda: with_proof(golden_pds=flipped("golden_pds", 24)),
+        "golden row 3 has a pd of .*, recorded",
+    ),
+    "points": (
+        lambda: with_proof(golden_points=(0, *proof_of(example()).golden_points[1:])),
+        r"golden row 0 has \d+ points, recorded 0",
+    ),
     "no proof": (lambda: msgspec.structs.replace(example(), proof=None), "has no proof"),
 }
 
@@ -392,3 +437,19 @@ def test_the_golden_rows_score_and_explain_as_recorded() -> None:
     raws, contributions = explain_rows(compile_model(bundle.tables), golden_rows(bundle))
     assert raws.tobytes() == proof.golden_raws
     assert contributions.tobytes() == proof.golden_contributions
+    log_odds = [naive_log_odds(bundle, raw, row[1]) for raw, row in zip(raws, golden_rows(bundle), strict=True)]
+    assert [points_at(bundle.scale, one) for one in log_odds] == list(proof.golden_points)
+    naive = [1 / (1 + math.exp(-one)) for one in log_odds]
+    assert np.frombuffer(proof.golden_pds).tolist() == pytest.approx(naive, rel=1e-12)
+
+
+def naive_log_odds(bundle: Bundle, raw: float, code: float) -> float:
+    own = (bundle.segment_calibrations[int(code)] if code >= 0 else None) or bundle.calibration
+    return own.intercept + own.slope * raw
+
+
+def test_a_proof_of_the_widest_model_with_most_segments_is_read() -> None:
+    rows = GOLDEN_ROWS_MIN + CODE_MAX + 2
+    assert rows <= GOLDEN_ROWS_MAX
+    assert rows * FEATURES_MAX <= GOLDEN_CELLS_MAX
+    assert CELLS_MAX <= GOLDEN_CELLS_MAX

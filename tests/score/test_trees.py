@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from instant_credit.errors import Refused
-from instant_credit.score.trees import ARRAY_NAMES, TreeTables
+from instant_credit.score.trees import ARRAY_NAMES, BORDERS_MAX, TreeTables
 from tests.budget import examples
 from tests.score.forests import Forest, forests
 
@@ -87,3 +87,12 @@ def test_counts_and_offsets_say_where_trees_start() -> None:
 @given(forests())
 def test_well_formed_tables_are_taken(forest: Forest) -> None:
     assert forest[0].leaf_offsets[-1] == len(forest[0].leaf_values)
+
+
+def test_borders_are_no_more_than_all_splits_together_can_ask_about() -> None:
+    more = {
+        "border_offsets": np.array([0, BORDERS_MAX - 1, BORDERS_MAX + 1], dtype=np.int32),
+        "borders": np.append(np.arange(BORDERS_MAX - 1), [-1, 3]).astype(np.float32),
+    }
+    with pytest.raises(Refused, match="borders must have at most 80000"):
+        TreeTables(**{**fields(), **more})

@@ -16,12 +16,20 @@ from instant_credit.application.product import Attribute, AttributeType, Missing
 from instant_credit.canonical import encode_canonical
 from instant_credit.decision.case import Case
 from instant_credit.errors import Refused
+from instant_credit.policy.drafting.book import BookRisk
 from instant_credit.policy.drafting.draft import Draft
 from instant_credit.policy.verdict import Outcome
 from instant_credit.record.rows import StoredCase
 from instant_credit.score.bundle import Bundle, decode_bundle
 from instant_credit.score.calibration import Calibration, margin_at_pd
-from instant_credit.underwriting.drafts import TRIED_CASES_MAX, BookDraft, _Gathered, lowest_decline, try_policy
+from instant_credit.underwriting.drafts import (
+    TRIED_CASES_MAX,
+    BookDraft,
+    _Gathered,
+    find_middle,
+    lowest_decline,
+    try_policy,
+)
 from instant_credit.units import Ppm
 from tests.lender import documents
 from tests.lending import AS_OF, Documents, invent_values
@@ -177,6 +185,27 @@ def test_no_calibration_declines_the_lowest_declines_score(raw_score: float, cal
     assert raw_score < least
     if lowest > 3:
         assert min(margin_at_pd(one, Ppm(lowest - 2)) for one in calibrations) <= raw_score + 1e-4
+
+
+def test_a_cut_off_below_every_pd_has_no_middle_and_says_what_to_do() -> None:
+    risk = risk_of([50_000, 60_000])
+    assert find_middle(np.array([-3.0, -2.0]), risk, 60_000) == -3.0
+    with pytest.raises(Refused, match=r"a pd below 50000 ppm.*raise --approve-share"):
+        find_middle(np.array([-3.0, -2.0]), risk, 50_000)
+
+
+def risk_of(pds_ppm: list[int]) -> BookRisk:
+    whole = np.array(pds_ppm)
+    return BookRisk(
+        book="tape",
+        model_hash="a" * 64,
+        pds_ppm=whole,
+        weights=np.ones(len(whole)),
+        known=whole,
+        amounts_cents=whole[:0],
+        terms_months=whole[:0],
+        latest_on=AS_OF,
+    )
 
 
 def test_a_model_that_calls_all_certain_defaults_has_no_cut_off() -> None:

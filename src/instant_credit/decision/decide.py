@@ -25,8 +25,9 @@ from instant_credit.decision.decision import Decision, Outcome, Reason
 from instant_credit.decision.reasons import merge_reasons
 from instant_credit.decision.release import Release
 from instant_credit.errors import require
+from instant_credit.features.build import count_known
 from instant_credit.policy.evaluate import evaluate
-from instant_credit.score.calibration import calibrate_rows, pd_to_ppm
+from instant_credit.score.calibration import calibrate_matrix, pd_to_ppm
 from instant_credit.score.engine_1 import ModelOfEngine1, explain_engine_1
 from instant_credit.score.model import explain_row, explain_rows, rank_rows
 from instant_credit.score.points import points_at
@@ -57,10 +58,8 @@ def decide_many(cases: Sequence[Case], release: Release) -> list[Decision]:
         return []
     matrix = build_case_features(release.features, cases)
     raw_scores, contributions, adverse = explain_matrix(release, matrix.model)
-    position = release.segment_position
-    codes = None if position < 0 else np.ascontiguousarray(matrix.model[:, position])
-    log_odds, pds = calibrate_rows(release.calibrations, raw_scores, codes)
-    has_evidence = _count_known(release, matrix.model) >= release.policy.model_variables_known_min
+    log_odds, pds = calibrate_matrix(release.calibrations, release.segment_position, raw_scores, matrix.model)
+    has_evidence = count_known(release.features, matrix.model) >= release.policy.model_variables_known_min
     return [
         _decide_row(case, release, _Row(*row))
         for case, *row in zip(
@@ -132,9 +131,3 @@ def _decide_row(case: Case, release: Release, row: _Row) -> Decision:
         expected_log_odds=release.model.expected_log_odds if is_scored else None,
         contributions=tuple(contributions) if is_scored else (),
     )
-
-
-def _count_known(release: Release, matrix: NDArray[np.float32]) -> NDArray[np.int64]:
-    """How many of the model variables float32[n, m] each row has, int64[n]."""
-    known: NDArray[np.int64] = np.where(release.is_category, matrix >= 0.0, ~np.isnan(matrix)).sum(axis=1)
-    return known

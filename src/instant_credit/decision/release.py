@@ -22,12 +22,13 @@ from instant_credit.features.program import FeatureProgram, compile_features
 from instant_credit.policy.checks import check_policy
 from instant_credit.policy.document import decode_policy
 from instant_credit.policy.program import CompiledPolicy, compile_policy
-from instant_credit.score.bundle import ENGINE_VERSION, Bundle, decode_bundle
-from instant_credit.score.calibration import Calibration, CalibrationTable, margin_at_pd, tabulate_calibrations
+from instant_credit.score.bundle import ENGINE_VERSION, GOLDEN_CELLS_MAX, Bundle, decode_bundle
+from instant_credit.score.calibration import Calibration, CalibrationTable, margin_at_pd
 from instant_credit.score.engine_1 import ModelOfEngine1, compile_engine_1, mean_contributions_engine_1
 from instant_credit.score.model import CompiledModel, compile_model, explain_rows
 from instant_credit.score.points import Scale
 from instant_credit.score.proof import check_contributions, check_proof, explain_golden_rows, golden_rows, tell_problems
+from instant_credit.score.trees import LEAVES_MAX
 from instant_credit.units import Ppm
 
 ContentHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
@@ -60,8 +61,8 @@ class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     model_hash: ContentHash
     definition: Annotated[str, Meta(min_length=1, max_length=400)]
     rows: Annotated[int, Meta(ge=1)]
-    counts: bytes
-    golden_contributions: bytes | UnsetType = UNSET
+    counts: Annotated[bytes, Meta(max_length=8 * LEAVES_MAX)]
+    golden_contributions: Annotated[bytes, Meta(max_length=8 * GOLDEN_CELLS_MAX)] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         """Golden contributions belong to schema 2, and to it only."""
@@ -74,8 +75,8 @@ class Release:
     """Everything compiled, ready to decide. `variables`, `families` and `reference` are by model variable.
 
     `reference` is the reference population's mean contribution in log-odds, above which a contribution is adverse: 0 under engine 2,
-    whose contributions count from it. `calibrations` are by code of the variable at `segment_position` of the model matrix, the overall `calibration` last; the position
-    is -1 without segments.
+    whose contributions count from it. `calibrations` are by code of the variable at `segment_position` of the model matrix, the overall
+    `calibration` last; the position is -1 without segments.
 
     It decides every Case of `layout_hash`, whichever version of the product the Case was told to.
     """
@@ -95,7 +96,6 @@ class Release:
     families: tuple[str, ...]
     reference: tuple[float, ...]
     model_positions: tuple[int, ...]
-    is_category: NDArray[np.bool_]
 
 
 _MANIFEST_DECODER = msgspec.json.Decoder(Manifest)
@@ -149,7 +149,20 @@ def decode_reference(raw: bytes) -> Reference:
         raise Refused(f"reference population: {error}") from error
 
 
+class Composed(Struct, frozen=True, kw_only=True, eq=False):
+    """A release beside the parts that it was compiled from."""
+
+    release: Release
+    bundle: Bundle
+    reference: Reference
+
+
 def compose_release(manifest: Manifest, documents: Mapping[str, bytes]) -> Release:
+    """`compose_parts` without the parts."""
+    return compose_parts(manifest, documents).release
+
+
+def compose_parts(manifest: Manifest, documents: Mapping[str, bytes]) -> Composed:
     """Verify, prove and compile the parts that `manifest` names.
 
     Parameters
@@ -186,7 +199,7 @@ def compose_release(manifest: Manifest, documents: Mapping[str, bytes]) -> Relea
         means, mean = (0.0,) * len(variables), model.expected_log_odds
     _check_reference(mean, bundle.calibrations, compiled.decline_from)
     features = compile_features(product)
-    return Release(
+    release = Release(
         hash=hash_manifest(manifest),
         manifest=manifest,
         product=product,
@@ -194,7 +207,7 @@ def compose_release(manifest: Manifest, documents: Mapping[str, bytes]) -> Relea
         features=features,
         model=model,
         calibration=bundle.calibration,
-        calibrations=tabulate_calibrations(bundle.calibration, bundle.segment_calibrations),
+        calibrations=bundle.calibration_table,
         segment_position=bundle.segment_position,
         scale=bundle.scale,
         policy=compiled,
@@ -202,8 +215,8 @@ def compose_release(manifest: Manifest, documents: Mapping[str, bytes]) -> Relea
         families=families,
         reference=means,
         model_positions=tuple(features.model_variables.tolist()),
-        is_category=np.array([v.op == "category" for v in variables], dtype=np.bool_),
     )
+    return Composed(release=release, bundle=bundle, reference=reference)
 
 
 def _verified(documents: Mapping[str, bytes], content_hash: str, part: str) -> bytes:

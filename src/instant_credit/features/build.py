@@ -55,3 +55,14 @@ def build_features(program: FeatureProgram, packed: NDArray[np.float64]) -> Feat
         model,
     )
     return FeatureMatrix(values, model)
+
+
+def count_known(program: FeatureProgram, matrix: NDArray[np.float32]) -> NDArray[np.int64]:
+    """How many of its model variables each row knows, int64[n].
+
+    Parameters
+    ----------
+    matrix : float32[n, m] as `FeatureMatrix.model`.
+    """
+    known: NDArray[np.int64] = np.where(program.is_category, matrix >= 0.0, ~np.isnan(matrix)).sum(axis=1)
+    return known

@@ -40,6 +40,7 @@ class FeatureProgram(Struct, frozen=True, kw_only=True, eq=False):
     order : int64[a], position in those five tuples laid end to end, by attribute in product order.
     instructions : int32[v, 5], operands : int32[o], parameters : float64[p], see `kernels`.
     model_variables : int32[m], positions in `variables`.
+    is_category : bool[m], whether a model variable holds category codes.
     """
 
     attributes: tuple[str, ...]
@@ -51,6 +52,7 @@ class FeatureProgram(Struct, frozen=True, kw_only=True, eq=False):
     operands: NDArray[np.int32]
     parameters: NDArray[np.float64]
     model_variables: NDArray[np.int32]
+    is_category: NDArray[np.bool_]
 
     @property
     def columns(self) -> int:
@@ -93,6 +95,7 @@ def compile_features(product: Product) -> FeatureProgram:
         operands=_read_only(np.array(operands, dtype=np.int32)),
         parameters=_read_only(np.array(parameters, dtype=np.float64)),
         model_variables=_read_only(np.array(in_model, dtype=np.int32)),
+        is_category=_read_only(np.array([v.op == "category" for v in product.model_variables], dtype=np.bool_)),
     )
 
 

@@ -6,6 +6,8 @@ bundle is `canonical.hash_content(encode_bundle(bundle))`.
 
 Schema 2 (engine 2) adds a calibration by segment and the proof by which a bundle shows at load that it is what was trained
 (`proof.py`). Schema 1 (engine 1) has neither; such bundles are read and written as ever.
+
+Every list and every run of bytes has the bound that the largest lawful model needs.
 """
 
 import hashlib
@@ -17,16 +19,29 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from numpy.typing import NDArray
 
 from instant_credit.application.product import Direction, Name
-from instant_credit.canonical import encode_canonical
+from instant_credit.canonical import encode_canonical, hash_content
 from instant_credit.errors import Refused
-from instant_credit.score.calibration import Calibration
+from instant_credit.score.calibration import Calibration, CalibrationTable, calibrate_matrix, tabulate_calibrations
 from instant_credit.score.points import Scale
-from instant_credit.score.trees import ARRAY_TYPES, CODE_MAX, FEATURES_MAX, TreeTables
+from instant_credit.score.trees import (
+    ARRAY_TYPES,
+    BORDERS_MAX,
+    CODE_MAX,
+    FEATURES_MAX,
+    LEAVES_MAX,
+    SPLITS_MAX,
+    TREES_MAX,
+    TreeTables,
+)
 from instant_credit.units import PPM
 
 # Names the formulas of features and score; new releases are made for this engine.
 ENGINE_VERSION = 2
+# As many golden rows even when fewer reach every leaf, so that values meet in many ways.
+GOLDEN_ROWS_MIN = 64
 GOLDEN_ROWS_MAX = 512
+# The widest model has the fewest golden rows, and a row more for each code of its segments, the missing one among them.
+GOLDEN_CELLS_MAX = FEATURES_MAX * (GOLDEN_ROWS_MIN + CODE_MAX + 2)
 
 
 class Proof(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +50,7 @@ class Proof(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes
     ----------
     tables_digest : `digest_tables` of the tree tables.
+    calibration_digest : `digest_calibration` of calibrations, segments and points scale.
     raw_min, raw_max : no row scores below or above, rounding included (log-odds).
     pd_ppm_min, pd_ppm_max : nor has a probability of default outside, whatever its segment.
     leaves_reachable, leaves_reached : leaves that some row can fall into, and those that a golden row falls into.
@@ -42,9 +58,13 @@ class Proof(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     golden_rows : little-endian float32[rows, m], invented out of the tables' borders; no person's.
     golden_raws : little-endian float64[rows] raw scores.
     golden_contributions : little-endian float64[rows, m] path-dependent contributions.
+    golden_pds : little-endian float64[rows] probabilities of default by the calibration of each row's segment. Each segment's code
+        and a missing one are among the rows.
+    golden_points : the points of each row.
     """
 
     tables_digest: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    calibration_digest: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
     raw_min: float
     raw_max: float
     pd_ppm_min: Annotated[int, Meta(ge=1, le=PPM - 1)]
@@ -52,9 +72,11 @@ class Proof(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     leaves_reachable: Annotated[int, Meta(ge=1)]
     leaves_reached: Annotated[int, Meta(ge=1)]
     rows: Annotated[int, Meta(ge=1, le=GOLDEN_ROWS_MAX)]
-    golden_rows: bytes
-    golden_raws: bytes
-    golden_contributions: bytes
+    golden_rows: Annotated[bytes, Meta(max_length=4 * GOLDEN_CELLS_MAX)]
+    golden_raws: Annotated[bytes, Meta(max_length=8 * GOLDEN_ROWS_MAX)]
+    golden_contributions: Annotated[bytes, Meta(max_length=8 * GOLDEN_CELLS_MAX)]
+    golden_pds: Annotated[bytes, Meta(max_length=8 * GOLDEN_ROWS_MAX)]
+    golden_points: Annotated[tuple[int, ...], Meta(max_length=GOLDEN_ROWS_MAX)]
 
 
 class Bundle(Struct, frozen=True, kw_only=True, eq=False):
@@ -87,6 +109,17 @@ class Bundle(Struct, frozen=True, kw_only=True, eq=False):
     def calibrations(self) -> tuple[Calibration, ...]:
         """The overall calibration, then those of the segments that have one."""
         return (self.calibration, *(one for one in self.segment_calibrations if one is not None))
+
+    @property
+    def calibration_table(self) -> CalibrationTable:
+        """As the kernel takes them."""
+        return tabulate_calibrations(self.calibration, self.segment_calibrations)
+
+    def calibrate(
+        self, raw_scores: NDArray[np.float64], matrix: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Calibrated log-odds and pds float64[n] of rows float32[n, m] with these raw scores float64[n], each by its segment."""
+        return calibrate_matrix(self.calibration_table, self.segment_position, raw_scores, matrix)
 
     def __post_init__(self) -> None:
         """Names, categories and directions must describe the tables' features one by one, segments a category's codes."""
@@ -135,25 +168,27 @@ def _check_proof_lengths(bundle: Bundle) -> None:
     proof, m = bundle.proof, bundle.tables.feature_count
     if proof is None:
         return
-    lengths = {"golden_rows": 4 * m, "golden_raws": 8, "golden_contributions": 8 * m}
+    lengths = {"golden_rows": 4 * m, "golden_raws": 8, "golden_contributions": 8 * m, "golden_pds": 8}
     for name, bytes_a_row in lengths.items():
         if len(getattr(proof, name)) != proof.rows * bytes_a_row:
             raise Refused(f"model bundle: {name} of its proof must hold {proof.rows} rows of {bytes_a_row} bytes")
+    if len(proof.golden_points) != proof.rows:
+        raise Refused(f"model bundle: golden_points of its proof must have {proof.rows} entries")
 
 
 _Ranks = Annotated[tuple[int, ...], Meta(max_length=CODE_MAX + 2)]
 
 
 class _Tables(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    is_category: bytes
-    nan_is_above: bytes
-    border_offsets: bytes
-    borders: bytes
-    depths: bytes
-    split_features: bytes
-    split_borders: bytes
-    leaf_values: bytes
-    leaf_weights: bytes
+    is_category: Annotated[bytes, Meta(max_length=FEATURES_MAX)]
+    nan_is_above: Annotated[bytes, Meta(max_length=FEATURES_MAX)]
+    border_offsets: Annotated[bytes, Meta(max_length=4 * (FEATURES_MAX + 1))]
+    borders: Annotated[bytes, Meta(max_length=4 * BORDERS_MAX)]
+    depths: Annotated[bytes, Meta(max_length=4 * TREES_MAX)]
+    split_features: Annotated[bytes, Meta(max_length=4 * SPLITS_MAX)]
+    split_borders: Annotated[bytes, Meta(max_length=4 * SPLITS_MAX)]
+    leaf_values: Annotated[bytes, Meta(max_length=8 * LEAVES_MAX)]
+    leaf_weights: Annotated[bytes, Meta(max_length=8 * LEAVES_MAX)]
     scale: float
     bias: float
     code_ranks: Annotated[tuple[_Ranks, ...], Meta(max_length=FEATURES_MAX)] | UnsetType = UNSET
@@ -188,6 +223,12 @@ def digest_tables(tables: TreeTables) -> str:
     if tables.code_ranks:
         digest.update(b"code_ranks\n" + encode_canonical(tables.code_ranks))
     return digest.hexdigest()
+
+
+def digest_calibration(bundle: Bundle) -> str:
+    """SHA-256, in hex, of the canonical JSON of segment variable, overall and segment calibrations and points scale, in this order."""
+    told = (bundle.segment_variable, bundle.calibration, bundle.segment_calibrations, bundle.scale)
+    return hash_content(encode_canonical(told))
 
 
 def encode_bundle(bundle: Bundle) -> bytes:

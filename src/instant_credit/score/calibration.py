@@ -77,6 +77,20 @@ def calibrate_rows(
     return out[0], out[1]
 
 
+def calibrate_matrix(
+    table: CalibrationTable, segment_position: int, raw_scores: NDArray[np.float64], matrix: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Calibrated log-odds and probabilities of default as `calibrate_rows` gives them, of rows with these raw scores float64[n].
+
+    Parameters
+    ----------
+    segment_position : column of the segment variable in `matrix`; -1 without segments.
+    matrix : float32[n, m] of the model variables; missing as `score.model.score_rows` says.
+    """
+    codes = None if segment_position < 0 else np.ascontiguousarray(matrix[:, segment_position])
+    return calibrate_rows(table, raw_scores, codes)
+
+
 def estimate_pds(
     calibration: Calibration | CalibrationTable,
     raw_scores: NDArray[np.float64],

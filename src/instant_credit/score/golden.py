@@ -10,6 +10,9 @@ and one for all others. A state answers every question about its feature. Moving
 each of them through few *pieces*, one more than it has questions about the feature; so what every state would win is a running sum over
 pieces.
 
+*Segments.* Where calibrations go by the codes of a category, rows at the end hold the codes that no row before them happened to hold,
+the missing one among them, so that every calibration meets a row.
+
 *How many.* A row falls into one leaf of each tree, so there are at least as many rows as the fullest tree has leaves. `GOLDEN_ROWS_MAX`
 and `CELLS_MAX` keep a bundle small and its load quick: with 1,000 trees of depth 6 some 400 to 512 rows fall into 99% of the leaves and
 more, and make up a twelfth of the bundle. The rest stands behind rare combinations of few features; the tables' digest covers every leaf.
@@ -23,12 +26,10 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from instant_credit.errors import require
-from instant_credit.score.bundle import GOLDEN_ROWS_MAX
+from instant_credit.score.bundle import GOLDEN_ROWS_MAX, GOLDEN_ROWS_MIN
 from instant_credit.score.leaves import find_leaves, list_reachable
 from instant_credit.score.trees import TreeTables
 
-# As many rows even when fewer reach every leaf, so that values meet in many ways.
-ROWS_MIN: Final = 64
 # Fewer rows when the model has very many variables.
 CELLS_MAX: Final = 160_000
 _PATHS_TRIED: Final = 200
@@ -46,18 +47,24 @@ class GoldenRows(Struct, frozen=True, kw_only=True, eq=False):
     leaves_reachable: int
 
 
-def draw_golden_rows(tables: TreeTables, category_counts: Sequence[int], seed: int) -> GoldenRows:
+def draw_golden_rows(
+    tables: TreeTables, category_counts: Sequence[int], seed: int, segment_position: int = -1
+) -> GoldenRows:
     """Golden rows of `tables`, the same for the same seed.
 
     Parameters
     ----------
     category_counts : m numbers of categories, 0 for a number.
+    segment_position : a category whose every code, and the missing one, some row holds; -1 = none.
     """
-    most = min(GOLDEN_ROWS_MAX, max(ROWS_MIN, CELLS_MAX // tables.feature_count))
+    most = min(GOLDEN_ROWS_MAX, max(GOLDEN_ROWS_MIN, CELLS_MAX // tables.feature_count))
     drawing = _Drawing(tables, category_counts, np.random.Generator(np.random.PCG64(seed)))
     kept: list[list[float]] = []
-    while len(kept) < ROWS_MIN or (len(kept) < most and drawing.is_left):
+    while len(kept) < GOLDEN_ROWS_MIN or (
+        drawing.is_left and len(kept) + drawing.count_unused(segment_position) < most
+    ):
         kept.append(drawing.draw_row())
+    kept.extend(drawing.draw_unused_row() for _ in range(drawing.count_unused(segment_position)))
     rows = np.array(kept, dtype=np.float32)
     is_reached = np.zeros(len(tables.leaf_values), dtype=np.bool_)
     is_reached[find_leaves(tables, rows)] = True
@@ -158,6 +165,16 @@ class _Drawing:
             states = self._pack_paths()
             self.is_new[self._offsets + self._climb(states)] = False
         return [feature.use(states.get(f)) for f, feature in enumerate(self._features)]
+
+    def count_unused(self, position: int) -> int:
+        """How many values of the feature at `position` no row holds yet; 0 for -1."""
+        return 0 if position < 0 else int(np.count_nonzero(self._features[position].used == 0))
+
+    def draw_unused_row(self) -> list[float]:
+        """A row of the values used least, whichever leaves it falls into."""
+        row = [feature.use(None) for feature in self._features]
+        self.is_new[find_leaves(self._tables, np.array([row], dtype=np.float32))[0]] = False
+        return row
 
     def _pack_paths(self) -> dict[int, int]:
         """A state for each feature asked for, such that paths to new leaves are kept to, one after the other while they agree."""

@@ -70,6 +70,7 @@ SIX: Final = np.uint64(6)
 EIGHT: Final = np.uint64(8)
 SIXTEEN: Final = np.uint64(16)
 SLOT: Final = np.uint64(0xFFFF)
+# Log-odds of one unit, and units of one log-odds.
 UNIT: Final = 2.0**-44
 UNITS: Final = 2.0**44
 MOST: Final = 4

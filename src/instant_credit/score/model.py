@@ -3,7 +3,7 @@
 Attribution. For a row x and a set S of features, let v(S) be the raw score that is expected when only the features of S are known. A
 feature's contribution is its Shapley value in the game v, and v of nothing known is `expected_log_odds`. So, for every row,
 
-    expected_log_odds + sum of contributions = raw score (within 1e-8).
+    expected_log_odds + sum of contributions = raw score (within 1e-8: half a unit a tree, and the raw score's own rounding).
 
 There are two definitions of v.
 
@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 
 from instant_credit.errors import BrokenInvariant, Refused, require
 from instant_credit.score import kernels
-from instant_credit.score.attribution.records import UNIT, check_counts, fix_contributions, share_out
+from instant_credit.score.attribution.records import check_counts, fix_contributions, share_out
 from instant_credit.score.lanes import kernels as lanes
 from instant_credit.score.lanes.tables import build_tables, can_hold
 from instant_credit.score.layout import Layout, lay_out
@@ -246,7 +246,7 @@ def mean_contributions(model: CompiledModel, counts: NDArray[np.int64]) -> NDArr
     layout = model.layout
     trees, leaves = layout.is_leaf.shape
     records = model.program[int(model.program[int(kernels.AT_RECORDS)]) :].reshape(trees, leaves, -1)
-    units = records[:, :, 1 : layout.depth + 1] * UNIT
+    units = records[:, :, 1 : layout.depth + 1] * kernels.UNIT
     by_slot = np.einsum("tl,tls->ts", layout.pad_leaves(counts), units)
     totals = np.zeros(model.feature_count + 1)
     np.add.at(totals, layout.slot_features, by_slot)

@@ -2,7 +2,7 @@
 
     tables, directions -> every neighbouring pair of leaves along every directed variable -> faults
     tables             -> leaves that some row can reach -> bounds of raw score and pd
-    tables, seed       -> golden rows out of the tables' own borders -> raw scores and contributions
+    tables, seed       -> golden rows out of the tables' own borders -> raw scores and contributions -> pds and points
 
 *Directions.* A row's answers to the questions about one variable rise with its value: below every border all are no, and each border
 passed turns one to yes. A missing value stands at one end of that order (`nan_is_above`), so it is on the walk. A variable keeps its
@@ -12,7 +12,9 @@ their sum, bit by bit: rounding never turns the order of two sums. The tolerance
 *Reach.* A leaf that no row can fall into (`leaves.py`) has no part in directions or bounds.
 
 *Golden rows* are invented: each value is a border, the next float above or below it, missing, or a category's code, drawn from a seed
-so that few rows fall into nearly every leaf (`golden.py`).
+so that few rows fall into nearly every leaf (`golden.py`). Every code of the segments is among them, so that each calibration shows.
+
+*Digests* cover what golden rows may not meet: a leaf that none falls into, an end of the points scale that none comes to.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,11 +27,12 @@ from numpy.typing import NDArray
 
 from instant_credit.application.product import Direction
 from instant_credit.errors import Refused
-from instant_credit.score.bundle import Bundle, Proof, digest_tables
+from instant_credit.score.bundle import Bundle, Proof, digest_calibration, digest_tables
 from instant_credit.score.calibration import Calibration, estimate_pds, pd_to_ppm
 from instant_credit.score.golden import draw_golden_rows
 from instant_credit.score.leaves import group_trees
 from instant_credit.score.model import CompiledModel, compile_model, explain_row, explain_rows
+from instant_credit.score.points import points_at
 from instant_credit.score.trees import TreeTables
 
 _SIGNS: Final = {Direction.INCREASING: 1.0, Direction.DECREASING: -1.0, Direction.FREE: 0.0}
@@ -93,7 +96,11 @@ def verify_directions(
 
 
 def make_proof(bundle: Bundle, seed: int = 0) -> Proof:
-    """The proof of a bundle's tables, directions and calibrations; the bundle's own proof has no part in it.
+    """The proof of a bundle's tables, directions, calibrations and points scale; the bundle's own proof has no part in it.
+
+    Parameters
+    ----------
+    seed : of the golden rows; equal seeds give equal proofs.
 
     Raises
     ------
@@ -103,12 +110,14 @@ def make_proof(bundle: Bundle, seed: int = 0) -> Proof:
     if faults:
         raise Refused(f"model: {tell_problems(faults)}; train it again with these directions")
     tables = bundle.tables
-    drawn = draw_golden_rows(tables, [len(names) for names in bundle.categories], seed)
+    drawn = draw_golden_rows(tables, [len(names) for names in bundle.categories], seed, bundle.segment_position)
     raws, contributions = explain_rows(compile_model(tables), drawn.rows)
     raw_min, raw_max = bound_raw_scores(tables)
     pd_ppm_min, pd_ppm_max = _bound_pds(bundle.calibrations, raw_min, raw_max)
+    pds, points = estimate_golden_rows(bundle, drawn.rows, raws)
     return Proof(
         tables_digest=digest_tables(tables),
+        calibration_digest=digest_calibration(bundle),
         raw_min=raw_min,
         raw_max=raw_max,
         pd_ppm_min=pd_ppm_min,
@@ -119,12 +128,14 @@ def make_proof(bundle: Bundle, seed: int = 0) -> Proof:
         golden_rows=drawn.rows.astype("<f4", copy=False).tobytes(),
         golden_raws=raws.astype("<f8", copy=False).tobytes(),
         golden_contributions=contributions.astype("<f8", copy=False).tobytes(),
+        golden_pds=pds.astype("<f8", copy=False).tobytes(),
+        golden_points=points,
     )
 
 
-def prove_bundle(bundle: Bundle, seed: int = 0) -> Bundle:
+def prove_bundle(bundle: Bundle) -> Bundle:
     """The same bundle with its proof. Raises Refused as `make_proof` does."""
-    return msgspec.structs.replace(bundle, proof=make_proof(bundle, seed))
+    return msgspec.structs.replace(bundle, proof=make_proof(bundle))
 
 
 def golden_rows(bundle: Bundle) -> NDArray[np.float32]:
@@ -182,6 +193,8 @@ def _check_tables(bundle: Bundle, proof: Proof) -> Iterator[str]:
     if digest_tables(bundle.tables) != proof.tables_digest:
         yield "its trees differ from their recorded digest"
     yield from verify_directions(bundle.tables, bundle.directions, bundle.variables)
+    if digest_calibration(bundle) != proof.calibration_digest:
+        yield "its calibrations or points scale differ from their recorded digest"
     bounds = bound_raw_scores(bundle.tables)
     if bounds != (proof.raw_min, proof.raw_max):
         yield (
@@ -194,13 +207,30 @@ def _check_tables(bundle: Bundle, proof: Proof) -> Iterator[str]:
 
 
 def _check_golden_rows(bundle: Bundle, proof: Proof, model: CompiledModel) -> list[str]:
-    """Each golden row must score and explain as recorded, bit by bit."""
+    """Each golden row must score, explain, calibrate and count points as recorded, bit by bit."""
     recorded_raws = np.frombuffer(proof.golden_raws, dtype="<f8")
     recorded = np.frombuffer(proof.golden_contributions, dtype="<f8").reshape(proof.rows, -1)
-    raws, contributions, problems = explain_golden_rows(model, golden_rows(bundle))
+    rows = golden_rows(bundle)
+    raws, contributions, problems = explain_golden_rows(model, rows)
     for i in np.flatnonzero(_bits(raws) != _bits(recorded_raws)).tolist():
         problems.append(f"golden row {i} scores {float(raws[i])!r}, recorded {float(recorded_raws[i])!r}")
-    return problems + check_contributions(contributions, recorded, bundle.variables)
+    problems.extend(check_contributions(contributions, recorded, bundle.variables))
+    recorded_pds = np.frombuffer(proof.golden_pds, dtype="<f8")
+    pds, points = estimate_golden_rows(bundle, rows, raws)
+    for i in np.flatnonzero(_bits(pds) != _bits(recorded_pds)).tolist():
+        problems.append(f"golden row {i} has a pd of {float(pds[i])!r}, recorded {float(recorded_pds[i])!r}")
+    for i, (own, told) in enumerate(zip(points, proof.golden_points, strict=True)):
+        if own != told:
+            problems.append(f"golden row {i} has {own} points, recorded {told}")
+    return problems
+
+
+def estimate_golden_rows(
+    bundle: Bundle, rows: NDArray[np.float32], raws: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], tuple[int, ...]]:
+    """Pds float64[g] and points of golden rows float32[g, m] with raw scores float64[g], each by its segment's calibration."""
+    log_odds, pds = bundle.calibrate(raws, rows)
+    return pds, tuple(points_at(bundle.scale, one) for one in log_odds.tolist())
 
 
 def explain_golden_rows(

@@ -35,6 +35,10 @@ DEPTH_MAX = 8
 TREES_MAX = 10_000
 FEATURES_MAX = 5_000
 CODE_MAX = 249
+SPLITS_MAX = TREES_MAX * DEPTH_MAX
+LEAVES_MAX = TREES_MAX << DEPTH_MAX
+# As many as all splits together can ask about.
+BORDERS_MAX = SPLITS_MAX
 
 
 class TreeTables(Struct, frozen=True, kw_only=True, eq=False):
@@ -143,6 +147,7 @@ def _check_features(tables: TreeTables) -> None:
     _check(len(offsets) == m + 1 and offsets[0] == 0, "border_offsets", f"must have {m + 1} entries, the first 0")
     _check(bool(np.all(np.diff(offsets) >= 0)), "border_offsets", "must not fall")
     _check(int(offsets[-1]) == len(tables.borders), "borders", f"must have {int(offsets[-1])} entries")
+    _check(len(tables.borders) <= BORDERS_MAX, "borders", f"must have at most {BORDERS_MAX} entries")
     _check(bool(np.all(np.isfinite(tables.borders))), "borders", "must be finite")
     inside = np.ones(len(tables.borders), dtype=np.bool_)
     starts = offsets[:-1][np.diff(offsets) > 0]

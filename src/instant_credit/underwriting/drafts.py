@@ -18,6 +18,7 @@ from instant_credit.application.facts import Facts
 from instant_credit.application.product import Product
 from instant_credit.decision.case import Case, build_case_features
 from instant_credit.errors import Refused
+from instant_credit.features.build import count_known
 from instant_credit.features.program import compile_features
 from instant_credit.policy.document import Policy
 from instant_credit.policy.drafting.assumptions import Assumptions
@@ -31,7 +32,7 @@ from instant_credit.record.documents import get_document
 from instant_credit.record.pool import Record
 from instant_credit.record.rows import StoredCase
 from instant_credit.score.bundle import Bundle, decode_bundle
-from instant_credit.score.calibration import Calibration, estimate_pds, pd_to_ppm, tabulate_calibrations
+from instant_credit.score.calibration import Calibration, pd_to_ppm
 from instant_credit.score.model import compile_model, score_rows
 from instant_credit.underwriting.releases import read_cases
 from instant_credit.units import PPM, Ppm
@@ -94,11 +95,27 @@ async def draft_from_book(
     risk, raws = gathered.finish(book, model_hash)
 
     def decline_ppm_min(approve_below_ppm: int) -> int:
-        return lowest_decline(float(np.median(raws[risk.pds_ppm < approve_below_ppm])), bundle.calibrations)
+        return lowest_decline(find_middle(raws, risk, approve_below_ppm), bundle.calibrations)
 
     draft = draft_policy(product, risk, assumptions, decline_ppm_min)
     shares = try_policy(draft.policy, product, gathered.kept)
     return BookDraft(draft=draft, product=product, model_hash=model_hash, shares=shares, tried=len(gathered.kept))
+
+
+def find_middle(raw_scores: NDArray[np.float64], risk: BookRisk, approve_below_ppm: int) -> float:
+    """The median of the raw scores float64[n] whose pd lies below `approve_below_ppm`.
+
+    Raises
+    ------
+    Refused : there is none.
+    """
+    approved = raw_scores[risk.pds_ppm < approve_below_ppm]
+    if not len(approved):
+        raise Refused(
+            f"policy draft: no Case of book {risk.book} has a pd below {approve_below_ppm} ppm, so nobody would be approved; "
+            "raise --approve-share, or the price cap (--apr-max)"
+        )
+    return float(np.median(approved))
 
 
 def lowest_decline(raw_score: float, calibrations: tuple[Calibration, ...]) -> int:
@@ -145,8 +162,6 @@ class _Gathered:
         self._program = compile_features(product)
         self._model = compile_model(bundle.tables)
         self._bundle = bundle
-        self._calibrations = tabulate_calibrations(bundle.calibration, bundle.segment_calibrations)
-        self._is_category = np.array([v.op == "category" for v in product.model_variables])
         catalogue, roles = Catalogue(product), product.roles
         self._reads = [
             compile_read(catalogue.attribute_operand(name))
@@ -181,11 +196,9 @@ class _Gathered:
     def _score(self, cases: Sequence[Case]) -> _Scored:
         matrix = build_case_features(self._program, cases).model
         raws = score_rows(self._model, matrix)
-        position = self._bundle.segment_position
-        codes = None if position < 0 else np.ascontiguousarray(matrix[:, position])
-        pds = estimate_pds(self._calibrations, raws, codes).tolist()
-        known = np.where(self._is_category, matrix >= 0, ~np.isnan(matrix)).sum(axis=1)
-        return _Scored(raws=raws, pds_ppm=[pd_to_ppm(pd) for pd in pds], known=known.tolist())
+        _, pds = self._bundle.calibrate(raws, matrix)
+        known = count_known(self._program, matrix).tolist()
+        return _Scored(raws=raws, pds_ppm=[pd_to_ppm(pd) for pd in pds.tolist()], known=known)
 
     def _score_silence(self) -> Silence | None:
         """What the model says of an application that tells nothing; None where the door refuses it."""

@@ -45,7 +45,7 @@ from instant_credit.record.pool import Record
 from instant_credit.record.reads import iterate_cases
 from instant_credit.record.rows import StoredCase
 from instant_credit.score.bundle import ENGINE_VERSION, Bundle, decode_bundle
-from instant_credit.score.calibration import estimate_pds, margin_at_pd, pd_to_ppm, tabulate_calibrations
+from instant_credit.score.calibration import margin_at_pd, pd_to_ppm
 from instant_credit.score.model import compile_model, leaf_counts, score_rows
 from instant_credit.units import Ppm
 
@@ -275,10 +275,8 @@ def _count_reference(
     """
     model = compile_model(bundle.tables)
     raw_scores = score_rows(model, matrix)
-    position = bundle.segment_position
-    codes = None if position < 0 else np.ascontiguousarray(matrix[:, position])
-    calibrations = tabulate_calibrations(bundle.calibration, bundle.segment_calibrations)
-    pds_ppm = np.array([pd_to_ppm(pd) for pd in estimate_pds(calibrations, raw_scores, codes).tolist()], dtype=np.int64)
+    _, pds = bundle.calibrate(raw_scores, matrix)
+    pds_ppm = np.array([pd_to_ppm(pd) for pd in pds.tolist()], dtype=np.int64)
     below = cut_offs.approve_below_ppm
     lowest_margin = min(margin_at_pd(one, Ppm(cut_offs.decline_from_ppm - 1)) for one in bundle.calibrations)
     is_eligible = (pds_ppm < below) & (raw_scores < lowest_margin - REFERENCE_GAP_MIN)

@@ -1,13 +1,14 @@
 """Edge. A release for people: what it is made of, and what its model proved when it was loaded just now."""
 
+import asyncio
 from collections.abc import Mapping
 
 from msgspec import Struct
 
 from instant_credit.application.product import Direction
-from instant_credit.decision.release import Manifest, compose_release, decode_reference
+from instant_credit.decision.release import Composed, compose_parts
 from instant_credit.record.pool import Record
-from instant_credit.score.bundle import Bundle, decode_bundle
+from instant_credit.score.bundle import Bundle
 from instant_credit.underwriting.releases import read_parts
 
 
@@ -63,25 +64,24 @@ async def show_release(record: Record, release_hash: str) -> ShownRelease:
     Refused : it was made for another engine, its parts do not fit together, or its model does not prove itself.
     """
     manifest, documents = await read_parts(record, release_hash)
-    release = compose_release(manifest, documents)
+    composed = await asyncio.to_thread(compose_parts, manifest, documents)
     return ShownRelease(
-        release_hash=release.hash,
-        product=release.product.name,
+        release_hash=composed.release.hash,
+        product=composed.release.product.name,
         engine_version=manifest.engine_version,
         product_hash=manifest.product_hash,
         model_hash=manifest.model_hash,
         policy_hash=manifest.policy_hash,
         reference_hash=manifest.reference_hash,
-        proof=_show_proof(manifest, documents),
+        proof=_show_proof(composed),
     )
 
 
-def _show_proof(manifest: Manifest, documents: Mapping[str, bytes]) -> ShownProof:
-    bundle = decode_bundle(documents[manifest.model_hash])
-    reference = decode_reference(documents[manifest.reference_hash])
+def _show_proof(composed: Composed) -> ShownProof:
+    bundle, reference = composed.bundle, composed.reference
     proof = bundle.proof
     return ShownProof(
-        engine_version=manifest.engine_version,
+        engine_version=bundle.engine_version,
         reasons=_define_reasons(bundle, reference.rows),
         reference=reference.definition,
         reference_rows=reference.rows,

@@ -13,15 +13,11 @@ from numpy.typing import NDArray
 
 from instant_credit.errors import Refused
 from instant_credit.score.attribution import kernels
+from instant_credit.score.kernels import UNITS
 from instant_credit.score.layout import Layout
 from instant_credit.score.trees import TreeTables
 
-UNITS: Final = 2.0**44
-UNIT: Final = 2.0**-44
 SUM_MAX: Final = 2.0**53
-
-# Log-odds to which contributions and base add up to the raw score: half a unit a tree, and the rounding of the raw score itself.
-ADDITIVE_WITHIN: Final = 1e-8
 
 
 def share_out(

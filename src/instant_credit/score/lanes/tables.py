@@ -28,7 +28,12 @@ LIMBS: Final = 4
 
 
 def can_hold(layout: Layout, units: NDArray[np.int64]) -> bool:
-    """Whether a model has tables: trees of depth 6 at most, columns (`program.columns_of`), contributions below 2^47 units."""
+    """Whether a model has tables: trees of depth 6 at most, columns (`program.columns_of`), contributions below 2^47 units.
+
+    Parameters
+    ----------
+    units : as in `build_tables`.
+    """
     fits = bool(np.all(np.abs(units) < 1 << kernels.RAISED))
     return layout.depth <= DEPTH_MAX and fits and len(columns_of(layout)[0]) > 0
 
@@ -39,6 +44,10 @@ def build_tables(layout: Layout, units: NDArray[np.int64]) -> NDArray[np.int64]:
     Parameters
     ----------
     units : int64[t, 2^d, d] contributions by slot, as `records.fix_contributions` gives them.
+
+    Returns
+    -------
+    int64[w]: the header, then the sections one after the other.
     """
     trees, leaves, _ = units.shape
     block_trees = int(kernels.BLOCK_TREES)
