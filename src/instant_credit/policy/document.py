@@ -23,7 +23,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from instant_credit.application.product import Code, Name, Text
-from instant_credit.canonical import encode_canonical, hash_content
+from instant_credit.canonical import encode_canonical
 from instant_credit.errors import Refused
 from instant_credit.policy.verdict import Outcome
 
@@ -227,8 +227,3 @@ def decode_policy(raw: bytes) -> Policy:
         return _DECODER.decode(raw)
     except msgspec.DecodeError as error:
         raise Refused(f"policy document: {error}") from error
-
-
-def hash_policy(policy: Policy) -> str:
-    """Content hash that a release names."""
-    return hash_content(encode_policy(policy))
