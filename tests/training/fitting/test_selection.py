@@ -1,13 +1,18 @@
+import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from instant_credit.application.product import Direction
 from instant_credit.errors import Refused
 from instant_credit.training.dataset import Loans, ModelColumns
-from instant_credit.training.fitting.selection import SelectOptions, narrow, select_variables
+from instant_credit.training.fitting import selection
+from instant_credit.training.fitting.selection import SelectOptions, find_correlated, narrow, select_variables
 from instant_credit.training.plans import ByFolds
 from instant_credit.training.repeating import rebuild_training
 from instant_credit.training.workshop import build_training
+from tests.naive.selection import naive_find_correlated
 from tests.training.loans import QUICK, invent_set
 
 NAMES = ("risk", "twin", "noise", "moving", "constant", "rare", "kind")
@@ -53,6 +58,33 @@ def test_each_step_drops_what_it_is_there_for_and_says_why():
     assert twin.rival == selection.kept[0]
     assert fallen["noise"].step == fallen["kind"].step == "unimportant"
     assert {*selection.kept, *fallen} == set(NAMES)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.sampled_from([1, 2, 3, 64]), st.sampled_from([0.3, 0.6, 0.95]))
+def test_what_is_kept_apart_is_what_the_twin_keeps_apart(seed, size, block, limit):
+    draw = np.random.default_rng(seed)
+    ranks = draw.normal(size=(3 * size, 2)) @ draw.normal(size=(2, 7)) + draw.normal(scale=0.3, size=(3 * size, 7))
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    ranks /= np.linalg.norm(ranks, axis=1, keepdims=True)
+    ranks[draw.random(len(ranks)) < 0.1] = 0.0
+    expected = naive_find_correlated(ranks, limit)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(selection, "_BLOCK", block)
+        found = find_correlated(ranks.copy(), limit)
+    assert [one[:2] for one in found] == [one[:2] for one in expected]
+    assert [one[2] for one in found] == pytest.approx([one[2] for one in expected], abs=1e-12)
+
+
+@pytest.mark.parametrize("share", [0.9985, 0.9995])
+def test_a_value_is_too_common_by_weight(share):
+    loans = invent()
+    is_other = np.arange(loans.loans) % 40 == 0
+    weights = np.where(is_other, (1.0 - share) / is_other.sum(), share / (~is_other).sum())
+    matrix = loans.matrix.copy()
+    matrix[:, NAMES.index("noise")] = is_other
+    heavy = msgspec.structs.replace(loans, matrix=matrix, weights=weights)
+    fallen = {one.name: one.step for one in select_variables(heavy, SelectOptions(psi_max=9.0)).dropped}
+    assert (fallen.get("noise") == "unusable") is (share > 0.999)
 
 
 def test_without_dates_a_shift_by_row_is_no_instability():
