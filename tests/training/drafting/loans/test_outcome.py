@@ -175,3 +175,24 @@ def test_an_outcome_that_is_not_there_is_refused(told: str | None, bad: tuple[st
     columns = {"status": ["A", "B"] * 20, "amount": [str(one) for one in range(40)]}
     with pytest.raises(Refused, match=message):
         find(columns, told, bad)
+
+
+@pytest.mark.parametrize(
+    ("texts", "bad"),
+    [
+        (["gekündigt", "bezahlt"], {"gekündigt"}),
+        (["Ausfall", "kein Ausfall"], {"Ausfall"}),
+        (["ausgefallen", "Inkasso", "nicht ausgefallen"], {"ausgefallen", "Inkasso"}),
+        (["abgeschrieben", "laufend"], {"abgeschrieben"}),
+        (["défaut", "pas de défaut"], {"défaut"}),
+        (["contentieux", "impayé", "payé"], {"contentieux", "impayé"}),
+        (["impago", "moroso", "fallido", "pagado"], {"impago", "moroso", "fallido"}),
+        (["Default", "No default"], {"Default"}),
+        (["delinquent", "not delinquent"], {"delinquent"}),
+        (["performing", "non performing"], {"non performing"}),
+    ],
+)
+def test_german_french_and_spanish_texts_are_bad_unless_a_word_denies_them(texts: list[str], bad: set[str]) -> None:
+    found = find({"status": texts})
+    assert found is not None
+    assert {one.text for one in found.texts if one.is_bad} == bad

@@ -162,7 +162,11 @@ def _write_fact(draft: Draft, guess: Guess, table: str, doubts: Sequence[Doubt])
         edges = ", ".join(write_number(edge) for edge in guess.edges)
         lines += line("edges", f"[{edges}]", "an edge belongs to the band above it")
     if guess.values:
-        lines += line("otherwise", '"other"', f"{guess.rest:,} rows of rarer values") if guess.rest else []
+        lines += (
+            line("otherwise", '"other"', f"{guess.rest:,} rows of rarer values; an application sends other for them")
+            if guess.rest
+            else []
+        )
         lines += [f"[{table}.{guess.name}.values]"]
         rates = draft.rates.get(guess.name, {}) if table == "facts" else {}
         for value in guess.values:

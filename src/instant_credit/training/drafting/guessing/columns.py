@@ -220,7 +220,8 @@ def _guess_text(column: Column, base: Guess, told: list[tuple[str, int]]) -> Gue
     guess = _as_category(column, base)
     if guess.rest:
         guess = guess.doubt(
-            f"{base.distinct:,} values: {len(guess.values)} are kept, {guess.rest:,} rows are told as other"
+            f"{base.distinct:,} values: {len(guess.values)} are kept, {guess.rest:,} rows are told as other, and an application sends other "
+            "for every value that is not listed"
         )
     if closed_names.AREAS.names(column.words):
         guess = guess.doubt("a region can stand for a prohibited basis: keep it only if its risk is understood")
@@ -294,7 +295,13 @@ def _code_category(column: Column, base: Guess) -> Guess:
     guess = _as_category(column, base).doubt(
         "whole numbers taken for codes by the column's name; if they count something, make it a number"
     )
-    return guess.doubt(f"{guess.rest:,} rows of rare codes are told as other") if guess.rest else guess
+    return (
+        guess.doubt(
+            f"{guess.rest:,} rows of rare codes are told as other, and an application sends other for every code that is not listed"
+        )
+        if guess.rest
+        else guess
+    )
 
 
 def _with_numerals(column: Column, guess: Guess) -> Guess:

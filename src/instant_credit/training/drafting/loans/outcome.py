@@ -38,7 +38,9 @@ _NO: Final = frozenset({"0", "n", "no", "false", "f", "nein", "non", "nie"})
 _POLICY: Final = re.compile(r"does not meet the credit policy\.?\s*(status:)?\s*", re.IGNORECASE)
 _NOT: Final = re.compile(r"\bnot (fully )?(paid|repaid|good|approved|settled)", re.IGNORECASE)
 _WRITTEN_OFF: Final = lexicon.Lexicon(
-    words=frozenset({"written", "loss"}), stems=("charg", "chg", "default", "writeoff")
+    words=frozenset({"written", "loss", "defaut"}),
+    stems=("charg", "chg", "default", "writeoff", "ausfall", "ausgefallen", "abgeschrieben", "fallid"),
+    ends=("ausfall",),
 )
 _PAID: Final = lexicon.Lexicon(
     words=frozenset({"paid", "pif", "repaid", "closed", "completed", "settled", "finished", "p"})
@@ -183,12 +185,26 @@ def _score(column: Column, place: int, columns: int) -> float:
 def _tell(text: str) -> bool | None:
     """Whether plain words call the text bad (True) or good (False)."""
     rest = _POLICY.sub("", text)
-    words = list_words(rest)
+    told = list_words(rest)
+    words = _strike_denied(told)
+    if len(words) < len(told):
+        return bool(cell_texts.BAD_TEXTS.names(words) or _NOT.search(rest))
     if cell_texts.BAD_TEXTS.names(words) or _NOT.search(rest):
         return True
     if cell_texts.GOOD_TEXTS.names(words):
         return False
     return None
+
+
+def _strike_denied(words: list[str]) -> list[str]:
+    """`words` without the bad ones that a word such as "no" takes back: "no default", "pas de défaut"."""
+    kept, is_denied = [], False
+    for word in words:
+        if is_denied and cell_texts.BAD_TEXTS.names([word]):
+            continue
+        is_denied = word in cell_texts.DENIALS or (is_denied and word in cell_texts.FILLERS)
+        kept.append(word)
+    return kept
 
 
 def _read_outcome(column: Column, bad: Sequence[str], others: tuple[str, ...]) -> Outcome:

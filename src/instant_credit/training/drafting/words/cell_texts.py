@@ -94,7 +94,8 @@ POSITIVE_CODES: Final = frozenset(
 OUTCOME_WORDS: Final = (
     (
         word_set(
-            "default defaulted bad seriousdlqin dlqin chargeoff delinquent baddebt npl isbad isdefault bankrupt ausfall impago defaut"
+            "default defaulted bad seriousdlqin dlqin chargeoff delinquent baddebt npl isbad isdefault bankrupt ausfall impago defaut "
+            "gekundigt gekuendigt ausgefallen inkasso abgeschrieben contentieux impaye moroso fallido"
         ),
         8,
     ),
@@ -120,7 +121,8 @@ OUTCOME_SCORE_MIN: Final = 5.0
 
 BAD_NAMES: Final = Lexicon(
     words=word_set(
-        "default defaulted bad dlqin chargeoff delinquent late loss npl deny denied declined reject rejected rejection refused isbad isdefault baddebt arrears ausfall impago defaut bankrupt"
+        "default defaulted bad dlqin chargeoff delinquent late loss npl deny denied declined reject rejected rejection refused isbad isdefault baddebt arrears ausfall impago defaut bankrupt "
+        "gekundigt gekuendigt ausgefallen inkasso abgeschrieben contentieux impaye moroso fallido"
     ),
     stems=("delinq", "default", "charg", "writ", "den", "seriousdlq"),
 )
@@ -133,9 +135,24 @@ GOOD_NAMES: Final = Lexicon(
 BAD_TEXTS: Final = Lexicon(
     words=word_set(
         "bad default defaulted chgoff chargeoff charged delinquent loss npl arrears denied deny declined rejected reject refused overdue "
-        "unpaid writeoff written bankrupt failed ko foreclosed malo mauvais schlecht"
+        "unpaid writeoff written bankrupt failed ko foreclosed malo mauvais schlecht defaut contentieux impago"
     ),
-    stems=("chargeoff", "chargedoff", "chgoff", "default", "delinq", "nonperform"),
+    stems=(
+        *(
+            "chargeoff",
+            "chargedoff",
+            "chgoff",
+            "default",
+            "delinq",
+            "nonperform",
+            "gekundigt",
+            "gekuendigt",
+            "ausfall",
+            "ausgefallen",
+        ),
+        *("inkasso", "abgeschrieben", "impay", "moros", "fallid", "defaill"),
+    ),
+    ends=("ausfall",),
     runs=("late 31", "not paid", "non performing"),
 )
 GOOD_TEXTS: Final = Lexicon(
@@ -147,6 +164,11 @@ GOOD_TEXTS: Final = Lexicon(
 OPEN_TEXTS: Final = Lexicon(
     words=word_set("current open active issued running grace late pending progress ongoing process outstanding")
 )
+DENIALS: Final = word_set(
+    "no not non never without kein keine keinen nicht nie ohne pas sans aucun aucune jamais sin nunca ningun"
+)
+"""Words that turn a bad text into a good one; `FILLERS` may stand in between."""
+FILLERS: Final = word_set("de d en in a im bei any")
 LENDER_TEXTS: Final = word_set("denied deny declined rejected reject refused approved accepted approve accept granted")
 """Words of a lender's own decision, which says nothing of repayment."""
 
