@@ -58,6 +58,25 @@ def test_a_newer_tape_says_how_many_events_it_added(call, tape):
     tape[0].write_text(f"{HEADER}\n9000,60,50000,good\n")
     newer = call("tape", "import", *tape, "--book", "late")
     assert "1 rows in = 0 recorded + 1 recorded before + 0 rejected; 1 events added to Cases" in newer.output
+    assert "Events are never taken back" in newer.output
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (('title = "Personal loan"', 'title = "Other"'), "to train on this version add --product with its file"),
+        (('currency = "USD"', 'currency = "EUR"'), "import the tape into a new book (--book NAME)"),
+    ],
+)
+def test_an_edited_product_is_told_how_it_comes_into_training(call, tape, tmp_path, change, told):
+    call("tape", "import", *tape)
+    edited = read_starter("products", "personal_loan").replace(*change, 1)
+    (tmp_path / "edited.toml").write_text(edited)
+    again = call("tape", "import", *tape, "--product", tmp_path / "edited.toml")
+    assert again.exit_code == 0, again.output
+    assert "Book tiny holds Cases of another version of product personal_loan" in again.output
+    assert told in again.output
+    assert "of another version" not in call("tape", "import", *tape).output
 
 
 def test_books_and_rejects_can_be_named(call, tape, tmp_path):

@@ -14,15 +14,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from instant_credit.access.actors import Actor, ActorKind
-from instant_credit.application.document import load_product
+from instant_credit.application.document import decode_product, hash_layout, hash_product, load_product
+from instant_credit.application.product import Product
 from instant_credit.commands.documents import find_product, read_document
 from instant_credit.commands.draft import draft_command
+from instant_credit.commands.running import run_stoppable
 from instant_credit.commands.tables import print_table
 from instant_credit.decision.release import Release
 from instant_credit.errors import NotFound, Refused
+from instant_credit.record.documents import get_document
 from instant_credit.record.home import make_private_folder
 from instant_credit.record.pool import Record, open_record
-from instant_credit.record.reads import list_books
+from instant_credit.record.reads import list_book_products, list_books
 from instant_credit.record.rows import BookCount
 from instant_credit.record.shipped import list_starters, read_starter
 from instant_credit.settings import Settings, read_settings
@@ -82,7 +85,10 @@ def import_command(
     """
     settings = read_settings(os.environ)
     joined = _read_joined(files)
-    asyncio.run(_import(settings, _Request(file, mapping, joined, book, product, rows_max, rejects, decide)))
+    run_stoppable(
+        _import(settings, _Request(file, mapping, joined, book, product, rows_max, rejects, decide)),
+        left="the Cases recorded so far are whole and stay; the same command records the rest",
+    )
 
 
 class _Request(Struct, frozen=True):
@@ -142,6 +148,7 @@ async def _import(settings: Settings, request: _Request) -> None:
         with _shown_progress(book) as show:
             summary = await import_tape(record, job, ACTOR, show)
         seconds = (record.clock.monotonic_ns() - started_ns) / 1e9
+        older = await _tell_older(record, product, book) if summary.already else None
     click.echo(
         f"Book {book}: {summary.rows_in:,} rows in = {summary.recorded:,} recorded + {summary.already:,} recorded before "
         f"+ {summary.rejected:,} rejected; {summary.events_added:,} events added to Cases recorded before "
@@ -160,6 +167,12 @@ async def _import(settings: Settings, request: _Request) -> None:
         )
     for name, count in summary.monitoring_unread.items():
         click.echo(f"Monitoring {name}: {count:,} cells are none of its categories and count as not told")
+    if summary.events_added:
+        click.echo(
+            "Events are never taken back: if an earlier mapping told outcomes wrongly, import the tape into a new book (--book NAME)."
+        )
+    if older is not None:
+        click.echo(older)
     if summary.undecided:
         click.echo(
             f"{summary.undecided:,} of the Cases recorded before stay undecided: a Case is decided when it is recorded, or "
@@ -169,6 +182,18 @@ async def _import(settings: Settings, request: _Request) -> None:
         click.echo(f"Rejected rows, with column and reason: {job.rejects_path}")
     if summary.rejected == summary.rows_in:
         raise Refused("no row could be read: correct the mapping by the rejects file and import again")
+
+
+async def _tell_older(record: Record, product: Product, book: str) -> str | None:
+    """What to do about a book whose Cases were recorded under another version of the product; None where there is nothing to do."""
+    recorded = await list_book_products(record, book)
+    if recorded[0].product_hash == hash_product(product):
+        return None
+    told = f"Book {book} holds Cases of another version of product {product.name}, which `train` takes by itself"
+    then = decode_product(await get_document(record, recorded[0].product_hash))
+    if hash_layout(then) == hash_layout(product):
+        return f"{told}: to train on this version add --product with its file."
+    return f"{told}; the attributes of this one are others, so import the tape into a new book (--book NAME)."
 
 
 async def _find_live(record: Record, product_name: str) -> Release:
