@@ -76,6 +76,9 @@ UNITS: Final = 2.0**44
 MOST: Final = 4
 # How many trees ahead a record is asked for. With 16, a row takes a quarter more time (300 trees) to two thirds more (1,000).
 AHEAD: Final = np.uint64(128)
+# Rows and trees that are walked together. 32 trees' records of 64 bytes take 128 KB and 64 rows' leaves of 1,000 trees 64 KB, so that even
+# a small second cache holds both. Explaining 256 rows by 1,000 trees of depth 6 (4 MB of records), 8 trees at a time take a fifth more
+# time; from 32 trees to all, and from 16 rows to 256, nothing moves beyond noise.
 BLOCK_ROWS: Final = np.uint64(64)
 BLOCK_TREES: Final = np.uint64(32)
 

@@ -48,7 +48,8 @@ from instant_credit.score.trees import TreeTables
 Definition = Literal["interventional", "path_dependent"]
 Found = tuple[float, int, tuple[int, int, int, int]]
 
-# Below this many rows one at a time is as fast as 64 in registers.
+# From this many rows on, explaining 64 at once in registers is no slower than row by row (1,000 trees of depth 6, 80 variables: 16 rows take
+# equally long, 8 rows half as long row by row); scoring alone breaks even at 8.
 FEW_ROWS = 16
 
 

@@ -69,6 +69,8 @@ AT_VALUES: Final = np.uint64(4)
 
 LANES: Final = np.uint64(64)
 # Rows whose bins and sums are kept at once, and trees whose leaves are: what they take together fits the second cache.
+# With 1,000 trees of depth 6 and 80 variables, 32 trees at a time take a sixth more time to explain; from 128 rows to 2,048 nothing moves
+# beyond noise.
 ROWS: Final = np.uint64(512)
 # Columns lie so far apart that they do not fall into the same place of the first cache.
 STRIDE: Final = np.uint64(512 + 64)
