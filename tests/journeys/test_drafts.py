@@ -18,14 +18,16 @@ from instant_credit.commands import cli
 from instant_credit.record.pool import open_record
 from instant_credit.settings import read_settings
 from instant_credit.training.dataset import TrainingSet, gather_training_set
-from instant_credit.training.intervals import estimate_auc
-from instant_credit.training.plans import ByFolds, Wish, choose_plan, deal_folds, divide
+from instant_credit.training.fitting.fit import FitParameters
+from instant_credit.training.intervals import NORMAL_POINT, estimate_auc
+from instant_credit.training.plans import FOLDS_DEFAULT, ByFolds, Wish, choose_plan, deal_folds, divide
 from tests.conftest import run_apart
 from tests.journeys.edits import apply_edits, read_edits
 from tests.lending import serving
 from tests.tapes import require_tape
 
 AUC_BELOW_PLAIN_MAX = 0.005
+REASONS_MAX = 4
 Run = Callable[..., str]
 
 
@@ -70,17 +72,38 @@ def travel(run: Run, folder: Path, paths: list[Path], *training: str) -> dict[st
 
 
 def decide(run: Run, environ: dict[str, str], folder: Path, name: str, **facts: Any) -> dict[str, Any]:
-    """The answer over HTTP to the example application with these facts changed."""
+    """The answer over HTTP to the example application with these facts changed: that of the live release, as it is recorded."""
     run("release", "example", name, "--to", str(folder / "application.json"))
     body = json.loads((folder / "application.json").read_text())
     body["facts"] |= facts
-    key = run("key", "create", "--client", "journey", "--scope", "apply").strip().splitlines()[-1]
-    headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "journey"}
-    with serving(environ, folder) as server:
-        answer = httpx.post(f"{server.address}/v1/products/{name}/applications", headers=headers, json=body, timeout=30)
-    assert answer.status_code == 201, answer.text
+    scopes = ("--scope", "apply", "--scope", "decisions:read")
+    key = run("key", "create", "--client", "journey", *scopes).strip().splitlines()[-1]
+    bearer = {"Authorization": f"Bearer {key}"}
+    with (
+        serving(environ, folder) as server,
+        httpx.Client(base_url=server.address, headers=bearer, timeout=30) as client,
+    ):
+        live = client.get("/health/ready").json()["releases"]
+        answer = client.post(f"/v1/products/{name}/applications", json=body)
+        assert answer.status_code == 201, answer.text
+        recorded = client.get(answer.headers["location"]).json()
     told: dict[str, Any] = answer.json()
+    check_answer(told, recorded, live[name])
     return told
+
+
+def check_answer(told: dict[str, Any], recorded: dict[str, Any], release: str) -> None:
+    """The live release decided by a score, for as many reasons as the outcome takes, and the record says the same."""
+    decision = recorded["decision"]
+    assert told["release"] == recorded["release"] == decision["release_hash"] == release
+    assert [recorded[name] for name in ("decision_id", "application_id")] == [
+        told[name] for name in ("decision_id", "application_id")
+    ]
+    assert 0 < told["pd_ppm"] < 1_000_000
+    assert len(told["reasons"]) in ((0,) if told["outcome"] == "approve" else range(1, REASONS_MAX + 1))
+    for name in ("outcome", "pd_ppm", "points"):
+        assert decision[name] == told[name]
+    assert [one["code"] for one in decision["reasons"]] == [one["code"] for one in told["reasons"]]
 
 
 def measure_plain(environ: dict[str, str], folder: Path, name: str, wish: Wish) -> tuple[float, TrainingSet]:
@@ -101,7 +124,9 @@ def measure_plain(environ: dict[str, str], folder: Path, name: str, wish: Wish) 
         splits = [(divided.fit_rows, divided.test_rows)]
     raws, rows = [], []
     for fit_rows, test_rows in splits:
-        model = CatBoostClassifier(random_seed=1, verbose=0, allow_writing_files=False)
+        model = CatBoostClassifier(
+            random_seed=1, verbose=0, allow_writing_files=False, thread_count=FitParameters().threads
+        )
         model.fit(make_pool(loans, fit_rows))
         raws.append(model.predict_proba(make_pool(loans, test_rows))[:, 1])
         rows.append(test_rows)
@@ -125,11 +150,11 @@ def test_a_card_tape_without_days_goes_from_draft_to_decision(
     run: Run, environ: dict[str, str], tmp_path: Path
 ) -> None:
     name = "uci_credit_card_default"
-    report = travel(run, tmp_path, [sample_tape(name, tmp_path, 8_000)], "--test-share", "0.2")
+    report = travel(run, tmp_path, [sample_tape(name, tmp_path, 6_000)], "--test-share", "0.2")
     assert {"sex", "marriage", "age"}.isdisjoint(one["name"] for one in report["variables"])
     plain, _ = measure_plain(environ, tmp_path, name, Wish(test_share=0.2))
-    assert report["model"]["quality"]["auc"]["value"] > plain - AUC_BELOW_PLAIN_MAX
-    assert decide(run, environ, tmp_path, name)["outcome"] in ("approve", "decline", "refer")
+    assert report["model"]["quality"]["auc"]["value"] >= plain - AUC_BELOW_PLAIN_MAX
+    decide(run, environ, tmp_path, name)
 
 
 @pytest.mark.tapes
@@ -137,33 +162,25 @@ def test_a_balanced_tape_with_days_and_weights_goes_from_draft_to_decision(
     run: Run, environ: dict[str, str], tmp_path: Path
 ) -> None:
     name = "sba_national_balanced"
-    report = travel(run, tmp_path, [require_tape(f"{name}.parquet")])
+    report = travel(run, tmp_path, [sample_tape(name, tmp_path, 10_000)])
     assert report["model"]["quality"]["pd_mean"] < 0.5
     plain, loans = measure_plain(environ, tmp_path, name, Wish())
     assert set(loans.weights.tolist()) == {10.5, 49.31}
-    # Loans from 2007 on, scored by what was learnt before the crisis: the figures of two good models differ by a hundredth there.
-    assert report["model"]["quality"]["auc"]["high"] > plain
-    assert decide(run, environ, tmp_path, name)["outcome"] in ("approve", "decline", "refer")
+    assert report["model"]["quality"]["auc"]["value"] >= plain - AUC_BELOW_PLAIN_MAX
+    decide(run, environ, tmp_path, name)
 
 
 @pytest.mark.tapes
-def test_a_consumer_tape_goes_from_draft_to_priced_decision(run: Run, environ: dict[str, str], tmp_path: Path) -> None:
+def test_a_consumer_tape_goes_by_folds_from_draft_to_priced_decision(
+    run: Run, environ: dict[str, str], tmp_path: Path
+) -> None:
     name = "credit_data_es"
-    report = travel(run, tmp_path, [require_tape(f"{name}.parquet")], "--test-share", "0.3")
-    plain, _ = measure_plain(environ, tmp_path, name, Wish(test_share=0.3))
-    assert report["model"]["quality"]["auc"]["value"] > plain - AUC_BELOW_PLAIN_MAX
-    answer = decide(
-        run,
-        environ,
-        tmp_path,
-        name,
-        seniority=20,
-        home="owner",
-        records="no",
-        job="fixed",
-        income=25_000,
-        amount=60_000,
-    )
+    report = travel(run, tmp_path, [sample_tape(name, tmp_path, 3_000)])
+    assert report["plan"]["folds"] == FOLDS_DEFAULT
+    plain, _ = measure_plain(environ, tmp_path, name, Wish())
+    assert report["model"]["quality"]["auc"]["value"] >= plain - AUC_BELOW_PLAIN_MAX
+    facts = {"seniority": 20, "home": "owner", "records": "no", "job": "fixed", "income": 25_000, "amount": 60_000}
+    answer = decide(run, environ, tmp_path, name, **facts)
     assert answer["outcome"] in ("approve", "counter_offer")
     assert answer["offer"] is not None
 
@@ -172,6 +189,7 @@ def test_a_consumer_tape_goes_from_draft_to_priced_decision(run: Run, environ: d
 def test_a_small_tape_joined_with_two_files_goes_from_draft_to_decision(
     run: Run, environ: dict[str, str], tmp_path: Path
 ) -> None:
+    """The tape has 76 bad loans: two good models differ by chance, so the bound is one standard error of the AUC."""
     name = "berka_loan"
     files = [require_tape(f"berka_{one}.parquet") for one in ("loan", "account", "district")]
     report = travel(run, tmp_path, files)
@@ -180,5 +198,5 @@ def test_a_small_tape_joined_with_two_files_goes_from_draft_to_decision(
     assert "account_frequency" in loans.columns.names
     assert "district_a2" not in loans.columns.names
     auc = report["model"]["quality"]["auc"]
-    assert auc["low"] < plain < auc["high"]
-    assert decide(run, environ, tmp_path, name)["outcome"] in ("approve", "counter_offer", "decline", "refer")
+    assert auc["value"] >= plain - (auc["high"] - auc["low"]) / (2 * NORMAL_POINT)
+    decide(run, environ, tmp_path, name)
