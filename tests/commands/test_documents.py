@@ -1,6 +1,6 @@
 import pytest
 
-from instant_credit.commands.documents import read_document
+from instant_credit.commands.documents import read_document, write_file
 from instant_credit.errors import Refused
 from instant_credit.record.shipped import read_starter
 
@@ -24,3 +24,10 @@ def test_what_is_no_text_is_refused_with_the_shipped_names(tmp_path, kind):
     ) as told:
         read_document("policies", str(path))
     assert str(path) in str(told.value)
+
+
+def test_a_file_that_cannot_be_written_is_refused_with_its_path_and_leaves_nothing(tmp_path):
+    (tmp_path / "policy.toml").mkdir()
+    with pytest.raises(Refused, match=r"policy\.toml can't be written: "):
+        write_file(tmp_path / "policy.toml", "name = 'x'")
+    assert [path.name for path in tmp_path.iterdir()] == ["policy.toml"]
