@@ -149,6 +149,14 @@ async def _import(settings: Settings, request: _Request) -> None:
             summary = await import_tape(record, job, ACTOR, show)
         seconds = (record.clock.monotonic_ns() - started_ns) / 1e9
         older = await _tell_older(record, product, book) if summary.already else None
+    _print_summary(book, summary, job.rejects_path, seconds)
+    if older is not None:
+        click.echo(older)
+    if summary.rejected == summary.rows_in:
+        raise Refused("no row could be read: correct the mapping by the rejects file and import again")
+
+
+def _print_summary(book: str, summary: ImportSummary, rejects_path: Path, seconds: float) -> None:
     click.echo(
         f"Book {book}: {summary.rows_in:,} rows in = {summary.recorded:,} recorded + {summary.already:,} recorded before "
         f"+ {summary.rejected:,} rejected; {summary.events_added:,} events added to Cases recorded before "
@@ -171,17 +179,13 @@ async def _import(settings: Settings, request: _Request) -> None:
         click.echo(
             "Events are never taken back: if an earlier mapping told outcomes wrongly, import the tape into a new book (--book NAME)."
         )
-    if older is not None:
-        click.echo(older)
     if summary.undecided:
         click.echo(
             f"{summary.undecided:,} of the Cases recorded before stay undecided: a Case is decided when it is recorded, or "
             "never. To see how the release decides them, import the tape into a new book (--book NAME --decide)."
         )
     if summary.rejected:
-        click.echo(f"Rejected rows, with column and reason: {job.rejects_path}")
-    if summary.rejected == summary.rows_in:
-        raise Refused("no row could be read: correct the mapping by the rejects file and import again")
+        click.echo(f"Rejected rows, with column and reason: {rejects_path}")
 
 
 async def _tell_older(record: Record, product: Product, book: str) -> str | None:
