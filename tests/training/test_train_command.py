@@ -1,4 +1,5 @@
 import asyncio
+import io
 import json
 import re
 from pathlib import Path
@@ -6,9 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
+from rich.progress import Progress
 
 from instant_credit.application.document import hash_product, load_product
 from instant_credit.commands import cli
+from instant_credit.commands import train as command
 from instant_credit.commands.train import ACTOR
 from instant_credit.errors import Refused
 from instant_credit.record.documents import get_document, list_documents, put_document
@@ -51,6 +55,20 @@ async def read_one(environ: dict[str, str], content_hash: str) -> bytes:
         listed = [row.content_hash for row in await list_documents(record, "training")]
         assert listed == [content_hash]
         return await get_document(record, content_hash)
+
+
+def test_a_terminal_is_shown_the_trees_of_each_fit_and_a_file_is_not():
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    with Progress(console=console, auto_refresh=False) as progress:
+        shown = command._Shown(progress, "on small")
+        for fit in range(2):
+            for done in range(1, 301 + fit):
+                shown.watch(done, 1_000)
+        bar = progress.tasks[1]
+    assert bar.description == "Fit 2: 301 of 1,000 trees"
+    assert (bar.completed, bar.total) == (301, 1_000)
+    with Progress(console=console, disable=True) as progress:
+        assert command._Shown(progress, "on small").watch is None
 
 
 def test_a_book_becomes_a_recorded_bundle_and_a_report(environ, book, tmp_path):

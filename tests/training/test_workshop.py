@@ -33,6 +33,12 @@ def test_two_trainings_give_the_same_bundle():
     assert again.bundle_hash == TRAINING.bundle_hash
 
 
+def test_every_fit_of_a_model_is_watched_tree_by_tree():
+    told = []
+    build_training(invent_set(600), ByFolds(folds=2), QUICK, watch=lambda done, trees: told.append((done, trees)))
+    assert told == 3 * [(done, QUICK.iterations) for done in range(1, QUICK.iterations + 1)]
+
+
 def test_the_manifest_tells_what_the_bundle_was_made_from_and_by():
     told = msgspec.json.decode(encode_training(TRAINING.manifest))
     assert told["bundle_hash"] == hash_content(TRAINING.bundle_raw)

@@ -1,6 +1,5 @@
 """`instant-credit train`: a book becomes a model bundle in the record and a report on disk."""
 
-import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.application.document import decode_product, load_product
 from instant_credit.application.product import Product
 from instant_credit.commands.documents import read_document
+from instant_credit.commands.running import run_stoppable
 from instant_credit.errors import Refused
 from instant_credit.record.documents import get_document
 from instant_credit.record.home import make_home, make_private_folder
@@ -25,6 +25,7 @@ from instant_credit.record.pool import Record, open_record
 from instant_credit.record.reads import list_book_products
 from instant_credit.settings import Settings, read_settings
 from instant_credit.training.fitting.choice import PRESETS
+from instant_credit.training.fitting.fit import Watch
 from instant_credit.training.fitting.search import Searching, SearchStep
 from instant_credit.training.fitting.selection import SelectOptions
 from instant_credit.training.fitting.space import TRIALS_MAX, SearchOptions
@@ -36,6 +37,7 @@ from instant_credit.training.workshop import Training
 from instant_credit.training.workshop import train as train_on_book
 
 ACTOR: Final = Actor(kind=ActorKind.JOB, id="train")
+_LEFT: Final = "no model was recorded. Ended trials of a search are kept, and the same command goes on with them"
 
 
 class _Request(Struct, frozen=True, kw_only=True):
@@ -137,7 +139,7 @@ def train(
     """
     if repeat is not None:
         _check_alone(click.get_current_context())
-        click.echo(asyncio.run(_repeat(read_settings(os.environ), repeat, report)))
+        click.echo(run_stoppable(_repeat(read_settings(os.environ), repeat, report), left="nothing was recorded"))
         return
     if book is None:
         raise click.UsageError("give --book, or --repeat with the hash of a training")
@@ -166,7 +168,7 @@ def train(
         known_on=None if known_on is None else known_on.date(),
         report=report,
     )
-    training, paths = asyncio.run(_train(read_settings(os.environ), request))
+    training, paths = run_stoppable(_train(read_settings(os.environ), request), left=_LEFT)
     click.echo(_summarise(training, paths))
 
 
@@ -192,7 +194,7 @@ async def _repeat(settings: Settings, training_hash: str, folder: Path | None) -
         folder.mkdir(parents=True, exist_ok=True)
     async with open_record(settings) as record:
         with _shown_progress(f"{training_hash[:12]} again") as show:
-            training = await repeat_training(record, training_hash, progress=show)
+            training = await repeat_training(record, training_hash, progress=show, watch=show.watch)
             paths = None if folder is None else write_report(training, folder, show)
     return f"{_summarise(training, paths)}\nRepeated: the bundle is the same as then"
 
@@ -205,7 +207,7 @@ async def _train(settings: Settings, request: _Request) -> tuple[Training, Repor
         folder = settings.home / "reports" / request.book
     folder.mkdir(parents=True, exist_ok=True)
     async with open_record(settings) as record:
-        with _shown_progress(f"on {request.book}", has_search=request.search is not None) as show:
+        with _shown_progress(f"on {request.book}") as show:
             training = await train_on_book(
                 record,
                 book=request.book,
@@ -218,6 +220,7 @@ async def _train(settings: Settings, request: _Request) -> tuple[Training, Repor
                 known_on=request.known_on or record.clock.now().astimezone(UTC).date(),
                 actor=ACTOR,
                 progress=show,
+                watch=show.watch,
             )
             return training, write_report(training, folder, show)
 
@@ -284,10 +287,13 @@ def _measured_text(measured: Measured) -> str:
 
 
 class _Shown:
-    """Shows the stage, and beneath it how far a search is."""
+    """Shows the stage, and beneath it how far the present fit and a search are."""
 
     def __init__(self, progress: Progress, what: str) -> None:
+        self.watch: Watch | None = None if progress.disable else self._tell_tree
         self._progress = progress
+        self._fits = 0
+        self._trees: TaskID | None = None
         self._title = f"Training {what}"
         self._stage = progress.add_task(self._title, total=None)
         self._search: TaskID | None = None
@@ -295,6 +301,13 @@ class _Shown:
     def __call__(self, stage: str, done: int) -> None:
         text = f"{self._title}: {stage}" + (f" {done:,} Cases" if done else "")
         self._progress.update(self._stage, description=text)
+
+    def _tell_tree(self, done: int, trees: int) -> None:
+        if self._trees is None:
+            self._trees = self._progress.add_task("Fit")
+        self._fits += done == 1
+        text = f"Fit {self._fits}: {done:,} of {trees:,} trees"
+        self._progress.update(self._trees, description=text, completed=done, total=trees)
 
     def tell_search(self, step: SearchStep) -> None:
         if self._search is None:
@@ -306,10 +319,9 @@ class _Shown:
 
 
 @contextmanager
-def _shown_progress(what: str, *, has_search: bool = False) -> Iterator[_Shown]:
+def _shown_progress(what: str) -> Iterator[_Shown]:
     """What is being done, on the terminal's error stream; nothing where there is no terminal."""
     console = Console(stderr=True)
-    bar = (BarColumn(bar_width=20),) if has_search else ()
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), *bar, TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         yield _Shown(progress, what)

@@ -19,7 +19,7 @@ from instant_credit.record.documents import DocumentKind, get_document, list_doc
 from instant_credit.record.pool import Record
 from instant_credit.training.dataset import TrainingSet, gather_training_set
 from instant_credit.training.digest import digest_loans, list_differences
-from instant_credit.training.fitting.fit import FitParameters
+from instant_credit.training.fitting.fit import FitParameters, Watch
 from instant_credit.training.fitting.search import Searching
 from instant_credit.training.fitting.space import SPACE
 from instant_credit.training.manifest import TrainingManifest, decode_training
@@ -45,7 +45,11 @@ async def recall_training(record: Record, training_hash: str) -> TrainingManifes
 
 
 async def repeat_training(
-    record: Record, training_hash: str, *, progress: Progress = lambda _stage, _done: None
+    record: Record,
+    training_hash: str,
+    *,
+    progress: Progress = lambda _stage, _done: None,
+    watch: Watch | None = None,
 ) -> Training:
     """Train again as a manifest says; the training returned has the manifest's bundle.
 
@@ -62,11 +66,14 @@ async def repeat_training(
         known_on=manifest.known_on,
         progress=lambda done: progress("read", done),
     )
-    return rebuild_training(training_set, manifest, progress)
+    return rebuild_training(training_set, manifest, progress, watch)
 
 
 def rebuild_training(
-    training_set: TrainingSet, manifest: TrainingManifest, progress: Progress = lambda _stage, _done: None
+    training_set: TrainingSet,
+    manifest: TrainingManifest,
+    progress: Progress = lambda _stage, _done: None,
+    watch: Watch | None = None,
 ) -> Training:
     """The same as `repeat_training`, of loans that were read already."""
     assert manifest.training_set is not None
@@ -83,6 +90,7 @@ def rebuild_training(
             recall_plan(manifest.plan),
             _recall_parameters(manifest),
             progress,
+            watch=watch,
             segment=manifest.segment,
             searching=_recall_search(manifest, Path(folder)),
             selecting=None if manifest.selection is None else manifest.selection.options,

@@ -30,7 +30,7 @@ from instant_credit.training.dataset import Loans, TrainingSet, gather_training_
 from instant_credit.training.digest import digest_loans
 from instant_credit.training.fitting.calibrate import Calibrated
 from instant_credit.training.fitting.choice import Choice, choose_parameters, find_preset
-from instant_credit.training.fitting.fit import FitParameters, FittedModel, fit_model
+from instant_credit.training.fitting.fit import FitParameters, FittedModel, Watch, fit_model
 from instant_credit.training.fitting.scorecard import Scorecard, fit_scorecard
 from instant_credit.training.fitting.search import Searcher, Searching
 from instant_credit.training.fitting.selection import Selection, SelectOptions, narrow, select_variables
@@ -147,6 +147,7 @@ async def train(
     searching: Searching | None = None,
     selecting: SelectOptions | None = None,
     progress: Progress = lambda _stage, _done: None,
+    watch: Watch | None = None,
 ) -> Training:
     """Train on a book and keep product, bundle and the training's manifest as documents in the record.
 
@@ -159,6 +160,7 @@ async def train(
     searching : search for parameters, starting from the presets; what is not searched for is taken from `parameters`.
     selecting : select variables first, in each fold for itself; None = a model may split on all of them.
     progress : told the stage's name and, while reading, how many Cases were read.
+    watch : told after each tree of a model, but for those of a search's trials.
 
     Raises
     ------
@@ -168,7 +170,7 @@ async def train(
         record, book=book, product=product, known_on=known_on, progress=lambda done: progress("read", done)
     )
     training = build_training(
-        training_set, plan, parameters, progress, segment=segment, searching=searching, selecting=selecting
+        training_set, plan, parameters, progress, segment=segment, searching=searching, selecting=selecting, watch=watch
     )
     documents = [
         (DocumentKind.PRODUCT, encode_product(product)),
@@ -192,13 +194,14 @@ def build_training(
     segment: str | None = None,
     searching: Searching | None = None,
     selecting: SelectOptions | None = None,
+    watch: Watch | None = None,
 ) -> Training:
     """Fit, calibrate and test; a function of its arguments alone, but for how many trials the minutes of a search allow."""
     plan, plan_why = choose_plan(training_set, wish) if isinstance(wish, Wish) else (wish, "as asked for")
     parts = describe_parts(training_set, plan)
     calibrate = Calibrator(training_set.columns, segment)
     searcher = None if searching is None else _make_searcher(searching, plan)
-    model = _ModelMaker(parameters, progress, searcher, selecting, by_date=isinstance(plan, ByDate))
+    model = _ModelMaker(parameters, progress, searcher, selecting, by_date=isinstance(plan, ByDate), watch=watch)
     carried_model = carry_model(training_set, plan, model.prepare, calibrate)
     progress("fit the scorecard", 0)
     carried_scorecard = carry_model(training_set, plan, _ScorecardMaker(model.selections).prepare, calibrate)
@@ -263,12 +266,14 @@ class _ModelMaker:
         selecting: SelectOptions | None,
         *,
         by_date: bool,
+        watch: Watch | None,
     ) -> None:
         self.parameters = parameters if isinstance(parameters, FitParameters) else FitParameters()
         self.choice: Choice | None = None
         self._base = self.parameters
         self._wish = parameters
         self._by_date = by_date
+        self._watch = watch
         self._progress = progress
         self._searcher = searcher
         self._selecting = selecting
@@ -310,13 +315,13 @@ class _ModelMaker:
             self.choice = find_preset(self._wish, offered)
         elif self._wish is None:
             self._progress("choose parameters", 0)
-            self.choice = choose_parameters(offered, by_date=self._by_date)
+            self.choice = choose_parameters(offered, by_date=self._by_date, watch=self._watch)
         if self.choice is not None:
             self.parameters = self.choice.parameters
         parameters = self.parameters
         self._progress("fit the model", 0)
         return lambda part: fit_model(
-            part.matrix, part.labels, part.columns, parameters, weights=part.weights, kept=kept
+            part.matrix, part.labels, part.columns, parameters, weights=part.weights, kept=kept, watch=self._watch
         )
 
 

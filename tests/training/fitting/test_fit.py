@@ -43,6 +43,13 @@ def test_another_seed_is_part_of_the_parameters():
     assert tables_bytes(other.tables) != tables_bytes(MODEL.tables)
 
 
+def test_a_watched_fit_tells_each_tree_and_gives_the_same_tables():
+    told = []
+    watched = fit_model(MATRIX, LABELS, COLUMNS, QUICK, watch=lambda done, trees: told.append((done, trees)))
+    assert told == [(done, QUICK.iterations) for done in range(1, QUICK.iterations + 1)]
+    assert tables_bytes(watched.tables) == tables_bytes(MODEL.tables)
+
+
 def test_the_score_ranks_loans():
     scores = MODEL.score(MATRIX)
     assert scores[LABELS == 1].mean() > scores[LABELS == 0].mean() + 0.2

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from instant_credit.errors import Refused
 from instant_credit.training.dataset import Loans, ModelColumns
-from instant_credit.training.fitting.fit import FitParameters
+from instant_credit.training.fitting.fit import FitParameters, Watch
 from instant_credit.training.fitting.inner import divide_inner, measure_inner
 
 HURRY: Final = 3
@@ -70,19 +70,22 @@ def find_preset(name: str, loans: Loans) -> Choice:
     return Choice(preset=name, parameters=presets[name], tried=(), is_asked=True)
 
 
-def choose_parameters(loans: Loans, *, by_date: bool, threads: int = FitParameters().threads) -> Choice:
+def choose_parameters(
+    loans: Loans, *, by_date: bool, threads: int = FitParameters().threads, watch: Watch | None = None
+) -> Choice:
     """The preset that ranks loans best in the inner test; a function of its arguments alone.
 
     Parameters
     ----------
     by_date : whether the plan tests by date.
+    watch : told after each tree.
     """
     presets = list_presets(loans.loans, threads, loans.columns)
     inner = divide_inner(loans, by_date=by_date)
     if inner is None:
         return Choice(preset="steady", parameters=presets["steady"], tried=())
     tried = tuple(
-        Tried(preset=name, auc=measure_inner(inner, _hurry(parameters)))
+        Tried(preset=name, auc=measure_inner(inner, _hurry(parameters), watch))
         for name, parameters in list_presets(inner.fitted_on, threads, loans.columns).items()
     )
     best = max(tried, key=lambda one: one.auc).preset

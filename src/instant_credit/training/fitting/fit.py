@@ -11,6 +11,8 @@ Law of the file:
 4. The tables score every fitted loan bit-equal to CatBoost, or the model is thrown away.
 """
 
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Annotated, Final
 
 import msgspec
@@ -36,6 +38,9 @@ _ORDERED_NEVER: Final = 1_000
 # A code's bad rate counts as if so many loans more had it, of the bad rate of all.
 _DRAWN_LOANS: Final = 20.0
 _BLOCK_ROWS: Final = 100_000
+
+# Told how many trees of how many a fit has grown.
+Watch = Callable[[int, int], None]
 
 
 class FitParameters(Struct, frozen=True, kw_only=True):
@@ -79,6 +84,7 @@ def fit_model(
     *,
     weights: NDArray[np.float64] | None = None,
     kept: NDArray[np.bool_] | None = None,
+    watch: Watch | None = None,
 ) -> FittedModel:
     """Fit one model.
 
@@ -90,6 +96,7 @@ def fit_model(
     labels : int8[n], 1 = bad; both kinds must occur.
     weights : float64[n], above 0, of which only the ratios count; None = 1 each.
     kept : bool[m], the variables that a tree may split on; None = all.
+    watch : told after each tree; it has no part in the fit.
 
     Raises
     ------
@@ -102,7 +109,7 @@ def fit_model(
     code_ranks = order_codes(matrix, labels, columns, weights, parameters.ordered_from)
     pool = _make_pool(matrix, labels, columns, weights, code_ranks)
     model = _make_classifier(columns, parameters, is_above, kept)
-    model.fit(pool)
+    model.fit(pool, callbacks=None if watch is None else [_Watched(watch, parameters.iterations)])
     counts = [len(categories) for categories in columns.categories]
     tables = compile_catboost(model, columns.names, counts, code_ranks)
     tables = msgspec.structs.replace(tables, nan_is_above=_settle_missing(tables, matrix, columns, is_above))
@@ -117,6 +124,19 @@ def fit_model(
             "the compiled tables do not score as CatBoost does",
         )
     return fitted
+
+
+class _Watched:
+    """CatBoost's callback."""
+
+    def __init__(self, watch: Watch, trees: int) -> None:
+        self._watch = watch
+        self._trees = trees
+
+    def after_iteration(self, info: SimpleNamespace) -> bool:
+        """Go on after each tree."""
+        self._watch(int(info.iteration), self._trees)
+        return True
 
 
 def _make_classifier(

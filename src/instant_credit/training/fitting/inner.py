@@ -12,7 +12,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from instant_credit.training.dataset import Loans
-from instant_credit.training.fitting.fit import FitParameters, fit_model
+from instant_credit.training.fitting.fit import FitParameters, Watch, fit_model
 from instant_credit.training.intervals import estimate_auc
 from instant_credit.training.plans import deal_folds
 
@@ -63,12 +63,12 @@ def divide_inner(loans: Loans, *, by_date: bool) -> Inner | None:
     return Inner(loans=sample, tests=tests, told=f"{count} folds of persons, each by a model of the others")
 
 
-def measure_inner(inner: Inner, parameters: FitParameters) -> float:
-    """Mean AUC over the inner tests."""
+def measure_inner(inner: Inner, parameters: FitParameters, watch: Watch | None = None) -> float:
+    """Mean AUC over the inner tests; `watch` is told after each tree."""
     aucs = []
     for fit_rows, test_rows in inner.tests:
         part, test = inner.loans.take(fit_rows), inner.loans.take(test_rows)
-        fitted = fit_model(part.matrix, part.labels, part.columns, parameters, weights=part.weights)
+        fitted = fit_model(part.matrix, part.labels, part.columns, parameters, weights=part.weights, watch=watch)
         aucs.append(estimate_auc(fitted.score(test.matrix), test.labels, test.weights))
     return float(np.mean(aucs))
 

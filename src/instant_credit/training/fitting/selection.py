@@ -156,10 +156,12 @@ def _drop_by_bins(loans: Loans, options: SelectOptions, dropped: dict[int, Dropp
     return informations
 
 
-def _iterate_columns(matrix: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Positions and columns float32[n]; a few are taken out of the rows at a time, which lie far apart in memory."""
+def _iterate_columns(matrix: NDArray[np.float32]) -> Iterator[tuple[int, Floats]]:
+    """Positions and columns float64[n]; a few are taken out of the rows at a time, which lie far apart in memory."""
     for first in range(0, matrix.shape[1], _BLOCK):
-        yield from enumerate(np.ascontiguousarray(matrix[:, first : first + _BLOCK].T), start=first)
+        block = np.ascontiguousarray(matrix[:, first : first + _BLOCK].T)
+        for j, values in enumerate(block, start=first):
+            yield j, values.astype(np.float64)
 
 
 def _halve(loans: Loans) -> NDArray[np.bool_]:
