@@ -25,7 +25,7 @@ from instant_credit.training.drafting.loans.history import History
 from instant_credit.training.drafting.loans.joins import FILES_MAX, Joined, add_columns, join_file, name_file
 from instant_credit.training.drafting.loans.outcome import Outcome, find_outcome, list_candidates, tell_lonely
 from instant_credit.training.drafting.loans.standing import DOUBT_AUC, HELD_AUC, Standing, measure_number, measure_texts
-from instant_credit.training.drafting.reading.numerals import Numerals
+from instant_credit.training.drafting.reading.numerals import DecimalSign, Numerals
 from instant_credit.training.drafting.reading.profile import Column, Tape
 from instant_credit.training.drafting.words import lexicon
 from instant_credit.training.drafting.words.naming import Names
@@ -328,26 +328,38 @@ class _Maker:
         )
 
     def _choose_number_form(self) -> NumberForm:
-        """One way of writing numbers for the whole tape; a column that contradicts it is withheld."""
+        """The way of writing numbers that the fewest columns of the tape contradict; those that do are withheld."""
         used = {
             name: self.columns[name].numerals
             for name, guess in self.guesses.items()
             if guess.use in (Use.FACT, Use.MONITORING, Use.WEIGHT)
             and (guess.kind in _NUMBERS or guess.edges or guess.use is Use.WEIGHT)
         }
-        remove = tuple(dict.fromkeys(sign for one in used.values() for sign in one.remove))
-        is_comma = any(one.decimal == "," for one in used.values())
-        form = NumberForm(remove=remove[:10], decimal="," if is_comma else ".")
-        for name, own in used.items():
-            shared = Numerals(remove=form.remove, decimal=form.decimal, suffix=own.suffix)
-            texts = self.columns[name].counts[:2_000]
-            if any(not np.isnan(own.read(text)) and own.read(text) != shared.read(text) for text, _ in texts):
-                why = "its numbers are written in another way than those of other columns"
-                self.guesses[name] = self.guesses[name].put(
-                    Use.WITHHELD, why, f"withheld: {why}; write them alike in the file"
-                )
+        forms = [_share_form(list(used.values()), sign) for sign in (".", ",")]
+        denied = [[name for name in used if self._contradicts(name, form)] for form in forms]
+        form, contradicting = min(zip(forms, denied, strict=True), key=lambda one: len(one[1]))
+        for name in contradicting:
+            why = "its numbers are written in another way than those of other columns"
+            self.guesses[name] = self.guesses[name].put(
+                Use.WITHHELD, why, f"withheld: {why}; write them alike in the file"
+            )
+        for name in used:
             self.columns[name].forget()
         return form
+
+    def _contradicts(self, name: str, form: NumberForm) -> bool:
+        """Whether some number of the column is another one under the form."""
+        own = self.columns[name].numerals
+        shared = Numerals(remove=form.remove, decimal=form.decimal, suffix=own.suffix)
+        texts = self.columns[name].counts[:2_000]
+        return any(not np.isnan(own.read(text)) and own.read(text) != shared.read(text) for text, _ in texts)
+
+
+def _share_form(used: Sequence[Numerals], decimal: DecimalSign) -> NumberForm:
+    """The form with this decimal sign that reads what all columns have around their numbers."""
+    remove = dict.fromkeys(sign for one in used for sign in one.remove if sign != decimal)
+    is_told = decimal == "." or any(one.decimal == "," for one in used)
+    return NumberForm(remove=tuple(remove)[:10], decimal=decimal if is_told else ".")
 
 
 def _judge_standing(guess: Guess, standing: Standing, *, is_trusted: bool) -> Guess:

@@ -128,6 +128,7 @@ def add_columns(joined: Joined, known: Mapping[str, Column]) -> list[Column]:
     ).drop_nulls("key")
     both = left.join(right, on="key", how="left", maintain_order="left")
     return [
-        Column(f"{joined.name}.{name}", both[f"c{place}"], joined.tape.columns[name].place, own_name=name)
+        Column(f"{joined.name}.{name}", both[f"c{place}"], own.place, own_name=name, decimal=own.decimal)
         for place, name in enumerate(names)
+        for own in (joined.tape.columns[name],)
     ]

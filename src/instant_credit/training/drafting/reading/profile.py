@@ -16,7 +16,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from instant_credit.errors import Refused
-from instant_credit.training.drafting.reading.numerals import Numerals, find_numerals
+from instant_credit.training.drafting.reading.numerals import DecimalSign, Numerals, choose_decimal, find_numerals
 from instant_credit.training.drafting.reading.sniffing import sniff_form
 from instant_credit.training.drafting.words.cell_texts import NULL_TEXTS_OF_NUMBERS
 from instant_credit.training.drafting.words.lexicon import list_words
@@ -25,6 +25,7 @@ from instant_credit.training.tapes.files import CELLS_MAX, read_tape
 from instant_credit.training.tapes.parts import FileForm
 
 _CHUNK_ROWS: Final = 5_000
+_PROVING_TEXTS: Final = 500
 _TEXT_CHARACTERS_MAX: Final = 1_000
 NAME_CHARACTERS_MAX: Final = 200
 
@@ -37,10 +38,14 @@ class Column:
     name : as a mapping names it: the column's own name, or "NAME.column" of a joined file.
     texts : String[n], null = missing.
     place : the column's place in its file, from 0.
+    decimal : the decimal sign of its file, for a column that proves none.
     """
 
-    def __init__(self, name: str, texts: pl.Series, place: int, own_name: str | None = None) -> None:
+    def __init__(
+        self, name: str, texts: pl.Series, place: int, own_name: str | None = None, decimal: DecimalSign = "."
+    ) -> None:
         self.name = name
+        self.decimal = decimal
         self.texts = texts
         self.place = place
         self.words = list_words(own_name if own_name is not None else name)
@@ -75,7 +80,7 @@ class Column:
     @cached_property
     def numerals(self) -> Numerals:
         """How the column writes numbers, and how many of its rows are numbers."""
-        return find_numerals(self.counts)
+        return find_numerals(self.counts, self.decimal)
 
     @cached_property
     def numbers(self) -> NDArray[np.float64]:
@@ -148,8 +153,12 @@ def read_columns(path: Path, progress: Callable[[int], None] = lambda _: None, c
             break
     if not rows:
         raise Refused(f"{path.name}: the file holds no row of data, so nothing can be said of its columns")
+    decimal = choose_decimal(
+        pieces[0].drop_nulls().unique(maintain_order=True).head(_PROVING_TEXTS).to_list() for pieces in parts.values()
+    )
     columns = {
-        name: Column(name, pl.concat(pieces, rechunk=True), place) for place, (name, pieces) in enumerate(parts.items())
+        name: Column(name, pl.concat(pieces, rechunk=True), place, decimal=decimal)
+        for place, (name, pieces) in enumerate(parts.items())
     }
     return Tape(path=path, form=form, rows=rows, broken=broken, columns=columns, is_whole=is_whole)
 
