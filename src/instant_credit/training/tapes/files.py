@@ -10,6 +10,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ _PARQUET_MAGIC: Final = b"PAR1"
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _UTF_16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 _DELIMITERS: Final = (",", ";", "\t", "|")
+_ABOVE_HEADER: Final = "; if a title or empty lines stand above the names of the columns, delete them in the file or count them in skip_lines of its form"
 _FOREIGN: Final = (
     (b"PK\x03\x04", "an Excel workbook or another zip file: save its sheet as csv, or unpack it"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook: save its sheet as csv"),
@@ -90,13 +92,18 @@ def _check_needed(path: Path, form: FileForm, names: list[str], needed_columns: 
     absent = [column for column in needed_columns if column not in names]
     if not absent:
         return
-    advice = ""
-    if len(names) == 1 and _first_bytes(path) != _PARQUET_MAGIC:
-        other = next((one for one in _DELIMITERS if one != form.delimiter and one in names[0]), None)
-        if other is not None:
-            said = "\\t" if other == "\t" else other
-            advice = f'. The header looks separated by "{said}": say delimiter = "{said}" in the form of this file'
+    is_csv = len(names) == 1 and _first_bytes(path) != _PARQUET_MAGIC
+    advice = _advise_delimiter(names[0], form) if is_csv else ""
     raise Refused(f"{path.name}: the mapping needs columns that the file lacks: {', '.join(absent)}{advice}")
+
+
+def _advise_delimiter(header: str, form: FileForm) -> str:
+    """What to say of a header that another delimiter seems to divide; empty where none does."""
+    other = max((one for one in _DELIMITERS if one != form.delimiter), key=header.count)
+    if other not in header:
+        return ""
+    said = "\\t" if other == "\t" else other
+    return f'. The header looks separated by "{said}": say delimiter = "{said}" in the form of this file'
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -140,6 +147,7 @@ def _read_parquet(path: Path, chunk_rows: int) -> Iterator[TapeChunk]:
 def _read_csv(path: Path, form: FileForm, chunk_rows: int) -> Iterator[TapeChunk]:
     csv.field_size_limit(FIELD_CHARACTERS_MAX)
     first_row = 1
+    header = ""
     is_gzip = _first_bytes(path)[:2] == _GZIP_MAGIC
     with gzip.open(path, "rb") if is_gzip else path.open("rb") as raw:
         text = _open_text(raw, form)
@@ -147,7 +155,8 @@ def _read_csv(path: Path, form: FileForm, chunk_rows: int) -> Iterator[TapeChunk
             _check_encoding(path, form, raw)
             for _ in range(form.skip_lines):
                 text.readline()
-            reader = csv.reader(text, delimiter=form.delimiter, strict=True)
+            header = text.readline()
+            reader = csv.reader(chain([header], text), delimiter=form.delimiter, strict=True)
             names = [name.strip() for name in next(reader, [])]
             _check_header(path, names)
             yield TapeChunk(first_row=1, row_count=0, columns={name: [] for name in names}, broken={})
@@ -160,7 +169,7 @@ def _read_csv(path: Path, form: FileForm, chunk_rows: int) -> Iterator[TapeChunk
         except (EOFError, zlib.error, OSError) as error:
             raise Refused(f"{path.name}: damaged after row {first_row - 1}; get the file again and repeat") from error
         except csv.Error as error:
-            raise Refused(f"{path.name}: the header can't be read as csv") from error
+            raise Refused(f"{path.name}: the header can't be read as csv{_advise_delimiter(header, form)}") from error
 
 
 def _open_text(raw: Any, form: FileForm) -> io.TextIOWrapper:
@@ -213,7 +222,7 @@ def _read_csv_chunk(reader: Any, names: list[str], first_row: int, chunk_rows: i
 
 def _check_header(path: Path, names: list[str]) -> None:
     if not any(names):
-        raise Refused(f"{path.name}: the file has no header")
+        raise Refused(f"{path.name}: the file has no header{_ABOVE_HEADER}")
     if any("\0" in name for name in names):
         raise Refused(
             f"{path.name}: the header holds NUL bytes: the file is damaged, or UTF-16 without its mark; save it as UTF-8"
@@ -223,4 +232,6 @@ def _check_header(path: Path, names: list[str]) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if repeated:
         told = ", ".join(name or "(no name)" for name in repeated)
-        raise Refused(f"{path.name}: columns named twice: {told}; give each column a name of its own")
+        raise Refused(
+            f"{path.name}: columns named twice: {told}; give each column a name of its own{_ABOVE_HEADER if '' in repeated else ''}"
+        )

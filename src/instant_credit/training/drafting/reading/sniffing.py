@@ -3,8 +3,10 @@
 import codecs
 import csv
 import gzip
+import io
 import zlib
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, cast
 
@@ -52,7 +54,8 @@ def _sniff(path: Path, file: BinaryIO) -> FileForm:
         raise Refused(f"{path.name}: the file is empty")
     encoding = _find_encoding(head, file)
     text = head.decode(encoding, "replace").removeprefix("\ufeff")
-    lines = text.splitlines()[:_LINES]
+    # Lines as the importer counts them: other signs that end a line for Python may stand within a cell.
+    lines = list(islice(io.StringIO(text, newline=""), _LINES))
     if len(head) == _HEAD_BYTES and len(lines) > 1:
         lines.pop()
     delimiter, skip_lines = _find_delimiter(lines)
@@ -82,26 +85,50 @@ def _find_encoding(head: bytes, file: BinaryIO) -> Encoding:
 
 
 def _find_delimiter(lines: list[str]) -> tuple[str, int]:
-    """The delimiter that cuts most lines into equally many fields, and how many lines stand above the first of these."""
+    """The delimiter that cuts most lines into equally many fields, and how many lines stand above the names."""
     csv.field_size_limit(FIELD_CHARACTERS_MAX)
-    best, found = (0.0, 0, 0), (",", 0)
+    blank = next((place for place, line in enumerate(lines) if line.strip()), 0)
+    best, found = (0.0, 0, 0), (",", blank)
     for delimiter in _DELIMITERS:
         try:
-            counts = [len(fields) for fields in csv.reader(lines, delimiter=delimiter)]
+            rows = _read_rows(lines, delimiter)
         except csv.Error:
             continue
-        counts = [count for count in counts if count]
+        counts = [len(fields) for _, fields in rows]
         if not counts:
             continue
         fields, times = Counter(counts).most_common(1)[0]
-        skip_lines = counts.index(fields)
+        first = counts.index(fields)
         share = round(times / len(counts), 2)
         if fields < 2 or (delimiter == " " and (share < 1.0 or best[2])):
             continue
-        score = (share if share < 0.9 else 1.0, -skip_lines, fields)
+        score = (share if share < 0.9 else 1.0, -first, fields)
         if score > best:
-            best, found = score, (delimiter, skip_lines)
+            best, found = score, (delimiter, _find_header(rows, fields))
     return found
+
+
+def _read_rows(lines: list[str], delimiter: str) -> list[tuple[int, list[str]]]:
+    """The rows that are no blank lines, each with the number of lines above it."""
+    reader = csv.reader(lines, delimiter=delimiter)
+    rows, above = [], 0
+    for fields in reader:
+        if fields and (len(fields) > 1 or fields[0].strip()):
+            rows.append((above, fields))
+        above = reader.line_num
+    return rows
+
+
+def _find_header(rows: list[tuple[int, list[str]]], fields: int) -> int:
+    """How many lines stand above the names: a title and what else a spreadsheet pads with empty cells names half of the columns at most."""
+    wide = [(above, cells) for above, cells in rows if len(cells) == fields]
+    return next((above for above, cells in wide if not _is_padded(cells)), wide[0][0])
+
+
+def _is_padded(cells: list[str]) -> bool:
+    told = sum(bool(cell.strip()) for cell in cells)
+    # Of two columns the first one may be the number of the row, which many programs leave without a name.
+    return told * 2 <= len(cells) and (len(cells) > 2 or bool(cells[0].strip()))
 
 
 def _is_number(text: str) -> bool:
