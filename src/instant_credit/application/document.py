@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from instant_credit.application.checks import find_faults
+from instant_credit.application.invalid import tell_invalid
 from instant_credit.application.product import Attribute, Product, Variable
 from instant_credit.canonical import encode_canonical, hash_content
 from instant_credit.errors import Refused
@@ -47,7 +48,7 @@ def load_product(toml_text: str) -> Product:
     try:
         product = msgspec.convert(raw, Product, strict=True)
     except msgspec.ValidationError as error:
-        raise _refused([str(error)]) from error
+        raise _refused([tell_invalid(error, Product)]) from error
     return _checked(product)
 
 
@@ -104,7 +105,7 @@ def _unreadable(raw: Mapping[str, Any], section: str, kind: type[Attribute] | ty
             msgspec.convert(element, kind, strict=True)
         except msgspec.ValidationError as error:
             name = element.get("name", "") if isinstance(element, dict) else ""
-            faults.append(f"{section}[{position}] {name}: {error}")
+            faults.append(f"{section}[{position}] {name}: {tell_invalid(error, kind)}")
     return faults
 
 

@@ -30,10 +30,12 @@ be used.
 """
 
 import tomllib
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from instant_credit.application.invalid import tell_invalid
 from instant_credit.application.product import Name, Product
 from instant_credit.errors import Refused
 from instant_credit.training.tapes.faults import find_faults
@@ -52,9 +54,16 @@ def read_product_name(text: str) -> str:
     Refused : the text is no mapping.
     """
     try:
-        return msgspec.convert(tomllib.loads(text), _ProductName).product
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise Refused(f"mapping: {error}") from error
+        return msgspec.convert(_read_toml(text), _ProductName).product
+    except msgspec.ValidationError as error:
+        raise Refused(f"mapping: {tell_invalid(error, _ProductName)}") from error
+
+
+def _read_toml(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise Refused(f"mapping: the document is not TOML, mend its syntax: {error}") from error
 
 
 def load_mapping(text: str, product: Product) -> TapeMapping:
@@ -65,9 +74,11 @@ def load_mapping(text: str, product: Product) -> TapeMapping:
     Refused : names every place that is wrong, all at once.
     """
     try:
-        mapping = msgspec.convert(tomllib.loads(text), TapeMapping)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise Refused(f"mapping: {error}") from error
+        mapping = msgspec.convert(_read_toml(text), TapeMapping)
+    except msgspec.ValidationError as error:
+        raise Refused(
+            f"mapping: {tell_invalid(error, TapeMapping)}; docs/documents.md says what each field takes"
+        ) from error
     faults = find_faults(mapping, product)
     if faults:
         raise Refused(f"mapping {mapping.name}: " + "; ".join(faults))
