@@ -230,7 +230,9 @@ def _settle_missing(
     tables: TreeTables, matrix: NDArray[np.float32], columns: ModelColumns, is_above: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """CatBoost's treatment where it saw missing values, the riskier end where it saw none."""
-    saw_missing = np.isnan(matrix).any(axis=0)
+    saw_missing = np.zeros(matrix.shape[1], dtype=np.bool_)
+    for first in range(0, len(matrix), _BLOCK_ROWS):
+        saw_missing |= np.isnan(matrix[first : first + _BLOCK_ROWS]).any(axis=0)
     return np.where(saw_missing | columns.is_category, tables.nan_is_above, is_above)
 
 
