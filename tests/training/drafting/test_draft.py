@@ -12,6 +12,7 @@ import pytest
 from instant_credit.application.document import load_product
 from instant_credit.application.product import AttributeType, Direction, Legal
 from instant_credit.errors import Refused
+from instant_credit.outcome.events import EventKind
 from instant_credit.training.drafting.documents.folder import write_folder
 from instant_credit.training.drafting.loans.standing import RATE_ROWS_MIN
 from instant_credit.training.tapes.files import read_tape
@@ -421,6 +422,22 @@ def test_dated_events_in_a_file_of_many_rows_are_the_outcome(tmp_path: Path) -> 
     assert "moves.kind" in loaded.mapping.leaks
     assert not any(fact.where is not None and fact.where.column == "kind" for fact in loaded.mapping.facts.values())
     assert "0 not known" in loaded.doubts
+
+
+@pytest.mark.parametrize(("times", "kind"), [((40, 70, 100), EventKind.CURRENT), ((100,), EventKind.PAID)])
+def test_a_paid_instalment_is_no_full_repayment(tmp_path: Path, times: tuple[int, ...], kind: EventKind) -> None:
+    columns = invent()
+    told = zip(columns["loan_id"], columns["application_date"], columns.pop("default"), strict=True)
+    moves = [
+        (loan, day + timedelta(days=after), "paid" if not bad or after < 100 else "default")
+        for loan, day, bad in told
+        for after in (-30, *times)
+    ]
+    repayments = dict(zip(("loan_id", "booked_on", "status"), map(list, zip(*moves, strict=True)), strict=True))
+    loaded = draft(write_tape(tmp_path / "loans.parquet", columns), write_tape(tmp_path / "plan.parquet", repayments))
+    (good,) = (event for event in loaded.mapping.events if event.when.is_one_of == ("paid",))
+    assert good.kind is kind
+    assert ("several rows that say paid" in loaded.doubts) == (kind is EventKind.CURRENT)
 
 
 def test_a_category_of_few_rows_is_drafted_without_its_bad_rate(tmp_path: Path) -> None:

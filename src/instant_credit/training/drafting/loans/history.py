@@ -8,11 +8,12 @@ import polars as pl
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from instant_credit.outcome.events import EventKind
 from instant_credit.training.drafting.guessing import measures
 from instant_credit.training.drafting.guessing.columns import guess_column
 from instant_credit.training.drafting.guessing.guess import Guess, Kind, Taking, Use
 from instant_credit.training.drafting.loans.joins import Joined
-from instant_credit.training.drafting.loans.outcome import Outcome, find_outcome
+from instant_credit.training.drafting.loans.outcome import Outcome, OutcomeText, find_outcome
 from instant_credit.training.drafting.reading.days import Days
 from instant_credit.training.drafting.reading.profile import Column
 from instant_credit.training.drafting.words import lexicon
@@ -83,22 +84,41 @@ class History:
         worst = told_rows.group_by("row").agg(pl.col("label").max())
         labels = np.full(self._rows, -1, dtype=np.int8)
         labels[worst["row"].to_numpy()] = worst["label"].to_numpy()
+        texts, instalments = self._settle_paid(found, after)
         self._told = found.column
         return replace(
             found,
             column=f"{self.joined.name}.{found.column}",
+            texts=texts,
             labels=labels,
             others=(),
             file=self.joined.name,
             day=(self.before[0], self.before[1].format),
             doubts=(
                 *found.doubts,
+                *instalments,
                 (
                     f"the rows of {self.joined.name} after the loan's day were taken for its outcome: {int((labels == 1).sum()):,} loans are bad, "
                     f"{int((labels == 0).sum()):,} good, {int((labels < 0).sum()):,} not known"
                 ),
             ),
         )
+
+    def _settle_paid(self, found: Outcome, after: pl.DataFrame) -> tuple[tuple[OutcomeText, ...], tuple[str, ...]]:
+        """The outcome's texts, and a doubt where rows that say "paid" pay an instalment: a loan is repaid in full once at most."""
+        paid = [one.text for one in found.texts if one.kind is EventKind.PAID]
+        texts = self.joined.tape.columns[found.column].texts
+        rows = after.filter(texts[after["place"]].is_in(paid))["row"] if paid else pl.Series(dtype=pl.Int64)
+        if not rows.is_duplicated().any():
+            return found.texts, ()
+        told = ", ".join(paid)
+        doubt = (
+            f"a loan has several rows that say {told}, so each was taken for an instalment (current) and not for the whole loan: a loan "
+            "whose last row says so counts as good although it may still turn bad; where one text tells that the loan is repaid in full, give "
+            'it an event of its own with kind = "paid", and strike the current one where loans are not resolved yet'
+        )
+        kept = [replace(one, kind=EventKind.CURRENT) if one.kind is EventKind.PAID else one for one in found.texts]
+        return tuple(kept), (doubt,)
 
     def make_facts(self, names: Names) -> list[tuple[Guess, NDArray[np.float64]]]:
         """The facts that the file can give, each with its n values (NaN = missing)."""
