@@ -89,6 +89,10 @@ async def test_every_row_is_recorded_or_rejected_with_column_and_reason(record, 
         (65, "annual_inc", "FIELD_MISSING"),
     ]
     assert all(one["reason"] for one in rejects)
+    assert [(one.column, one.code, one.rows) for one in summary.reject_counts] == [
+        (one["column"], one["code"], 1) for one in rejects
+    ]
+    assert summary.reject_advice is None
     (count,) = await list_books(record)
     assert (count.book, count.product, count.cases, count.decisions) == ("small", "personal_loan", 61, 0)
 
@@ -102,6 +106,9 @@ async def test_a_row_outside_the_products_ranges_is_rejected_and_its_value_is_no
     assert (reject["row"], reject["column"]) == (1, "funded_amnt")
     assert "requested_amount_cents" in reject["reason"]
     assert "900000123" not in reject["reason"]
+    assert summary.reject_advice is not None
+    assert summary.reject_advice.startswith("100% of the rows are rejected, 1 of them because of column funded_amnt: ")
+    assert summary.outcome_fault is None
 
 
 @pytest.mark.anyio

@@ -56,12 +56,24 @@ BookName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 _ENCODER: Final = msgspec.json.Encoder()
 
 
+_REJECTED_SHARE_TOLD: Final = 0.2
+
+
+class RejectCount(Struct, frozen=True, kw_only=True):
+    """How many `rows` were rejected for one condition (`code`) of one column, with the reason as the first of them has it."""
+
+    column: str
+    code: str
+    reason: str
+    rows: int
+
+
 class ImportSummary(Struct, frozen=True, kw_only=True):
     """What an import did so far: ``rows_in = recorded + already + rejected``; `rows_total` is None where only reading tells.
 
     `resolved` are the rows that were not rejected, by the label that this tape's events give them today. `events_added` to Cases that were recorded already, of which `undecided` were to be decided and never are. `joins` say how tape and
     joined files met, `monitoring_unread` how many cells of a prohibited attribute were in none of its categories and count as not
-    told; both at the end.
+    told, `reject_counts` why rows were rejected, the commonest first; all three at the end.
     """
 
     rows_in: int = 0
@@ -74,7 +86,22 @@ class ImportSummary(Struct, frozen=True, kw_only=True):
     rows_total: int | None = None
     joins: tuple[JoinCount, ...] = ()
     monitoring_unread: dict[str, int] = {}
+    reject_counts: tuple[RejectCount, ...] = ()
     is_complete: bool = False
+
+    @property
+    def reject_advice(self) -> str | None:
+        """The share of rejected rows and their commonest reason, once more than a fifth of the rows is rejected; None before."""
+        if not self.reject_counts or self.rejected <= _REJECTED_SHARE_TOLD * self.rows_in:
+            return None
+        first = self.reject_counts[0]
+        column = f"column {first.column}: " if first.column else ""
+        return f"{self.rejected / self.rows_in:.0%} of the rows are rejected, {first.rows:,} of them because of {column}{first.reason}"
+
+    @property
+    def outcome_fault(self) -> str | None:
+        """Why training will refuse this tape's loans alone; None when it need not, or when no row was kept that could tell."""
+        return None if self.rejected == self.rows_in else self.resolved.fault
 
 
 class TapeImport(Struct, frozen=True, kw_only=True):
@@ -145,6 +172,7 @@ async def import_tape(
         rows_total=summary.rows_in,
         joins=source.joined.count(),
         monitoring_unread=source.monitoring_unread,
+        reject_counts=source.reject_counts,
         is_complete=True,
     )
     progress(summary)
@@ -229,11 +257,26 @@ class _Source(Iterator[_Prepared]):
         self._columns = {name: ", ".join(fact.all_columns) for name, fact in tape.mapping.facts.items()}
         self._chunks = read_tape(tape.path, tape.mapping.file, tape.mapping.needed_columns, tape.chunk_rows)
         self._rows_left = tape.rows_max
+        self._reject_rows: Counter[tuple[str, str]] = Counter()
+        self._reject_reasons: dict[tuple[str, str], str] = {}
 
     @property
     def monitoring_unread(self) -> dict[str, int]:
         """Cells of prohibited attributes that are none of their categories, by attribute."""
         return {name: count for name, count in sorted(self._reader.monitoring_unread.items()) if count}
+
+    @property
+    def reject_counts(self) -> tuple[RejectCount, ...]:
+        """Why rows were rejected, the commonest first."""
+        return tuple(
+            RejectCount(column=column, code=code, reason=self._reject_reasons[column, code], rows=rows)
+            for (column, code), rows in self._reject_rows.most_common()
+        )
+
+    def _count_reasons(self, rejects: list[Reject]) -> None:
+        for reject in rejects:
+            self._reject_reasons.setdefault((reject.column, reject.code), reject.reason)
+        self._reject_rows.update(list(dict.fromkeys((reject.column, reject.code) for reject in rejects)))
 
     def __next__(self) -> _Prepared:
         """The next chunk's rows, checked, decided and laid out as Entries."""
@@ -249,6 +292,7 @@ class _Source(Iterator[_Prepared]):
             checked = row if isinstance(row, list) else self._check_row(row)
             if isinstance(checked, list):
                 rejects.append(checked)
+                self._count_reasons(checked)
             elif isinstance(row, TapeRow):
                 told.append((row, self._make_case(row, checked)))
         decisions: list[Decision] | list[None] = [None] * len(told)

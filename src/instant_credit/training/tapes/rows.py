@@ -221,7 +221,10 @@ class RowReader:
         if isinstance(day, date) and day < EARLIEST_ON:
             return Unreadable("DATE_TOO_EARLY", f"the day lies before {EARLIEST_ON}")
         if isinstance(day, date) and day > self._latest_on:
-            return Unreadable("DATE_IN_FUTURE", "the day lies in the future")
+            return Unreadable(
+                "DATE_IN_FUTURE",
+                "as_of, the day on which the facts were known, lies in the future: correct [as_of] in the mapping",
+            )
         return day
 
     def _read_weight(self, place: int, texts: Texts) -> float | Misread:
