@@ -33,6 +33,7 @@ def test_a_tape_becomes_a_book_that_can_be_listed_and_exported(call, tape, tmp_p
     assert "Book tiny: 3 rows in = 2 recorded + 0 recorded before + 1 rejected; 0 events added" in imported.output
     assert "Outcomes that this tape tells as of today: 2 good, 0 bad, 0 unresolved" in imported.output
     assert "Of this tape alone every resolved loan is good, and a model needs both kinds" in imported.output
+    assert "33% of the rows are rejected, 1 of them because of" in imported.output
     rejects = settings.home / "rejects" / "tiny.ndjson"
     assert str(rejects) in imported.output.replace("\n", "")
     assert json.loads(rejects.read_text())["row"] == 2

@@ -153,7 +153,7 @@ async def _import(settings: Settings, request: _Request) -> None:
     if older is not None:
         click.echo(older)
     if summary.rejected == summary.rows_in:
-        raise Refused("no row could be read: correct the mapping by the rejects file and import again")
+        raise Refused("no row could be read: correct the mapping by the reasons above and import again")
 
 
 def _print_summary(book: str, summary: ImportSummary, rejects_path: Path, seconds: float) -> None:
@@ -184,6 +184,8 @@ def _print_summary(book: str, summary: ImportSummary, rejects_path: Path, second
             f"{summary.undecided:,} of the Cases recorded before stay undecided: a Case is decided when it is recorded, or "
             "never. To see how the release decides them, import the tape into a new book (--book NAME --decide)."
         )
+    if summary.reject_advice is not None:
+        click.echo(f"{summary.reject_advice}.")
     if summary.rejected:
         click.echo(f"Rejected rows, with column and reason: {rejects_path}")
 
