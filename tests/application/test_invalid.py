@@ -24,7 +24,11 @@ MAPPING: dict[str, Any] = {
     [
         (TapeMapping, MAPPING | {"as_of": {"constant": "31.01.2024"}}, "$.as_of.constant`: write a day as YYYY-MM-DD"),
         (TapeMapping, MAPPING | {"events": [{"kind": "defaulted"}]}, "$.events[0].kind`: allowed are "),
-        (TapeMapping, MAPPING | {"events": [{"kind": "defaulted"}]}, "paid, charged_off, recovered, current, delinquent"),
+        (
+            TapeMapping,
+            MAPPING | {"events": [{"kind": "defaulted"}]},
+            "paid, charged_off, recovered, current, delinquent",
+        ),
         (
             TapeMapping,
             MAPPING | {"files": {"a": {"key": ["k"], "rows": "two"}}},
