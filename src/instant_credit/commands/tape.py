@@ -166,8 +166,8 @@ def _print_summary(book: str, summary: ImportSummary, rejects_path: Path, second
     click.echo(
         f"Outcomes that this tape tells as of today: {resolved.goods:,} good, {resolved.bads:,} bad, {resolved.unresolved:,} unresolved"
     )
-    if resolved.fault is not None:
-        click.echo(f"Of this tape alone {resolved.fault}.")
+    if summary.outcome_fault is not None:
+        click.echo(f"Of this tape alone {summary.outcome_fault}.")
     for join in summary.joins:
         click.echo(
             f"File {join.file}: {join.loans_matched:,} loans have a row of it and {join.loans_unmatched:,} have none; "
