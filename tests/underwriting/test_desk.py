@@ -22,7 +22,8 @@ from instant_credit.record.pool import Record
 from instant_credit.record.reads import read_decision, read_identity, read_monitoring
 from instant_credit.underwriting import desk as desk_module
 from instant_credit.underwriting.answers import RecordedDecision
-from instant_credit.underwriting.desk import Answered, Desk, Submission
+from instant_credit.underwriting.course import Answered, Submission
+from instant_credit.underwriting.desk import Desk
 from instant_credit.underwriting.lines import ApplicationLine, Ending
 from tests.lending import Documents, install_release, invent_body
 
@@ -176,7 +177,7 @@ async def test_a_lost_record_ends_as_unavailable_and_the_same_key_then_decides(
         raise Unavailable("down")
 
     with monkeypatch.context() as patch:
-        patch.setattr(desk_module, "commit_entries", fail)
+        patch.setattr(desk_module, "commit_group", fail)
         with pytest.raises(Unavailable):
             await room.desk.apply(room.submission(key="k"))
     assert room.lines[-1].ending is Ending.FAILED
@@ -213,14 +214,15 @@ async def test_two_desks_on_one_record_keep_one_decision(room: Room, superuser_u
 
 
 async def test_a_cancelled_application_lets_the_next_one_pass(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    reached = asyncio.Event()
+    reached, ended = asyncio.Event(), asyncio.Event()
 
     async def hang(*_: Any) -> Any:
         reached.set()
-        await asyncio.Event().wait()
+        await ended.wait()
+        raise Unavailable("down")
 
     with monkeypatch.context() as patch:
-        patch.setattr(desk_module, "commit_entries", hang)
+        patch.setattr(desk_module, "commit_group", hang)
         first = asyncio.create_task(room.desk.apply(room.submission(key="k")))
         await reached.wait()
         second = asyncio.create_task(room.desk.apply(room.submission(key="k")))
@@ -231,6 +233,8 @@ async def test_a_cancelled_application_lets_the_next_one_pass(room: Room, monkey
     answered = await second
     assert isinstance(answered, Answered)
     assert not answered.is_repeated
+    ended.set()
+    await room.desk.drain()
 
 
 async def test_a_retry_gets_its_answer_after_the_product_was_withdrawn(room: Room) -> None:

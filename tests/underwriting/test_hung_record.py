@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from instant_credit.access.actors import Actor, Scope
 from instant_credit.decision.release import Release
 from instant_credit.errors import Unavailable
-from instant_credit.record import api_keys
+from instant_credit.record import api_keys, grouping
 from instant_credit.record.api_keys import KeyDesk, create_key
 from instant_credit.record.embedded import APP, Cluster
 from instant_credit.record.pool import open_record
@@ -41,12 +41,15 @@ async def behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[tuple[Room, Proxy]]:
     monkeypatch.setattr(desk_module, "APPLICATION_SECONDS", SECONDS)
+    monkeypatch.setattr(grouping, "WRITE_SECONDS", SECONDS)
     monkeypatch.setattr(api_keys, "LOOK_UP_SECONDS", SECONDS)
     async with proxy_to(through) as proxy:
         detour = replace(settings, database_url=proxy.url, database_connections=2)
         async with open_record(detour, clock=FixedClock()) as record:
             await install_release(record, documents)
-            yield Room(record, release), proxy
+            room = Room(record, release)
+            yield room, proxy
+            await room.desk.drain()
 
 
 @pytest.mark.parametrize("loss", list(Loss))
@@ -57,7 +60,7 @@ async def test_a_caller_is_told_soon_and_a_retry_finds_what_was_committed(
     room, proxy = behind
     await room.apply(room.submission(2))  # from here on both statements are prepared, and each is one request
     proxy.arm(loss, cut_at, cuts=1_000, hangs=True)
-    submission = room.submission(key="key")
+    submission = room.submission(key="key", seconds=SECONDS)
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(Unavailable):
             await room.desk.apply(submission)

@@ -12,7 +12,8 @@ from instant_credit.api.bodies import header_values, read_body, require_json
 from instant_credit.api.problems import MALFORMED, REFUSED, Failure
 from instant_credit.api.security import Guard, grant_of
 from instant_credit.errors import Problem
-from instant_credit.underwriting.desk import UNREADABLE, Answered, Desk, Submission
+from instant_credit.underwriting.course import Answered, Submission
+from instant_credit.underwriting.desk import UNREADABLE, Desk
 from instant_credit.underwriting.lines import Stages
 
 IDEMPOTENCY_KEY_BYTES_MAX: Final = 64

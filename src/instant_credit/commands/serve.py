@@ -129,6 +129,7 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
         revive = None if settings.database_url is not None else lambda: revive_cluster(settings.home)
         async with kept_fresh(releases, revive):
             await server.serve(sockets)
+            await desk.drain()
 
 
 def _log_not_loaded(missed: NotLoaded) -> None:

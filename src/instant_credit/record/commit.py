@@ -49,32 +49,36 @@ _CUTS_MAX: Final = 2
 
 
 async def commit_entries(record: Record, entries: Sequence[Entry], actor: Actor) -> list[Committed]:
-    """Record entries in one transaction; returns what became of each, in order, after the commit.
+    """`commit_group` of entries that one actor writes."""
+    return await commit_group(record, [(entry, actor) for entry in entries])
+
+
+async def commit_group(record: Record, group: Sequence[tuple[Entry, Actor]]) -> list[Committed]:
+    """Record entries, each with who writes it, in one transaction; returns what became of each, in order, after the commit.
 
     Parameters
     ----------
-    entries : 0 to 10,000. An entry whose Case, (client, idempotency key) or (bucket, book, natural key) is recorded already is left
-        out and answered with what stands; the same holds for a later twin inside `entries`.
-    actor : who writes.
+    group : 0 to 10,000. An entry whose Case, (client, idempotency key) or (bucket, book, natural key) is recorded already is left
+        out and answered with what stands; the same holds for a later twin inside `group`.
 
     Raises
     ------
     Unavailable : the database did not answer; the same call may be made again.
     BrokenInvariant : two different rows claim one id.
     """
-    for entry in entries:
+    require(len(group) <= ENTRIES_MAX, f"at most {ENTRIES_MAX} entries in one commit")
+    for entry, _ in group:
         _check_entry(entry)
-    require(len(entries) <= ENTRIES_MAX, f"at most {ENTRIES_MAX} entries in one commit")
     outcomes: dict[int, Committed] = {}
-    waiting = list(range(len(entries)))
+    waiting = list(range(len(group)))
     was_cut = False
     cuts = 0
     for _ in range(_ROUNDS_MAX):
         if not waiting:
-            return [outcomes[place] for place in range(len(entries))]
-        leading = _lead(entries, waiting)
+            return [outcomes[place] for place in range(len(group))]
+        leading = _lead(group, waiting)
         try:
-            found = await _run_round(record, [entries[place] for place in leading], actor, was_cut=was_cut)
+            found = await _run_round(record, [group[place] for place in leading], was_cut=was_cut)
         except Unavailable:
             cuts += 1
             if cuts > _CUTS_MAX:
@@ -163,12 +167,12 @@ def _check_entry(entry: Entry) -> None:
     require(0 < entry.sampling_weight <= SAMPLING_WEIGHT_MAX, "a sampling weight is above 0 and bounded")
 
 
-def _lead(entries: Sequence[Entry], waiting: Sequence[int]) -> list[int]:
+def _lead(group: Sequence[tuple[Entry, Actor]], waiting: Sequence[int]) -> list[int]:
     """Places to write now: of twins (same Case, same client and key, or same row of a book) only the first."""
     taken: set[object] = set()
     leading = []
     for place in waiting:
-        names = _name_entry(entries[place])
+        names = _name_entry(group[place][0])
         if taken.isdisjoint(names):
             taken.update(names)
             leading.append(place)
@@ -185,11 +189,12 @@ def _name_entry(entry: Entry) -> list[object]:
     return names
 
 
-async def _run_round(record: Record, entries: list[Entry], actor: Actor, *, was_cut: bool) -> list[Committed] | None:
+async def _run_round(record: Record, group: Sequence[tuple[Entry, Actor]], *, was_cut: bool) -> list[Committed] | None:
     """Look up, seal, insert; None when the insert lost a race.
 
     After a cut, a row that stands and equals ours to the id and the instant is the one that we wrote before the cut.
     """
+    entries = [entry for entry, _ in group]
     async with record.connection() as connection:
         rows = await connection.fetch(
             read_sql("look_up_entries"),
@@ -202,10 +207,10 @@ async def _run_round(record: Record, entries: list[Entry], actor: Actor, *, was_
             [entry.natural_key for entry in entries],
         )
         outcomes: list[Committed] = []
-        fresh: list[tuple[Entry, Any]] = []
-        for entry, row in zip(entries, rows, strict=True):
+        fresh: list[tuple[Entry, Actor, Any]] = []
+        for (entry, actor), row in zip(group, rows, strict=True):
             if row["standing_case_id"] is None:
-                fresh.append((entry, row))
+                fresh.append((entry, actor, row))
                 kind = "recorded"
                 outcomes.append(
                     Committed(
@@ -224,7 +229,7 @@ async def _run_round(record: Record, entries: list[Entry], actor: Actor, *, was_
                 )
                 outcomes.append(_read_standing(record, row, "recorded" if ours else "existing"))
         if fresh:
-            arguments = _Columns(record, actor).fill(fresh)
+            arguments = _Columns(record).fill(fresh)
             try:
                 await connection.execute(read_sql("insert_entries"), *arguments)
             except _LOST_RACES:
@@ -254,9 +259,8 @@ def _read_standing(record: Record, row: Any, kind: str) -> Committed:
 class _Columns:
     """Entries as the column arrays of ``insert_entries``, sealed on the way."""
 
-    def __init__(self, record: Record, actor: Actor) -> None:
+    def __init__(self, record: Record) -> None:
         self._record = record
-        self._actor = actor
         self._data_keys: dict[bytes, tuple[UUID, AESGCM]] = {}
         self._persons: list[tuple[Any, ...]] = []
         self._cases: list[tuple[Any, ...]] = []
@@ -265,44 +269,45 @@ class _Columns:
         self._keys: list[tuple[Any, ...]] = []
         self._events: list[tuple[Any, ...]] = []
 
-    def fill(self, fresh: Sequence[tuple[Entry, Any]]) -> list[Any]:
+    def fill(self, fresh: Sequence[tuple[Entry, Actor, Any]]) -> list[Any]:
         """Arguments of ``insert_entries`` in its order. Rows are in order of their keys, so that two commits lock alike."""
-        for entry, row in sorted(fresh, key=lambda pair: (bucket_of(pair[0].case_id), pair[0].case_id)):
-            self._add(entry, *self._find_data_key(entry, row))
+        for entry, actor, row in sorted(fresh, key=lambda one: (bucket_of(one[0].case_id), one[0].case_id)):
+            self._add(entry, (entry.recorded_at, actor.kind.value, actor.id), *self._find_data_key(entry, actor, row))
         self._persons.sort(key=lambda person: (person[0], person[2]))
         return [
-            self._actor.kind.value,
-            self._actor.id,
-            *_transpose(self._persons, 6),
-            *_transpose(self._cases, 13),
-            *_transpose(self._identities, 5),
-            *_transpose(self._decisions, 10),
-            *_transpose(self._keys, 6),
-            *_transpose(self._events, 8),
+            *_transpose(self._persons, 8),
+            *_transpose(self._cases, 15),
+            *_transpose(self._identities, 7),
+            *_transpose(self._decisions, 12),
+            *_transpose(self._keys, 8),
+            *_transpose(self._events, 10),
         ]
 
-    def _find_data_key(self, entry: Entry, row: Any) -> tuple[UUID, AESGCM]:
+    def _find_data_key(self, entry: Entry, actor: Actor, row: Any) -> tuple[UUID, AESGCM]:
         """Id and cipher of the person's key: the stored one, or a new one that is stored by the same statement."""
         found = self._data_keys.get(entry.person_id)
         if found is None:
             found = (
-                self._make_data_key(entry)
+                self._make_data_key(entry, actor)
                 if row["key_id"] is None
                 else (row["key_id"], open_data_key(self._record, row))
             )
             self._data_keys[entry.person_id] = found
         return found
 
-    def _make_data_key(self, entry: Entry) -> tuple[UUID, AESGCM]:
+    def _make_data_key(self, entry: Entry, actor: Actor) -> tuple[UUID, AESGCM]:
         person_id, at, entropy = entry.person_id, entry.recorded_at, self._record.entropy
         bucket = bucket_of_person(person_id)
         key_id, data_key = new_id(bucket, at, entropy), entropy(KEY_BYTES)
         wrapped = self._record.key_ring.wrap_key(key_id, person_id, data_key, entropy)
-        self._persons.append((bucket, key_id, person_id, wrapped.master_key_id, wrapped.wrapped, at))
+        self._persons.append(
+            (bucket, key_id, person_id, wrapped.master_key_id, wrapped.wrapped, at, actor.kind.value, actor.id)
+        )
         return key_id, AESGCM(data_key)
 
-    def _add(self, entry: Entry, key_id: UUID, cipher: AESGCM) -> None:
-        bucket, case_id, at = bucket_of(entry.case_id), entry.case_id, entry.recorded_at
+    def _add(self, entry: Entry, written: tuple[Any, ...], key_id: UUID, cipher: AESGCM) -> None:
+        """`written` is when and by whom, the last three columns of every row."""
+        bucket, case_id = bucket_of(entry.case_id), entry.case_id
 
         def sealed(plaintext: bytes | None, place: str, row_id: UUID) -> bytes | None:
             if plaintext is None:
@@ -323,12 +328,12 @@ class _Columns:
                 sealed(entry.case, CASE_PLACE, case_id),
                 sealed(entry.monitoring, MONITORING_PLACE, case_id),
                 entry.sampling_weight,
-                at,
+                *written,
             )
         )
         if entry.identity is not None:
             self._identities.append(
-                (bucket, case_id, entry.person_id, sealed(entry.identity, IDENTITY_PLACE, case_id), at)
+                (bucket, case_id, entry.person_id, sealed(entry.identity, IDENTITY_PLACE, case_id), *written)
             )
         if entry.decision_id is not None:
             self._decisions.append(
@@ -342,14 +347,25 @@ class _Columns:
                     sealed(entry.decision, DECISION_PLACE, entry.decision_id),
                     sealed(entry.answer, ANSWER_PLACE, entry.decision_id),
                     "{" + ",".join(map(str, entry.stage_ns)) + "}",
-                    at,
+                    *written,
                 )
             )
         if entry.idempotency_key is not None:
-            self._keys.append((entry.client_id, entry.idempotency_key, entry.body_mac, bucket, entry.decision_id, at))
+            self._keys.append(
+                (entry.client_id, entry.idempotency_key, entry.body_mac, bucket, entry.decision_id, *written)
+            )
         for event in entry.events:
             self._events.append(
-                (bucket, case_id, event.event_id, event.kind, event.amount_cents, event.event_on, event.known_on, at)
+                (
+                    bucket,
+                    case_id,
+                    event.event_id,
+                    event.kind,
+                    event.amount_cents,
+                    event.event_on,
+                    event.known_on,
+                    *written,
+                )
             )
 
 

@@ -9,10 +9,8 @@ this process later ones wait for the first; between processes the record's commi
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 from uuid import UUID
-
-from msgspec import Struct
 
 from instant_credit.access.actors import Actor
 from instant_credit.application.document import decode_product
@@ -25,13 +23,13 @@ from instant_credit.decision.decide import decide
 from instant_credit.decision.decision import Decision, decode_decision
 from instant_credit.decision.release import Release
 from instant_credit.errors import Conflict, NotFound, Overloaded, Problem, require
-from instant_credit.record.clock import Clock
-from instant_credit.record.commit import commit_entries, find_answer
+from instant_credit.record.commit import commit_group, find_answer
 from instant_credit.record.documents import get_document
+from instant_credit.record.grouping import Grouping, Written
 from instant_credit.record.ids import new_id
 from instant_credit.record.pool import Record, within
 from instant_credit.record.reads import read_decision
-from instant_credit.record.rows import Entry
+from instant_credit.record.rows import Committed, Entry
 from instant_credit.record.sealing import bucket_of_person
 from instant_credit.underwriting.answers import (
     Answer,
@@ -42,14 +40,13 @@ from instant_credit.underwriting.answers import (
     make_offer,
     read_ids,
 )
-from instant_credit.underwriting.lines import ApplicationLine, Ending, Stages
+from instant_credit.underwriting.course import APPLICATION_SECONDS, Answered, Course, Submission
+from instant_credit.underwriting.lines import ApplicationLine, Ending
 
 BOOK: Final = "applications"
 # What the door calls a body that is no JSON at all; every other problem names a field.
 UNREADABLE: Final = frozenset({"BODY_NOT_JSON", "BODY_TOO_DEEP"})
 _IN_FLIGHT_MAX: Final = 1_000
-# A caller waits no longer than this for an answer, whatever the record does.
-APPLICATION_SECONDS: Final = 5.0
 
 
 class Releases(Protocol):
@@ -64,60 +61,6 @@ class Releases(Protocol):
         ...
 
 
-class Submission(Struct, frozen=True, kw_only=True):
-    """One application as it came in. `client_id` is who asks, over all of its API keys; `actor` is the key in use."""
-
-    product: str
-    body: bytes
-    client_id: str
-    actor: Actor
-    idempotency_key: str | None = None
-
-
-class Answered(Struct, frozen=True, kw_only=True):
-    """A recorded answer. `is_repeated` says that it is the first answer to an earlier submission with the same key."""
-
-    body: bytes
-    decision_id: UUID
-    is_repeated: bool
-    stages: Stages
-
-
-class _Course:
-    """What is known so far of one application under way, for its line."""
-
-    def __init__(self, submission: Submission, clock: Clock) -> None:
-        self._submission = submission
-        self._clock = clock
-        self._started_ns = self._last_ns = clock.monotonic_ns()
-        self._spent_ns: dict[str, int] = {}
-        self.facts: dict[str, Any] = {}
-
-    def spend(self, stage: str) -> int:
-        """Book the time since the last stage under `stage`; nanoseconds."""
-        now_ns = self._clock.monotonic_ns()
-        spent_ns = now_ns - self._last_ns
-        self._spent_ns[stage] = self._spent_ns.get(stage, 0) + spent_ns
-        self._last_ns = now_ns
-        return spent_ns
-
-    def stages(self) -> Stages:
-        """Stage times until now."""
-        return Stages(**self._spent_ns, total_ns=self._clock.monotonic_ns() - self._started_ns)
-
-    def line(self, ending: Ending) -> ApplicationLine:
-        """The application's line."""
-        submission = self._submission
-        return ApplicationLine(
-            ending=ending,
-            product=submission.product,
-            actor_kind=submission.actor.kind.value,
-            actor_id=submission.actor.id,
-            stages=self.stages(),
-            **self.facts,
-        )
-
-
 class Desk:
     """Decides and records.
 
@@ -126,6 +69,7 @@ class Desk:
     record : the open system of record; its clock and chance are the desk's.
     releases : live releases by product.
     report : called once with every application's line, at its end.
+    observe : called with every group of decisions that was committed together.
     """
 
     def __init__(
@@ -134,6 +78,7 @@ class Desk:
         releases: Releases,
         *,
         report: Callable[[ApplicationLine], None],
+        observe: Callable[[Written], None] = lambda _: None,
     ) -> None:
         self._record = record
         self._releases = releases
@@ -144,6 +89,13 @@ class Desk:
         self._products: dict[str, Product] = {}
         self._under_way: dict[tuple[str, str], asyncio.Event] = {}
         self._in_flight = 0
+        self._grouping = Grouping[tuple[Entry, Actor], Committed](
+            lambda group: commit_group(record, group), record.clock, observe=observe
+        )
+
+    async def drain(self) -> None:
+        """Return when every commit under way has ended."""
+        await self._grouping.drain()
 
     def offered(self) -> Mapping[str, Release]:
         """The live release of every product that can be applied for."""
@@ -175,17 +127,17 @@ class Desk:
         ------
         NotFound : the product has no live release, or the first answer was erased with its person.
         Conflict : the idempotency key was used for another body.
-        Unavailable : the record did not take the decision within `APPLICATION_SECONDS`; the same submission may be sent again, and
+        Unavailable : the record did not take the decision within the submission's seconds; the same submission may be sent again, and
             is answered with this one's answer if it was recorded after all.
-        Overloaded : too many applications are under way.
+        Overloaded : too many applications are under way, or the deadline passed before the commit began; nothing was recorded.
         """
         if self._in_flight >= _IN_FLIGHT_MAX:
             raise Overloaded("the desk is full")
-        course = _Course(submission, self._clock)
+        course = Course(submission, self._clock)
         ending = Ending.FAILED
         self._in_flight += 1
         try:
-            async with within(APPLICATION_SECONDS):
+            async with within(submission.seconds):
                 answered = await self._take_turn(submission, course)
             if isinstance(answered, tuple):
                 ending = Ending.REFUSED
@@ -206,7 +158,7 @@ class Desk:
             self._in_flight -= 1
             self._report(course.line(ending))
 
-    async def _take_turn(self, submission: Submission, course: _Course) -> Answered | tuple[Problem, ...]:
+    async def _take_turn(self, submission: Submission, course: Course) -> Answered | tuple[Problem, ...]:
         """Submissions with the same client and key pass one after another."""
         if submission.idempotency_key is None:
             return await self._decide_and_record(submission, course)
@@ -225,7 +177,7 @@ class Desk:
             del self._under_way[slot]
             done.set()
 
-    async def _decide_and_record(self, submission: Submission, course: _Course) -> Answered | tuple[Problem, ...]:
+    async def _decide_and_record(self, submission: Submission, course: Course) -> Answered | tuple[Problem, ...]:
         """Check, decide and commit.
 
         The commit finds out about an earlier answer by itself, in the one round trip that every application needs. Only an
@@ -253,7 +205,7 @@ class Desk:
         entry = self._write_entry(
             submission, release=release, told=told, case=case, decision=decision, now=now, course=course
         )
-        committed = (await commit_entries(self._record, [entry], submission.actor))[0]
+        committed = await self._grouping.submit((entry, submission.actor), until_ns=course.until_ns)
         course.spend("record_ns")
         if committed.kind == "existing":
             return self._repeat(submission, committed.answer, committed.body_mac, course)
@@ -279,7 +231,7 @@ class Desk:
         case: Case,
         decision: Decision,
         now: datetime,
-        course: _Course,
+        course: Course,
     ) -> Entry:
         """Everything that one transaction records: ids, answer and stage times are fixed here."""
         key_ring = self._record.key_ring
@@ -337,7 +289,7 @@ class Desk:
             return None
         return self._record.key_ring.body_mac(submission.client_id, b"idempotency-key\x00" + key.encode()).hex()
 
-    async def _find_first(self, submission: Submission, course: _Course) -> Answered | None:
+    async def _find_first(self, submission: Submission, course: Course) -> Answered | None:
         """The answer that an earlier submission with the same key got, None when there is none."""
         key = self._fold_key(submission)
         if key is None:
@@ -346,9 +298,7 @@ class Desk:
         course.spend("record_ns")
         return None if found is None else self._repeat(submission, found.answer, found.body_mac, course)
 
-    def _repeat(
-        self, submission: Submission, answer: bytes | None, body_mac: bytes | None, course: _Course
-    ) -> Answered:
+    def _repeat(self, submission: Submission, answer: bytes | None, body_mac: bytes | None, course: Course) -> Answered:
         if body_mac != self._mac(submission):
             raise Conflict("the idempotency key was used for another application")
         if answer is None:

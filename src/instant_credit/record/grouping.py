@@ -1,0 +1,155 @@
+"""Edge. Group commit: what waits together is written together, and whoever waits is answered after the commit.
+
+    submit ─► queue (bounded) ─► lane: takes what waits, at most `GROUP_MAX` ─► write (one transaction) ─► each its own result
+
+While a lane writes, others queue up, so groups grow with the load and a lonely item waits for nobody. An item whose deadline has passed, or whose
+caller has gone, is not written. A group that breaks an invariant is written again one by one, so that no item falls with another one.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Generic, TypeVar
+
+from msgspec import Struct
+
+from instant_credit.errors import BrokenInvariant, Overloaded, Unavailable, require
+from instant_credit.record.clock import Clock
+from instant_credit.record.pool import within
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+LANES: Final = 2
+GROUP_MAX: Final = 64
+WAITING_MAX: Final = 1_000
+WRITE_SECONDS: Final = 5.0
+
+
+class Written(Struct, frozen=True, kw_only=True):
+    """One group, for whoever counts: how many items it held, how many waited on, nanoseconds from its taking to its commit."""
+
+    items: int
+    waiting: int
+    spent_ns: int
+
+
+class _Waiting(Struct, Generic[T, R], eq=False):
+    item: T
+    until_ns: int
+    result: "asyncio.Future[R]"
+
+
+class Grouping(Generic[T, R]):
+    """Writes items in groups.
+
+    Parameters
+    ----------
+    write : writes a group, all or nothing, and returns one result an item, in order.
+    clock : against which deadlines are held.
+    lanes : groups that may be written at once.
+    group_max, waiting_max : most items in one group, and in the queue.
+    observe : called with every group that was written.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
+        clock: Clock,
+        *,
+        lanes: int = LANES,
+        group_max: int = GROUP_MAX,
+        waiting_max: int = WAITING_MAX,
+        observe: Callable[[Written], None] = lambda _: None,
+    ) -> None:
+        self._write = write
+        self._clock = clock
+        self._lanes_max = lanes
+        self._group_max = group_max
+        self._waiting_max = waiting_max
+        self._observe = observe
+        self._queue: deque[_Waiting[T, R]] = deque()
+        self._lanes: set[asyncio.Task[None]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """Items that no lane has taken yet."""
+        return len(self._queue)
+
+    async def submit(self, item: T, *, until_ns: int) -> R:
+        """Have `item` written; its result, after the commit.
+
+        Parameters
+        ----------
+        until_ns : instant of the clock's monotonic time after which it must not be written any more.
+
+        Raises
+        ------
+        Overloaded : the queue is full, or the deadline passed before the item was taken; nothing was written.
+        Unavailable : the database did not answer; the item may have been written.
+        """
+        if len(self._queue) >= self._waiting_max:
+            raise Overloaded("too many items wait for a commit")
+        result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Waiting(item, until_ns, result))
+        if len(self._lanes) < self._lanes_max:
+            lane = asyncio.create_task(self._run_lane())
+            self._lanes.add(lane)
+            lane.add_done_callback(self._lanes.discard)
+        return await result
+
+    async def drain(self) -> None:
+        """Return when nothing waits and nothing is being written."""
+        while self._lanes:
+            await asyncio.wait(set(self._lanes))
+
+    async def _run_lane(self) -> None:
+        while group := self._take():
+            started_ns = self._clock.monotonic_ns()
+            try:
+                await self._write_group(group)
+            except BaseException as trouble:
+                _fail(group, trouble)
+                if not isinstance(trouble, Exception):
+                    raise
+            else:
+                spent_ns = self._clock.monotonic_ns() - started_ns
+                self._observe(Written(items=len(group), waiting=len(self._queue), spent_ns=spent_ns))
+
+    def _take(self) -> list[_Waiting[T, R]]:
+        """The items to write next: those that somebody still waits for, in the order in which they came."""
+        now_ns = self._clock.monotonic_ns()
+        group: list[_Waiting[T, R]] = []
+        while self._queue and len(group) < self._group_max:
+            waiting = self._queue.popleft()
+            if waiting.result.done():
+                continue
+            if waiting.until_ns <= now_ns:
+                waiting.result.set_exception(Overloaded("the deadline passed before the commit"))
+                continue
+            group.append(waiting)
+        return group
+
+    async def _write_group(self, group: Sequence[_Waiting[T, R]]) -> None:
+        try:
+            async with within(WRITE_SECONDS):
+                results = await self._write([waiting.item for waiting in group])
+        except BrokenInvariant:
+            if len(group) == 1:
+                raise
+            for waiting in group:
+                try:
+                    await self._write_group([waiting])
+                except (BrokenInvariant, Unavailable) as trouble:
+                    _fail([waiting], trouble)
+            return
+        require(len(results) == len(group), "a group has a result for every item")
+        for waiting, result in zip(group, results, strict=True):
+            if not waiting.result.done():
+                waiting.result.set_result(result)
+
+
+def _fail(group: Sequence[_Waiting[T, R]], trouble: BaseException) -> None:
+    for waiting in group:
+        if not waiting.result.done():
+            waiting.result.set_exception(trouble)
