@@ -9,7 +9,7 @@ caller has gone, is not written. A group that breaks an invariant is written aga
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar, cast
 
 from msgspec import Struct
 
@@ -93,9 +93,7 @@ class Grouping(Generic[T, R]):
         result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._queue.append(_Waiting(item, until_ns, result))
         if len(self._lanes) < self._lanes_max:
-            lane = asyncio.create_task(self._run_lane())
-            self._lanes.add(lane)
-            lane.add_done_callback(self._lanes.discard)
+            self._lanes.add(asyncio.create_task(self._run_lane()))
         return await result
 
     async def drain(self) -> None:
@@ -104,17 +102,24 @@ class Grouping(Generic[T, R]):
             await asyncio.wait(set(self._lanes))
 
     async def _run_lane(self) -> None:
-        while group := self._take():
-            started_ns = self._clock.monotonic_ns()
-            try:
-                await self._write_group(group)
-            except BaseException as trouble:
-                _fail(group, trouble)
-                if not isinstance(trouble, Exception):
-                    raise
-            else:
-                spent_ns = self._clock.monotonic_ns() - started_ns
-                self._observe(Written(items=len(group), waiting=len(self._queue), spent_ns=spent_ns))
+        try:
+            while group := self._take():
+                await self._serve(group)
+        finally:
+            # At once, and not when the loop gets to it: what is submitted in between would wait for a lane that has ended.
+            self._lanes.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _serve(self, group: Sequence[_Waiting[T, R]]) -> None:
+        started_ns = self._clock.monotonic_ns()
+        try:
+            await self._write_group(group)
+        except BaseException as trouble:
+            _fail(group, trouble)
+            if not isinstance(trouble, Exception):
+                raise
+        else:
+            spent_ns = self._clock.monotonic_ns() - started_ns
+            self._observe(Written(items=len(group), waiting=len(self._queue), spent_ns=spent_ns))
 
     def _take(self) -> list[_Waiting[T, R]]:
         """The items to write next: those that somebody still waits for, in the order in which they came."""
