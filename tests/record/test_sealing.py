@@ -11,16 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instant_credit.errors import BrokenInvariant, Refused
-from instant_credit.record.sealing import (
-    KeyRing,
-    WrappedKey,
-    bucket_of_person,
-    create_key_ring,
-    name_master_key,
-    read_key_ring,
-    seal,
-    unseal,
-)
+from instant_credit.record.rings import create_key_ring, read_key_ring
+from instant_credit.record.sealing import KeyRing, WrappedKey, bucket_of_person, name_master_key, seal, unseal
 
 RING = KeyRing(current="k1", master_keys={"k1": b"1" * 32}, identity_key=b"2" * 32, body_key=b"3" * 32)
 KEY_ID = UUID(int=7)

@@ -1,8 +1,9 @@
 """Edge. The home: the folder of the embedded database, the key ring, tapes, rejects and reports. Nobody else reads it."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from instant_credit.errors import Refused
@@ -50,3 +51,76 @@ def make_private_folder(folder: Path) -> None:
     """
     with naming_folder(folder):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def create_private_file(path: Path, compose: Callable[[], bytes], *, variable: str) -> None:
+    """Make a file of mode 0600 unless it is there, whole or not at all; of two processes that try, one wins.
+
+    Parameters
+    ----------
+    compose : its content, asked for when the file is made.
+    variable : names another place for it.
+
+    Raises
+    ------
+    Refused : it can't be made.
+    """
+    with naming_folder(path, variable):
+        if path.exists():
+            return
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _drafted(path.parent, compose()) as draft, suppress(FileExistsError):
+            os.link(draft, path)
+
+
+def replace_private_file(path: Path, content: bytes, *, variable: str) -> None:
+    """Put another content in a file's place, whole or not at all, with the same owner, who alone can read it.
+
+    Raises
+    ------
+    Refused : it can't be replaced.
+    """
+    with naming_folder(path, variable):
+        place = path.resolve()
+        former = place.stat()
+        with _drafted(place.parent, content) as draft:
+            made = draft.stat()
+            if (former.st_uid, former.st_gid) != (made.st_uid, made.st_gid):
+                os.chown(draft, former.st_uid, former.st_gid)
+            draft.replace(place)
+
+
+def require_private(path: Path) -> None:
+    """Check that nobody but its owner can read a file.
+
+    Raises
+    ------
+    Refused : others can.
+    """
+    if path.stat().st_mode & 0o077:
+        raise Refused(f"{path} can be read by others: run chmod 600 on it")
+
+
+def sync_folder(folder: Path) -> None:
+    """Have a folder's names on disk before this returns."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _drafted(folder: Path, content: bytes) -> Iterator[Path]:
+    """A whole file of mode 0600 in `folder` until the block has moved or linked it, whereupon the folder is on disk."""
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".new-")
+    draft = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield draft
+        sync_folder(folder)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -20,7 +20,8 @@ from instant_credit.record.clock import Clock, Entropy, SystemClock
 from instant_credit.record.connecting import connecting
 from instant_credit.record.embedded import APP, OWNER, use_cluster
 from instant_credit.record.migrate import migrate
-from instant_credit.record.sealing import KeyRing, create_key_ring, read_key_ring
+from instant_credit.record.rings import FollowedKeyRing, create_key_ring
+from instant_credit.record.sealing import KeyRing
 from instant_credit.record.shipped import read_sql
 from instant_credit.settings import DATABASE_OWNER_URL, DATABASE_URL, KEY_RING, Settings
 
@@ -226,7 +227,7 @@ async def _open_own_ring(pool: Any, path: Path, clock: Clock, entropy: Entropy) 
         fingerprint = await connection.fetchval(read_sql("read_key_ring"))
     if fingerprint is None:
         create_key_ring(path, entropy)
-        key_ring = read_key_ring(path)
+        key_ring = FollowedKeyRing(path)
         # Of two hosts that do so at once one wins; the other one has a ring that is not this record's.
         async with _lend(pool) as connection:
             await connection.execute(
@@ -239,7 +240,7 @@ async def _open_own_ring(pool: Any, path: Path, clock: Clock, entropy: Entropy) 
             f"or let {KEY_RING} name it. A new ring would open nothing of this record"
         )
     else:
-        key_ring = read_key_ring(path)
+        key_ring = FollowedKeyRing(path)
     if key_ring.fingerprint() != fingerprint:
         raise Refused(
             f"{path} is not the key ring that this record was made with: put a copy of that one there (mode 600), "

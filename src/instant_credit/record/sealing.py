@@ -11,24 +11,17 @@ Source: NIST SP 800-38D (96-bit random nonces, far below 2^32 values per key); F
 """
 
 import hmac
-import os
-import tempfile
 import unicodedata
-from base64 import b64decode, b64encode
 from hashlib import sha256
-from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
 from instant_credit.errors import BrokenInvariant, Refused, require
 from instant_credit.record.clock import Entropy
-from instant_credit.record.home import naming_folder
-from instant_credit.settings import KEY_RING
 
 KEY_BYTES: Final = 32
 SCHEMA_VERSION: Final = 1
@@ -45,23 +38,13 @@ class WrappedKey(Struct, frozen=True, kw_only=True):
     wrapped: bytes
 
 
-class _RingFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The key ring's file: keys in base64."""
-
-    schema_version: int = 1
-    current: str
-    master_keys: dict[str, str]
-    identity_key: str
-    body_key: str
-
-
 class KeyRing:
     """Master keys and the keys of the two keyed hashes.
 
     Parameters
     ----------
     current : id of the master key that wraps new data keys.
-    master_keys : by id, 32 bytes each; old ones stay, because they still open what they wrapped.
+    master_keys : by id, 32 bytes each, the oldest first; old ones stay for as long as they open what they wrapped.
     identity_key : 32 bytes; names persons. Never rotated: it would give every person a new name.
     body_key : 32 bytes; recognises a request body that was sent before.
     """
@@ -79,6 +62,16 @@ class KeyRing:
 
     def __repr__(self) -> str:
         return f"KeyRing(current={self._current!r})"
+
+    @property
+    def current(self) -> str:
+        """Id of the master key that wraps new data keys."""
+        return self._current
+
+    @property
+    def master_key_ids(self) -> tuple[str, ...]:
+        """Ids of all master keys, the oldest first."""
+        return tuple(self._master_keys)
 
     def fingerprint(self) -> bytes:
         """32 bytes that name the two keyed hashes, and tell nothing of the keys: equal for rings under which persons and request
@@ -103,6 +96,15 @@ class KeyRing:
         master = AESGCM(self._master_keys[self._current])
         wrapped = seal(master, data_key, place=_PERSON_KEY_PLACE, row_id=key_id.bytes + person_id, entropy=entropy)
         return WrappedKey(master_key_id=self._current, wrapped=wrapped)
+
+    def rewrap_key(self, key_id: UUID, person_id: bytes, wrapped: WrappedKey, entropy: Entropy) -> WrappedKey:
+        """The same data key wrapped by the current master key; what it seals stays as it is.
+
+        Raises
+        ------
+        Refused, BrokenInvariant : as `unwrap_key`.
+        """
+        return self.wrap_key(key_id, person_id, self.unwrap_key(key_id, person_id, wrapped), entropy)
 
     def unwrap_key(self, key_id: UUID, person_id: bytes, wrapped: WrappedKey) -> bytes:
         """The data key, 32 bytes.
@@ -159,77 +161,6 @@ def unseal(data_key: AESGCM, sealed: bytes, *, place: str, row_id: bytes) -> byt
         return data_key.decrypt(nonce, ciphertext, _associate(head, place, row_id))
     except InvalidTag:
         raise BrokenInvariant(f"sealed bytes of {place} do not open: altered, moved, or another key ring") from None
-
-
-def create_key_ring(path: Path, entropy: Entropy = os.urandom) -> None:
-    """Make a key ring's file with mode 0600, unless it is there.
-
-    Losing the file loses every sealed value: keep a copy apart from the database's backups.
-    """
-    with naming_folder(path, KEY_RING):
-        if not path.exists():
-            _create_ring_file(path, entropy)
-
-
-def read_key_ring(path: Path) -> KeyRing:
-    """The key ring in a file.
-
-    Raises
-    ------
-    Refused : there is no such file, others can read it, or it is no key ring.
-    """
-    with naming_folder(path, KEY_RING):
-        if not path.exists():
-            raise Refused(f"there is no key ring at {path}")
-        if path.is_dir():
-            raise Refused(f"{path} is a folder: let {KEY_RING} name the key ring's file")
-        if path.stat().st_mode & 0o077:
-            raise Refused(f"{path} can be read by others: run chmod 600 on it")
-        raw = path.read_bytes()
-    try:
-        ring = msgspec.json.decode(raw, type=_RingFile)
-        return KeyRing(
-            current=ring.current,
-            master_keys={key_id: b64decode(key, validate=True) for key_id, key in ring.master_keys.items()},
-            identity_key=b64decode(ring.identity_key, validate=True),
-            body_key=b64decode(ring.body_key, validate=True),
-        )
-    except ValueError:
-        raise Refused(f"{path} is not a key ring: restore it from its copy") from None
-
-
-def _create_ring_file(path: Path, entropy: Entropy) -> None:
-    """Write a new ring whole or not at all; of two processes that try, one wins and both read the same ring."""
-
-    def fresh() -> str:
-        return b64encode(entropy(KEY_BYTES)).decode()
-
-    master_key = entropy(KEY_BYTES)
-    master_key_id = name_master_key(master_key)
-    ring = _RingFile(
-        current=master_key_id,
-        master_keys={master_key_id: b64encode(master_key).decode()},
-        identity_key=fresh(),
-        body_key=fresh(),
-    )
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".ring-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(ring), indent=2))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    finally:
-        Path(draft).unlink()
 
 
 def _associate(head: bytes, place: str, row_id: bytes) -> bytes:
