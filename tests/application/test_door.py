@@ -15,6 +15,7 @@ from instant_credit.application.complaints import BODY_BYTES_MAX, PROBLEMS_MAX, 
 from instant_credit.application.door import Door, Told
 from instant_credit.application.facts import Facts, Monitoring
 from instant_credit.application.fields import years_before
+from instant_credit.application.merging import merge_patch
 from instant_credit.application.product import Attribute, AttributeType, Legal, MissingRule, Product, Source
 from instant_credit.application.telling import tell_facts
 from instant_credit.errors import Problem
@@ -116,6 +117,27 @@ def test_a_valid_body_with_bytes_flipped_never_breaks_the_door(data: st.DataObje
     told = personal_door().read_application(bytes(raw), AS_OF)
     codes = {problem.code for problem in Complaints(personal_loan()).find_problems(bytes(raw), AS_OF)}
     assert ("BODY_INVALID" in codes) == isinstance(told, Told)
+
+
+@given(spoiled_bodies() | json_values)
+def test_a_part_is_wrong_exactly_where_the_whole_is_wrong_and_not_missing(body: Any) -> None:
+    raw = raw_of(body)
+    told = personal_door().read_application(raw, AS_OF)
+    expected = () if isinstance(told, Told) else tuple(problem for problem in told if problem.code != "FIELD_MISSING")
+    assert personal_door().find_wrong(raw, AS_OF) == expected
+
+
+@given(valid_bodies(), st.data())
+def test_parts_of_a_valid_body_in_any_order_merge_to_it(body: dict[str, Any], data: st.DataObject) -> None:
+    fields = [(section, name) for section, told in body.items() for name in told or {}]
+    told: Any = {}
+    for section, name in data.draw(st.permutations(fields)):
+        part = {section: {name: body[section][name]}}
+        assert personal_door().find_wrong(raw_of(part), AS_OF) == ()
+        told = merge_patch(told, part)
+    assert personal_door().read_application(raw_of(told), AS_OF) == personal_door().read_application(
+        raw_of(body), AS_OF
+    )
 
 
 @given(st.sampled_from(personal_loan().case_attributes), st.sampled_from([None, "", MARK, [MARK], {MARK: 1}, 10**25]))

@@ -29,6 +29,19 @@ def test_a_policy_survives_its_canonical_form() -> None:
     assert encode_policy(decode_policy(raw)) == raw
 
 
+def test_a_policy_that_says_nothing_of_offers_keeps_its_bytes_and_one_that_does_says_so() -> None:
+    assert b"offer_days" not in encode_policy(shipped())
+    told = changed(set_("offer_days", value=14))
+    assert told.offer_days == 14
+    assert decode_policy(encode_policy(told)) == told
+
+
+@pytest.mark.parametrize("days", [0, 91])
+def test_an_offer_is_open_for_1_to_90_days(days: int) -> None:
+    with pytest.raises(Exception, match="offer_days"):
+        changed(set_("offer_days", value=days))
+
+
 @pytest.mark.parametrize("text", ["", "not toml [", "name = 1", 'schema_version = 2\nname = "x"'])
 def test_what_is_no_policy_is_refused(text: str) -> None:
     with pytest.raises(Refused, match="policy document"):

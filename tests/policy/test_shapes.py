@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from instant_credit.application.checks import find_faults
 from instant_credit.application.document import hash_product, load_product
@@ -80,6 +81,12 @@ def test_every_well_formed_case_gets_a_verdict_of_its_shape(shape: str, facts: F
     assert tuple(entry.rule for entry in verdict.trace) == (*(rule.id for rule in policy_of(shape).rules), *exits)
     if verdict.outcome is not Outcome.APPROVE:
         assert verdict.reasons or verdict.has_model_reasons
+
+
+def test_days_of_offers_are_left_out_where_nothing_is_offered() -> None:
+    told = find_problems(replace(policy_of("none"), offer_days=5), product_of("none"))
+    assert any(one.startswith("offer_days: leave it out; the product has no roles amount") for one in told)
+    assert find_problems(replace(policy_of("all"), offer_days=5), product_of("all")) == []
 
 
 def test_an_approval_without_terms_says_who_is_eligible() -> None:

@@ -70,24 +70,32 @@ class Complaints:
 
     def find_problems(self, raw: bytes, as_of: date) -> tuple[Problem, ...]:
         """All problems of the body `raw`, in the order applicant, facts, monitoring; at least one, at most `PROBLEMS_MAX`."""
-        if len(raw) > BODY_BYTES_MAX:
-            return (Problem(pointer="", code="BODY_TOO_LARGE", message=f"at most {BODY_BYTES_MAX} bytes are read"),)
-        try:
-            body = read_body(raw)
-        except RecursionError:
-            return (Problem(pointer="", code="BODY_TOO_DEEP", message="the body is nested too deeply"),)
-        except ValueError:
-            return (Problem(pointer="", code="BODY_NOT_JSON", message="the body must be JSON in UTF-8"),)
-        if not isinstance(body, dict):
-            return (Problem(pointer="", code=TYPE_WRONG, message="the body must be a JSON object"),)
-        problems = list(_repeated("", body))
-        for name, fields in zip(SECTIONS, (self._applicant, self._facts, self._monitoring), strict=True):
-            problems.extend(self._find_in_section(body, name, fields, as_of))
-        problems.extend(_unknown("", body, SECTIONS))
+        problems = self._find(raw, as_of)
         if not problems:
             message = "the body is not an application of this product; compare it with the product's schema"
             problems.append(Problem(pointer="", code="BODY_INVALID", message=message))
         return _bounded(problems)
+
+    def find_wrong(self, raw: bytes, as_of: date) -> tuple[Problem, ...]:
+        """What is wrong with a part of an application: as `find_problems`, but nothing counts as missing, and there may be nothing."""
+        return _bounded([problem for problem in self._find(raw, as_of) if problem.code != FIELD_MISSING])
+
+    def _find(self, raw: bytes, as_of: date) -> list[Problem]:
+        if len(raw) > BODY_BYTES_MAX:
+            return [Problem(pointer="", code="BODY_TOO_LARGE", message=f"at most {BODY_BYTES_MAX} bytes are read")]
+        try:
+            body = read_body(raw)
+        except RecursionError:
+            return [Problem(pointer="", code="BODY_TOO_DEEP", message="the body is nested too deeply")]
+        except ValueError:
+            return [Problem(pointer="", code="BODY_NOT_JSON", message="the body must be JSON in UTF-8")]
+        if not isinstance(body, dict):
+            return [Problem(pointer="", code=TYPE_WRONG, message="the body must be a JSON object")]
+        problems = list(_repeated("", body))
+        for name, fields in zip(SECTIONS, (self._applicant, self._facts, self._monitoring), strict=True):
+            problems.extend(self._find_in_section(body, name, fields, as_of))
+        problems.extend(_unknown("", body, SECTIONS))
+        return problems
 
     def sort_fact_problems(self, problems: Iterable[Problem], values: Mapping[str, object]) -> tuple[Problem, ...]:
         """`problems` of facts in the product's order, then a problem for each name in `values` that is no fact of a Case."""

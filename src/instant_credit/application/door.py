@@ -79,6 +79,13 @@ class Door:
         told = self._read_quickly(raw, as_of)
         return self._complaints.find_problems(raw, as_of) if told is None else told
 
+    def find_wrong(self, raw: bytes, as_of: date) -> tuple[Problem, ...]:
+        """What is wrong with a part of an application, in which anything may be missing or null; empty when nothing is.
+
+        Parts that are right stay right when they are merged: no check looks at two fields.
+        """
+        return self._complaints.find_wrong(raw, as_of)
+
     def check_facts(self, values: Mapping[str, object], as_of: date) -> Facts | tuple[Problem, ...]:
         """Check natural values by attribute name, for instance a row of a tape; here facts of source `tape` are told too.
 

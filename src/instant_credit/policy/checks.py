@@ -6,6 +6,8 @@ every pd that may be approved, no better fact meets a harder answer, the worked 
 
 from collections import Counter
 
+from msgspec import UNSET
+
 from instant_credit.application.product import AttributeType, Better, Product
 from instant_credit.errors import Refused
 from instant_credit.policy.conditions import check_rules
@@ -110,6 +112,8 @@ def _check_sections(policy: Policy, product: Product) -> list[str]:
             problems.append(f"{name}: {why_due}")
         elif is_told and not is_due:
             problems.append(f"{name}: leave it out; {why_not}")
+    if policy.offer_days is not UNSET and not product.is_priced:
+        problems.append(f"offer_days: leave it out; {_NOT_PRICED}")
     return problems
 
 

@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from instant_credit.application.product import Code, Name, Text
 from instant_credit.canonical import encode_canonical
@@ -196,6 +196,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rules: Annotated[tuple[Rule, ...], Meta(max_length=200)] = ()
     reasons: Annotated[tuple[ReasonText, ...], Meta(min_length=1, max_length=500)]
     examples: Annotated[tuple[Example, ...], Meta(min_length=1, max_length=200)]
+    # Left out of the canonical bytes where it is not said, so that policies from before there were offers keep their hash.
+    offer_days: Annotated[int, Meta(ge=1, le=90)] | UnsetType = UNSET
 
 
 _DECODER = msgspec.json.Decoder(Policy)
