@@ -76,6 +76,7 @@ def test_python_holds_no_statement_built_from_strings() -> None:
                 assert not STATEMENT.match(text.strip()), f"{name_of(path)}:{node.lineno}"
 
 
-def test_migrations_are_numbered_without_gaps() -> None:
-    files = sorted((ROOT / "migrations").glob("*.sql"))
-    assert [int(f.name[:4]) for f in files] == list(range(1, len(files) + 1))
+def test_no_two_migrations_have_one_number() -> None:
+    numbers = [int(path.name[:4]) for path in (ROOT / "migrations").glob("*.sql")]
+    assert numbers
+    assert len(set(numbers)) == len(numbers)

@@ -41,13 +41,12 @@ def test_a_changed_past_is_refused() -> None:
 @pytest.mark.parametrize(
     ("names", "match"),
     [
-        (["0001_one.sql", "0003_three.sql"], "0002 is missing"),
-        (["0001_one.sql", "0001_other.sql"], "0002 is missing or there twice"),
+        (["0001_one.sql", "0001_other.sql"], "0001 is there twice"),
         (["1_one.sql"], "not named"),
         (["0001_One.sql"], "not named"),
     ],
 )
-def test_a_folder_with_gaps_or_odd_names_is_refused(tmp_path: Path, names: list[str], match: str) -> None:
+def test_a_folder_with_a_number_twice_or_odd_names_is_refused(tmp_path: Path, names: list[str], match: str) -> None:
     for name in names:
         (tmp_path / name).write_text("SELECT 1")
     with pytest.raises(Refused, match=match):
@@ -56,7 +55,9 @@ def test_a_folder_with_gaps_or_odd_names_is_refused(tmp_path: Path, names: list[
 
 def test_the_shipped_migrations_are_in_order() -> None:
     shipped = read_migrations(migrations_folder())
-    assert [migration.number for migration in shipped] == list(range(1, len(shipped) + 1))
+    numbers = [migration.number for migration in shipped]
+    assert numbers == sorted(set(numbers))
+    assert numbers[0] == 1
 
 
 @pytest.fixture

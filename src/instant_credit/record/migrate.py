@@ -7,6 +7,7 @@ left alone, because migrations only add.
 import hashlib
 import re
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,7 +40,7 @@ def read_migrations(folder: Path) -> tuple[Migration, ...]:
 
     Raises
     ------
-    Refused : a file is named otherwise than NNNN_name.sql, or the numbers have a gap.
+    Refused : a file is named otherwise than NNNN_name.sql, or a number is there twice.
     """
     found = []
     for path in sorted(folder.glob("*.sql")):
@@ -49,9 +50,9 @@ def read_migrations(folder: Path) -> tuple[Migration, ...]:
         text = path.read_text(encoding="utf-8")
         checksum = hashlib.sha256(text.encode()).hexdigest()
         found.append(Migration(number=int(match["number"]), name=match["name"], text=text, checksum=checksum))
-    for place, migration in enumerate(found, start=1):
-        if migration.number != place:
-            raise Refused(f"migration number {place:04d} is missing or there twice")
+    for former, migration in pairwise(found):
+        if former.number == migration.number:
+            raise Refused(f"migration number {migration.number:04d} is there twice")
     return tuple(found)
 
 
