@@ -19,7 +19,7 @@ import pytest
 from instant_credit import settings
 from instant_credit.api.bodies import BODY_BYTES_MAX, DISCARD_BYTES_MAX
 from instant_credit.api.metrics import Metrics
-from instant_credit.api.problems import KINDS, ProblemDocument
+from instant_credit.api.problems import KINDS
 from instant_credit.api.wire import HEAD_BYTES_MAX
 from instant_credit.application.document import hash_product, load_product
 from instant_credit.application.door import Door, Told
@@ -38,7 +38,7 @@ from instant_credit.training.tapes.files import read_tape
 from instant_credit.training.tapes.joining import JoinedFiles
 from instant_credit.training.tapes.mapping import load_mapping
 from instant_credit.training.tapes.rows import RowReader, TapeRow
-from instant_credit.underwriting.answers import Answer, RecordedDecision
+from instant_credit.underwriting.answers import Answer, ProblemDocument, RecordedDecision
 from instant_credit.underwriting.lines import ApplicationLine, Ending, Stages
 
 ROOT = Path(__file__).resolve().parents[2]

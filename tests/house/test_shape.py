@@ -57,7 +57,9 @@ def test_the_workshops_libraries_are_imported_only_in_the_workshop() -> None:
     assert not strays
 
 
-@pytest.mark.parametrize(("library", "rooms"), [("numba", ()), ("asyncpg", ("record",)), ("litestar", ("api",))])
+@pytest.mark.parametrize(
+    ("library", "rooms"), [("numba", ()), ("asyncpg", ("record",)), ("litestar", ("api",)), ("httpx", ("client",))]
+)
 def test_each_library_has_its_room(library: str, rooms: tuple[str, ...]) -> None:
     for path, tree in modules().items():
         if library in imported_roots(tree):

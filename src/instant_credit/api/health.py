@@ -9,9 +9,9 @@ from litestar.handlers import HTTPRouteHandler
 
 from instant_credit.api import metrics as counted
 from instant_credit.api.metrics import Metrics
-from instant_credit.api.openapi import Live, Ready
 from instant_credit.api.problems import RETRY_AFTER_SECONDS, UNAVAILABLE, Failure
 from instant_credit.errors import Unavailable
+from instant_credit.underwriting.answers import Live, Ready
 from instant_credit.underwriting.desk import Desk
 
 # What fits into a problem's detail.

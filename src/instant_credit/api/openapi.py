@@ -12,8 +12,8 @@ from msgspec import Struct
 from instant_credit import __version__
 from instant_credit.access.actors import Scope
 from instant_credit.api import problems
-from instant_credit.api.problems import Kind, ProblemDocument
-from instant_credit.underwriting.answers import Answer, RecordedDecision
+from instant_credit.api.problems import Kind
+from instant_credit.underwriting.answers import Answer, Live, ProblemDocument, Ready, RecordedDecision
 
 IDEMPOTENCY_KEY_PATTERN: Final = "^[!-~]{1,64}$"
 _JSON: Final = "application/json"
@@ -22,24 +22,6 @@ _SERVER_TIMING: Final = {
     "description": "Milliseconds by stage (read, decide, record, total), as they came to be for this response.",
     "schema": {"type": "string"},
 }
-
-
-class Ready(Struct, frozen=True, kw_only=True):
-    """The server can decide: its record answers and the named releases are live.
-
-    `not_loaded` names the releases that were activated and could not be loaded: their products are decided by the former release,
-    where `releases` names one, and not at all otherwise.
-    """
-
-    status: str
-    releases: dict[str, str]
-    not_loaded: dict[str, str]
-
-
-class Live(Struct, frozen=True, kw_only=True):
-    """The server runs."""
-
-    status: str
 
 
 class OfferedProduct(Struct, frozen=True, kw_only=True):

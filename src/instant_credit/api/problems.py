@@ -7,19 +7,19 @@ message nor anything that was sent is echoed, because both may hold personal dat
 
 import traceback
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from instant_credit.errors import Conflict, NotFound, Overloaded, Problem, Unavailable
+from instant_credit.underwriting.answers import ERRORS_MAX, ProblemDocument
 
 MEDIA_TYPE: Final = "application/problem+json"
-ERRORS_MAX: Final = 2000
 RETRY_AFTER_SECONDS: Final = "1"
 
 _FULL: Final = "The server is full: it has as many applications under way as it takes."
@@ -64,17 +64,6 @@ KINDS: Final = (
     UNAVAILABLE,
 )
 _BY_STATUS: Final = {kind.status: kind for kind in KINDS}
-
-
-class ProblemDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Problem details of RFC 9457, with every wrong field under `errors`."""
-
-    type: Annotated[str, Meta(max_length=100)]
-    title: Annotated[str, Meta(max_length=100)]
-    status: Annotated[int, Meta(ge=400, le=599)]
-    detail: Annotated[str, Meta(max_length=400)] = ""
-    instance: Annotated[str, Meta(max_length=60)] = ""
-    errors: Annotated[tuple[Problem, ...], Meta(max_length=ERRORS_MAX)] = ()
 
 
 class Failure(Exception):

@@ -1,7 +1,7 @@
 """What an applicant's client is answered. The first answer's bytes are kept, so these Structs only ever grow."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
@@ -9,11 +9,13 @@ from msgspec import Meta, Struct
 
 from instant_credit.application.product import Product
 from instant_credit.decision.decision import REASONS_MAX, Decision, Outcome, Reason
+from instant_credit.errors import Problem
 from instant_credit.units import Cents, Ppm
 
 Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 ProductName = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,62}$")]
-VARIABLES_MAX = 5000
+VARIABLES_MAX: Final = 5000
+ERRORS_MAX: Final = 2000
 
 
 class Offer(Struct, frozen=True, kw_only=True):
@@ -76,6 +78,35 @@ class RecordedDecision(Struct, frozen=True, kw_only=True):
     release: Hash
     decision: Decision
     contributions: Annotated[tuple[Contribution, ...], Meta(max_length=VARIABLES_MAX)]
+
+
+class Ready(Struct, frozen=True, kw_only=True):
+    """The server can decide: its record answers and the named releases are live.
+
+    `not_loaded` names the releases that were activated and could not be loaded: their products are decided by the former release,
+    where `releases` names one, and not at all otherwise.
+    """
+
+    status: str
+    releases: dict[str, str]
+    not_loaded: dict[str, str]
+
+
+class Live(Struct, frozen=True, kw_only=True):
+    """The server runs."""
+
+    status: str
+
+
+class ProblemDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Problem details of RFC 9457, with every wrong field under `errors`."""
+
+    type: Annotated[str, Meta(max_length=100)]
+    title: Annotated[str, Meta(max_length=100)]
+    status: Annotated[int, Meta(ge=400, le=599)]
+    detail: Annotated[str, Meta(max_length=400)] = ""
+    instance: Annotated[str, Meta(max_length=60)] = ""
+    errors: Annotated[tuple[Problem, ...], Meta(max_length=ERRORS_MAX)] = ()
 
 
 class AnswerIds(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,153 @@
+"""The client for code that waits: one call at a time, from as many threads as there are connections."""
+
+import os
+import ssl
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TypeVar
+from uuid import UUID
+
+import httpx
+from msgspec.structs import replace
+
+from instant_credit.client.attempts import Lost, Patience, Send, make_key, run_call
+from instant_credit.client.calls import (
+    Application,
+    Applied,
+    Call,
+    Reply,
+    call_apply,
+    call_read_decision,
+    call_ready,
+)
+from instant_credit.client.doorway import CONNECTIONS_DEFAULT, Incoming, http_options
+from instant_credit.record.clock import Clock, Entropy, SystemClock
+from instant_credit.underwriting.answers import Ready, RecordedDecision
+
+T = TypeVar("T")
+
+
+class Client:
+    """Asks one server. A context manager; closing it closes its connections.
+
+    Parameters
+    ----------
+    address : of the server, for instance ``http://127.0.0.1:8420``.
+    key : the API key. It is in no text of this object or its exceptions.
+    patience : how long calls are tried.
+    connections : most that are open at once; further calls wait for one within their deadline.
+    tls : how certificates are checked; None = by the authorities that httpx trusts.
+    clock, entropy, pause, transport : time, chance, waiting and wire, for tests.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        key: str,
+        *,
+        patience: Patience | None = None,
+        connections: int = CONNECTIONS_DEFAULT,
+        tls: ssl.SSLContext | None = None,
+        clock: Clock | None = None,
+        entropy: Entropy = os.urandom,
+        pause: Callable[[float], None] = time.sleep,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        options = http_options(address, key, connections)
+        self._patience = patience or Patience()
+        self._clock = clock or SystemClock()
+        self._entropy = entropy
+        self._pause = pause
+        self._http = httpx.Client(**options, verify=True if tls is None else tls, transport=transport)
+
+    def __repr__(self) -> str:
+        return f"Client({str(self._http.base_url)!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._http.close()
+
+    def apply(
+        self,
+        product: str,
+        application: Application,
+        *,
+        idempotency_key: str | None = None,
+        seconds: float | None = None,
+    ) -> Applied:
+        """Apply for a product; the decision, with reasons, durably recorded.
+
+        Parameters
+        ----------
+        application : its sections ``applicant``, ``facts`` and ``monitoring``.
+        idempotency_key : names this application, 1 to 64 visible ASCII characters; None = a new one. Every attempt carries it, so the
+            application is decided once.
+        seconds : deadline over all attempts; None = the client's own.
+
+        Raises
+        ------
+        ApplicationRefused : fields are wrong or missing; `errors` lists them.
+        CallFailed : any other failure; `idempotency_key` is the one to try again with.
+        """
+        return self._run(call_apply(product, application, idempotency_key or make_key(self._entropy)), seconds)
+
+    def read_decision(self, decision_id: UUID, *, seconds: float | None = None) -> RecordedDecision:
+        """A recorded decision with its trace and contributions.
+
+        Raises
+        ------
+        NothingThere : there is none for this client.
+        CallFailed : any other failure.
+        """
+        return self._run(call_read_decision(decision_id), seconds)
+
+    def ready(self, *, seconds: float | None = None) -> Ready:
+        """The live releases; asked once.
+
+        Raises
+        ------
+        ServerUnavailable : the server can't decide; `detail` says why.
+        CallFailed : any other failure.
+        """
+        return self._run(call_ready(), seconds)
+
+    def _run(self, call: Call[T], seconds: float | None) -> T:
+        patience = self._patience if seconds is None else replace(self._patience, seconds=seconds)
+        steps = run_call(call, patience, self._clock, self._entropy)
+        came: Reply | Lost | None = None
+        while True:
+            try:
+                step = steps.send(came)
+            except StopIteration as end:
+                answer: T = end.value
+                return answer
+            if isinstance(step, Send):
+                came = self._send(call, step)
+            else:
+                self._pause(step.seconds)
+                came = None
+
+    def _send(self, call: Call[T], step: Send) -> Reply | Lost:
+        until_ns = self._clock.monotonic_ns() + int(step.seconds * 1e9)
+        try:
+            with self._http.stream(
+                call.method, call.path, content=call.body, headers=step.headers, timeout=step.seconds
+            ) as response:
+                incoming = Incoming(response, self._clock, until_ns)
+                for chunk in response.iter_raw():
+                    if not incoming.take(chunk):
+                        break
+                return incoming.end()
+        except httpx.TransportError as trouble:
+            # The trouble itself holds the request with body and key: only its name goes on.
+            how = type(trouble).__name__
+        return Lost(how=how)
