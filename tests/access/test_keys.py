@@ -13,20 +13,37 @@ NOW = datetime(2024, 3, 1, tzinfo=UTC)
 chances = st.binary(min_size=42, max_size=42)
 
 
-def keep(minted: MintedKey) -> KeptKey:
+def keep(minted: MintedKey, *, is_test: bool = False) -> KeptKey:
     return KeptKey(
-        key_id=minted.key_id, client_id="client", secret_hash=minted.secret_hash, scopes=frozenset({Scope.APPLY})
+        key_id=minted.key_id,
+        client_id="client",
+        secret_hash=minted.secret_hash,
+        scopes=frozenset({Scope.APPLY}),
+        is_test=is_test,
     )
 
 
-@given(chances)
-def test_a_minted_key_is_granted(chance: bytes) -> None:
-    minted = mint_key(chance)
+@given(chances, st.booleans())
+def test_a_minted_key_is_granted_in_its_mode(chance: bytes, is_test: bool) -> None:
+    minted = mint_key(chance, is_test=is_test)
     presented = parse_key(minted.text)
     assert presented is not None
-    grant = check_key(presented, keep(minted), NOW)
+    grant = check_key(presented, keep(minted, is_test=is_test), NOW)
     assert grant is not None
     assert (grant.client_id, grant.actor.kind, grant.actor.id) == ("client", ActorKind.API_KEY, minted.key_id)
+    assert grant.is_test == is_test
+
+
+def test_the_eye_tells_a_key_for_tests_apart() -> None:
+    assert mint_key(bytes(42)).text.startswith("ic_")
+    assert mint_key(bytes(42), is_test=True).text.startswith("ict_")
+
+
+@given(chances, st.booleans())
+def test_a_key_with_the_other_modes_prefix_is_not_granted(chance: bytes, is_test: bool) -> None:
+    presented = parse_key(mint_key(chance, is_test=not is_test).text)
+    assert presented is not None
+    assert check_key(presented, keep(mint_key(chance, is_test=is_test), is_test=is_test), NOW) is None
 
 
 @given(chances, st.text(max_size=80))
@@ -52,6 +69,8 @@ def test_a_text_with_one_other_character_is_not_granted(chance: bytes, place: in
         "ic__",
         "ic_" + "a" * 16 + "_" + "b" * 42,
         "xx_" + "a" * 16 + "_" + "b" * 43,
+        "icx_" + "a" * 16 + "_" + "b" * 43,
+        "_" + "a" * 16 + "_" + "b" * 43,
         "ic_" + "1" * 16 + "_" + "b" * 43,
         "ic_" + "A" * 16 + "_" + "b" * 43,
         "ic_" + "a" * 15 + "_" + "b" * 44,

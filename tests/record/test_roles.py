@@ -19,6 +19,7 @@ FACTS = [
     "release_activations",
     "api_keys",
     "api_key_revocations",
+    "api_key_rotations",
     "key_rings",
 ]
 CHANGES = ["UPDATE {table} SET actor_id = 'other'", "DELETE FROM {table}", "TRUNCATE {table} CASCADE"]

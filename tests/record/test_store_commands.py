@@ -48,6 +48,32 @@ def test_an_expiry_is_a_day(environ: dict[str, str]) -> None:
     assert run(environ, *options, "soon").exit_code == 2
 
 
+def test_an_expiry_is_a_second(environ: dict[str, str]) -> None:
+    options = ("key", "create", "--client", "shop", "--scope", "apply", "--expires-at")
+    assert run(environ, *options, "2999-12-31T18:30:07Z").exit_code == 0
+    assert "2999-12-31 18:30:07" in run(environ, "key", "list").output
+    assert run(environ, *options, "2999-12-31T18:30:07").exit_code == 2
+    assert run(environ, *options, "2999-12-31T18:30:07Z", "--expires-on", "2999-12-31").exit_code == 2
+
+
+def test_a_rotated_key_has_a_successor_of_its_mode(settings: Settings, environ: dict[str, str]) -> None:
+    former = run(environ, "key", "create", "--client", "shop", "--scope", "apply", "--test").stdout.strip()
+    rotated = run(environ, "key", "rotate", former.split("_")[1], "--overlap", "30m")
+    assert rotated.exit_code == 0, rotated.output
+    grant = verify(settings, rotated.stdout.strip())
+    assert grant is not None
+    assert (grant.client_id, grant.scopes, grant.is_test) == ("shop", {Scope.APPLY}, True)
+    assert verify(settings, former) is not None
+    listed = run(environ, "key", "list").output
+    assert listed.count(grant.key_id) == 2
+    assert listed.count("test") == 2
+
+
+@pytest.mark.parametrize("overlap", ["24", "-1h", "1.5h", "1w", "h", "\N{ARABIC-INDIC DIGIT ONE}h", "99999999h"])
+def test_an_overlap_is_a_whole_number_with_its_unit(environ: dict[str, str], overlap: str) -> None:
+    assert run(environ, "key", "rotate", "a" * 16, f"--overlap={overlap}").exit_code == 2
+
+
 def test_revoking_an_unknown_key_says_so(environ: dict[str, str]) -> None:
     assert isinstance(run(environ, "key", "revoke", "a" * 16).exception, NotFound)
 

@@ -1,6 +1,6 @@
 """API keys: their text, their hash, and what a presented key may do.
 
-A key reads ``ic_<key id>_<secret>``. The secret is 32 random bytes, so one SHA-256 at rest is enough: there is nothing to guess
+A key reads ``ic_<key id>_<secret>``, one for tests ``ict_<key id>_<secret>``, so that the eye and a scanner of leaks tell them apart. The secret is 32 random bytes, so one SHA-256 at rest is enough: there is nothing to guess
 that a slow hash would slow down (that matters for passwords). The key id finds the row; the secret is compared in constant time.
 """
 
@@ -19,10 +19,12 @@ from instant_credit.errors import require
 KEY_ID_BYTES: Final = 10
 SECRET_BYTES: Final = 32
 
-_PREFIX: Final = "ic"
+PREFIX: Final = "ic"
+TEST_PREFIX: Final = "ict"
+
 _KEY_ID_LENGTH: Final = 16
 _SECRET_LENGTH: Final = 43
-_TEXT_LENGTH: Final = len(_PREFIX) + 1 + _KEY_ID_LENGTH + 1 + _SECRET_LENGTH
+_REST_LENGTH: Final = _KEY_ID_LENGTH + 1 + _SECRET_LENGTH
 
 
 class MintedKey(Struct, frozen=True, kw_only=True):
@@ -34,14 +36,15 @@ class MintedKey(Struct, frozen=True, kw_only=True):
 
 
 class PresentedKey(Struct, frozen=True, kw_only=True):
-    """A key as a caller presents it: its id and the hash of its secret."""
+    """A key as a caller presents it: its id, the hash of its secret, and whether it reads like one for tests."""
 
     key_id: str
     secret_hash: bytes
+    is_test: bool = False
 
 
 class KeptKey(Struct, frozen=True, kw_only=True):
-    """A key as it is recorded. `expires_at` None = never; `revoked_at` None = not revoked."""
+    """A key as it is recorded. `expires_at` None = never; `revoked_at` None = not revoked; `is_test` = for tests alone."""
 
     key_id: str
     client_id: str
@@ -49,14 +52,16 @@ class KeptKey(Struct, frozen=True, kw_only=True):
     scopes: frozenset[Scope]
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    is_test: bool = False
 
 
 class Grant(Struct, frozen=True, kw_only=True):
-    """What a valid key stands for: the client it belongs to, its scopes and the actor to write down."""
+    """What a valid key stands for: the client it belongs to, its scopes, whether it is for tests, and the actor to write down."""
 
     key_id: str
     client_id: str
     scopes: frozenset[Scope]
+    is_test: bool = False
 
     @property
     def actor(self) -> Actor:
@@ -64,21 +69,23 @@ class Grant(Struct, frozen=True, kw_only=True):
         return Actor(kind=ActorKind.API_KEY, id=self.key_id)
 
 
-def mint_key(chance: bytes) -> MintedKey:
+def mint_key(chance: bytes, *, is_test: bool = False) -> MintedKey:
     """A new key out of 42 random bytes: 10 for the id, 32 for the secret."""
     require(len(chance) == KEY_ID_BYTES + SECRET_BYTES, "a key takes 42 random bytes")
     key_id = base64.b32encode(chance[:KEY_ID_BYTES]).decode().lower()
     secret = base64.urlsafe_b64encode(chance[KEY_ID_BYTES:]).decode().rstrip("=")
-    return MintedKey(key_id=key_id, text=f"{_PREFIX}_{key_id}_{secret}", secret_hash=_hash_secret(secret))
+    return MintedKey(
+        key_id=key_id, text=f"{TEST_PREFIX if is_test else PREFIX}_{key_id}_{secret}", secret_hash=_hash_secret(secret)
+    )
 
 
 def parse_key(text: str) -> PresentedKey | None:
     """A presented key, or None when the text cannot be one (then nothing needs to be looked up)."""
-    if len(text) != _TEXT_LENGTH or not text.isascii():
-        return None
     prefix, _, rest = text.partition("_")
+    if prefix not in (PREFIX, TEST_PREFIX) or len(rest) != _REST_LENGTH or not rest.isascii():
+        return None
     key_id, _, secret = rest.partition("_")
-    if prefix != _PREFIX or len(key_id) != _KEY_ID_LENGTH or len(secret) != _SECRET_LENGTH:
+    if len(key_id) != _KEY_ID_LENGTH or len(secret) != _SECRET_LENGTH:
         return None
     try:
         base64.b32decode(key_id.upper())
@@ -86,16 +93,18 @@ def parse_key(text: str) -> PresentedKey | None:
         return None
     if key_id != key_id.lower():
         return None
-    return PresentedKey(key_id=key_id, secret_hash=_hash_secret(secret))
+    return PresentedKey(key_id=key_id, secret_hash=_hash_secret(secret), is_test=prefix == TEST_PREFIX)
 
 
 def check_key(presented: PresentedKey, kept: KeptKey, now: datetime) -> Grant | None:
-    """The grant of a key, or None: wrong secret, expired (from the instant `expires_at` on) or revoked."""
-    if not hmac.compare_digest(presented.secret_hash, kept.secret_hash) or presented.key_id != kept.key_id:
+    """The grant of a key, or None: wrong secret or prefix, expired (from the instant `expires_at` on) or revoked."""
+    if not hmac.compare_digest(presented.secret_hash, kept.secret_hash):
+        return None
+    if (presented.key_id, presented.is_test) != (kept.key_id, kept.is_test):
         return None
     if kept.revoked_at is not None or (kept.expires_at is not None and kept.expires_at <= now):
         return None
-    return Grant(key_id=kept.key_id, client_id=kept.client_id, scopes=kept.scopes)
+    return Grant(key_id=kept.key_id, client_id=kept.client_id, scopes=kept.scopes, is_test=kept.is_test)
 
 
 def _hash_secret(secret: str) -> bytes:

@@ -21,7 +21,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "release": ("release", "release", "Make, activate and list releases."),
     "replay": ("replay", "replay", "Decide recorded Cases again and compare bytes."),
     "serve": ("serve", "serve", "Serve the API."),
-    "key": ("store", "key", "Create, list and revoke API keys."),
+    "key": ("key", "key", "Create, rotate, list and revoke API keys."),
     "migrate": ("store", "migrate", "Bring the database to this version's schema."),
     "database": ("store", "database", "Delete the embedded database of this home."),
     "schemas": ("schemas", "schemas", "Export JSON Schemas and the OpenAPI document."),
