@@ -26,6 +26,11 @@ from tests.lending import House, invent_body
 EXAMPLES = {
     "apply_personal_loan": (220, 200),
     "read_decision": (60, 60),
+    "read_application": (20, 20),
+    "withdraw_application": (20, 20),
+    "list_offers": (20, 20),
+    "read_offer": (20, 20),
+    "accept_offer": (20, 20),
     "live": (10, 5),
     "ready": (10, 5),
     "metrics": (10, 5),

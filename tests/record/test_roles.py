@@ -21,6 +21,7 @@ FACTS = [
     "api_key_revocations",
     "api_key_rotations",
     "key_rings",
+    "application_events",
 ]
 CHANGES = ["UPDATE {table} SET actor_id = 'other'", "DELETE FROM {table}", "TRUNCATE {table} CASCADE"]
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
-from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -11,76 +9,21 @@ import asyncpg
 import msgspec
 import pytest
 
-from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.application.facts import RecordedIdentity
 from instant_credit.canonical import encode_canonical
 from instant_credit.decision.case import Case
 from instant_credit.decision.decide import decide
-from instant_credit.decision.release import Release, compose_release, decode_manifest
+from instant_credit.decision.release import Release
 from instant_credit.errors import Conflict, NotFound, Unavailable
-from instant_credit.record.pool import Record
 from instant_credit.record.reads import read_decision, read_identity, read_monitoring
 from instant_credit.underwriting import desk as desk_module
 from instant_credit.underwriting.answers import RecordedDecision
-from instant_credit.underwriting.course import Answered, Submission
-from instant_credit.underwriting.desk import Desk
-from instant_credit.underwriting.lines import ApplicationLine, Ending
-from tests.lending import Documents, install_release, invent_body
+from instant_credit.underwriting.course import Answered
+from instant_credit.underwriting.lines import Ending
+from tests.underwriting.rooms import Room
 
 pytestmark = pytest.mark.anyio
-ACTOR = Actor(kind=ActorKind.API_KEY, id="key")
 DAY = "2024-03-01"
-
-
-class FixedReleases:
-    def __init__(self, releases: Mapping[str, Release]) -> None:
-        self.releases = dict(releases)
-
-    def live(self) -> Mapping[str, Release]:
-        return self.releases
-
-    def not_loaded(self) -> Mapping[str, str]:
-        return {}
-
-
-class Room:
-    """A desk, what it reported, and the release it decides with."""
-
-    def __init__(self, record: Record, release: Release) -> None:
-        self.record = record
-        self.release = release
-        self.releases = FixedReleases({release.product.name: release})
-        self.lines: list[ApplicationLine] = []
-        self.desk = Desk(record, self.releases, report=self.lines.append)
-
-    def submission(self, seed: int = 1, key: str | None = None, **changes: Any) -> Submission:
-        body = invent_body(self.release.product, Random(seed))
-        body["facts"]["earliest_credit_on"] = "2001-05-01"
-        body |= changes.pop("body", {})
-        values: dict[str, Any] = {
-            "product": self.release.product.name,
-            "body": json.dumps(body).encode(),
-            "client_id": "client",
-            "actor": ACTOR,
-            "idempotency_key": key,
-        }
-        return Submission(**(values | changes))
-
-    async def apply(self, submission: Submission) -> Answered:
-        answered = await self.desk.apply(submission)
-        assert isinstance(answered, Answered), answered
-        return answered
-
-
-@pytest.fixture(scope="module")
-def release(documents: Documents) -> Release:
-    return compose_release(decode_manifest(documents.parts[-1][1]), documents.by_hash)
-
-
-@pytest.fixture
-async def room(record: Record, release: Release, documents: Documents) -> Room:
-    await install_release(record, documents)
-    return Room(record, release)
 
 
 async def test_the_recorded_decision_is_what_decide_says_of_the_recorded_case(room: Room) -> None:

@@ -18,9 +18,8 @@ from instant_credit.underwriting import desk as desk_module
 from tests.clock import FixedClock
 from tests.lending import Documents, install_release
 from tests.record.cutting import Loss, Proxy, proxy_to
-from tests.underwriting.test_desk import Room, release
+from tests.underwriting.rooms import Room
 
-__all__ = ["release"]
 pytestmark = pytest.mark.anyio
 SECONDS = 0.5
 # Far less than what a statement may take, and more than busy cores need.

@@ -17,12 +17,14 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from instant_credit.api.applications import apply_route
 from instant_credit.api.decisions import decision_route
 from instant_credit.api.health import health_routes
+from instant_credit.api.life import life_routes
 from instant_credit.api.metrics import Metrics
 from instant_credit.api.openapi import OfferedProduct, build_openapi
 from instant_credit.api.problems import HEADERS_TOO_LARGE, MEDIA_TYPE, answer_failure, encode_problem
 from instant_credit.api.security import FindKey, require_scope
 from instant_credit.api.wire import HEAD_BYTES_MAX
 from instant_credit.underwriting.desk import Desk
+from instant_credit.underwriting.life import LifeDesk
 from instant_credit.underwriting.lines import ApplicationLine
 
 
@@ -39,6 +41,7 @@ def create_app(desk: Desk, find_key: FindKey, metrics: Metrics) -> ASGIApp:
     routes = [
         apply_route(desk, guard),
         decision_route(desk, guard),
+        *life_routes(LifeDesk(desk.record), guard),
         *health_routes(desk, metrics, openapi_writer(desk)),
     ]
     litestar = Litestar(

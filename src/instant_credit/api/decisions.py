@@ -31,8 +31,8 @@ def decision_route(desk: Desk, guard: Guard) -> HTTPRouteHandler:
     return read_decision
 
 
-def parse_id(text: str) -> UUID:
-    """The id in its canonical form.
+def parse_id(text: str, kind: str = "decision") -> UUID:
+    """The id in its canonical form; `kind` is what it should name.
 
     Raises
     ------
@@ -43,5 +43,5 @@ def parse_id(text: str) -> UUID:
     except ValueError:
         found = None
     if found is None or str(found) != text.lower():
-        raise NotFound("decision", "with such an id")
+        raise NotFound(kind, "with such an id")
     return found

@@ -12,11 +12,11 @@ from msgspec import Struct
 from instant_credit import __version__
 from instant_credit.access.actors import Scope
 from instant_credit.api import problems
-from instant_credit.api.problems import Kind
+from instant_credit.api.life_document import LIFE_STRUCTS, life_paths
+from instant_credit.api.operations import GUARDED, JSON, WITH_BODY, failures, open_operation, path_id, success
 from instant_credit.underwriting.answers import Answer, Live, ProblemDocument, Ready, RecordedDecision
 
 IDEMPOTENCY_KEY_PATTERN: Final = "^[!-~]{1,64}$"
-_JSON: Final = "application/json"
 _DECIDES: Final = {True: "Decides at once.", False: "Decides at once who is eligible; an approval carries no offer."}
 _SERVER_TIMING: Final = {
     "description": "Milliseconds by stage (read, decide, record, total), as they came to be for this response.",
@@ -36,7 +36,8 @@ class OfferedProduct(Struct, frozen=True, kw_only=True):
 def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
     """The whole document as builtins, for `products` in the order of their names."""
     _, components = msgspec.json.schema_components(
-        (Answer, RecordedDecision, ProblemDocument, Ready, Live), ref_template="#/components/schemas/{name}"
+        (Answer, RecordedDecision, ProblemDocument, Ready, Live, *LIFE_STRUCTS),
+        ref_template="#/components/schemas/{name}",
     )
     schemas = dict(components)
     paths: dict[str, Any] = {}
@@ -44,6 +45,7 @@ def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
         schemas[f"Application_{product.name}"] = _without_dialect(product.body)
         paths[f"/v1/products/{product.name}/applications"] = {"post": _apply(product)}
     paths["/v1/decisions/{decision_id}"] = {"get": _read_decision()}
+    paths.update(life_paths())
     paths["/health/live"] = {"get": _live()}
     paths["/health/ready"] = {"get": _ready()}
     paths["/metrics"] = {"get": _metrics()}
@@ -76,33 +78,8 @@ def _without_dialect(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in schema.items() if key not in ("$schema", "$id")}
 
 
-def _failures(*kinds: Kind) -> dict[str, Any]:
-    return {str(kind.status): _failure(kind) for kind in sorted(kinds, key=lambda k: k.status)}
-
-
-def _failure(kind: Kind) -> dict[str, Any]:
-    headers: dict[str, Any] = {}
-    if kind is problems.UNAUTHENTICATED:
-        headers["WWW-Authenticate"] = {"required": True, "schema": {"type": "string"}}
-    if kind is problems.UNAVAILABLE:
-        headers["Retry-After"] = {"required": True, "schema": {"type": "string", "pattern": "^[0-9]+$"}}
-    return {
-        "description": kind.title,
-        "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
-        **({"headers": headers} if headers else {}),
-    }
-
-
-def _success(description: str, schema: str, headers: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {
-        "description": description,
-        "content": {_JSON: {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
-        **({"headers": headers} if headers else {}),
-    }
-
-
 def _apply(product: OfferedProduct) -> dict[str, Any]:
-    recorded = _success(
+    recorded = success(
         "Decided and durably recorded. A repeated request gets the first answer's bytes.",
         "Answer",
         {
@@ -135,24 +112,11 @@ def _apply(product: OfferedProduct) -> dict[str, Any]:
         ],
         "requestBody": {
             "required": True,
-            "content": {_JSON: {"schema": {"$ref": f"#/components/schemas/Application_{product.name}"}}},
+            "content": {JSON: {"schema": {"$ref": f"#/components/schemas/Application_{product.name}"}}},
         },
         "responses": {
             "201": recorded,
-            **_failures(
-                problems.MALFORMED,
-                problems.UNAUTHENTICATED,
-                problems.FORBIDDEN,
-                problems.NOT_FOUND,
-                problems.TOO_SLOW,
-                problems.CONFLICT,
-                problems.TOO_LARGE,
-                problems.WRONG_MEDIA_TYPE,
-                problems.REFUSED,
-                problems.HEADERS_TOO_LARGE,
-                problems.INTERNAL,
-                problems.UNAVAILABLE,
-            ),
+            **failures(*WITH_BODY, problems.CONFLICT),
         },
     }
 
@@ -164,60 +128,34 @@ def _read_decision() -> dict[str, Any]:
         "description": "Scope: `decisions:read` for the decisions of the key's own client, `decisions:read_all` for all.",
         "tags": ["decisions"],
         "security": [{"api_key": [Scope.DECISIONS_READ.value]}, {"api_key": [Scope.DECISIONS_READ_ALL.value]}],
-        "parameters": [
-            {
-                "name": "decision_id",
-                "in": "path",
-                "required": True,
-                "schema": {"type": "string", "format": "uuid"},
-            }
-        ],
+        "parameters": [path_id("decision_id")],
         "responses": {
-            "200": _success("The decision as it was recorded.", "RecordedDecision"),
-            **_failures(
-                problems.MALFORMED,
-                problems.UNAUTHENTICATED,
-                problems.FORBIDDEN,
-                problems.NOT_FOUND,
-                problems.HEADERS_TOO_LARGE,
-                problems.INTERNAL,
-                problems.UNAVAILABLE,
-            ),
+            "200": success("The decision as it was recorded.", "RecordedDecision"),
+            **failures(*GUARDED),
         },
     }
 
 
-def _open(operation: str, summary: str, success: dict[str, Any], *kinds: Kind) -> dict[str, Any]:
-    failures = _failures(problems.MALFORMED, problems.HEADERS_TOO_LARGE, problems.INTERNAL, *kinds)
-    return {
-        "operationId": operation,
-        "summary": summary,
-        "tags": ["operation"],
-        "security": [],
-        "responses": {"200": success, **failures},
-    }
-
-
 def _live() -> dict[str, Any]:
-    return _open("live", "Whether the server runs", _success("It runs.", "Live"))
+    return open_operation("live", "Whether the server runs", success("It runs.", "Live"))
 
 
 def _ready() -> dict[str, Any]:
-    success = _success("It can decide.", "Ready")
-    return _open("ready", "Whether the server can decide", success, problems.UNAVAILABLE)
+    told = success("It can decide.", "Ready")
+    return open_operation("ready", "Whether the server can decide", told, problems.UNAVAILABLE)
 
 
 def _metrics() -> dict[str, Any]:
-    success = {
+    told = {
         "description": "Counters in Prometheus' text format.",
         "content": {"text/plain": {"schema": {"type": "string"}}},
     }
-    return _open("metrics", "Counters and stage times", success)
+    return open_operation("metrics", "Counters and stage times", told)
 
 
 def _openapi() -> dict[str, Any]:
-    success = {
+    told = {
         "description": "This document.",
-        "content": {_JSON: {"schema": {"type": "object", "required": ["openapi", "info", "paths"]}}},
+        "content": {JSON: {"schema": {"type": "object", "required": ["openapi", "info", "paths"]}}},
     }
-    return _open("openapi", "This document", success)
+    return open_operation("openapi", "This document", told)

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from instant_credit.errors import Conflict, NotFound, Overloaded, Problem, Unavailable
 from instant_credit.underwriting.answers import ERRORS_MAX, ProblemDocument
+from instant_credit.underwriting.offers import ApplicationClosed, OfferExpired
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = "1"
@@ -41,6 +42,10 @@ NOT_FOUND: Final = Kind(name="not-found", status=404, title="There is no such re
 METHOD_NOT_ALLOWED: Final = Kind(name="method-not-allowed", status=405, title="The resource does not take this method")
 TOO_SLOW: Final = Kind(name="request-timeout", status=408, title="The request did not arrive in time")
 CONFLICT: Final = Kind(name="idempotency-conflict", status=409, title="The idempotency key was used for another body")
+OFFER_EXPIRED: Final = Kind(name="offer-expired", status=409, title="The offer is no longer open")
+APPLICATION_CLOSED: Final = Kind(
+    name="application-closed", status=409, title="The application has ended in another way"
+)
 TOO_LARGE: Final = Kind(name="body-too-large", status=413, title="The body is too large")
 WRONG_MEDIA_TYPE: Final = Kind(name="unsupported-media-type", status=415, title="The body must be JSON in UTF-8")
 REFUSED: Final = Kind(name="application-refused", status=422, title="The application has wrong or missing fields")
@@ -56,6 +61,8 @@ KINDS: Final = (
     METHOD_NOT_ALLOWED,
     TOO_SLOW,
     CONFLICT,
+    OFFER_EXPIRED,
+    APPLICATION_CLOSED,
     TOO_LARGE,
     WRONG_MEDIA_TYPE,
     REFUSED,
@@ -107,6 +114,10 @@ def failure_from(error: Exception) -> tuple[Failure, bool]:
         return error, False
     if isinstance(error, NotFound):
         return Failure(NOT_FOUND, f"No such {error.kind}."), False
+    if isinstance(error, OfferExpired):
+        return Failure(OFFER_EXPIRED, "Apply again for a new offer."), False
+    if isinstance(error, ApplicationClosed):
+        return Failure(APPLICATION_CLOSED, "Read the application for what became of it."), False
     if isinstance(error, Conflict):
         return Failure(CONFLICT, "Send the first body again to get its answer, or use a new key."), False
     if isinstance(error, Unavailable):

@@ -18,7 +18,7 @@ from instant_credit.training.drafting.documents.folder import choose_name, draft
 from instant_credit.training.drafting.documents.writing import say, tidy
 from instant_credit.training.drafting.draft import Draft, Wish
 from instant_credit.training.drafting.guessing.guess import Guess, Use
-from instant_credit.underwriting.desk import BOOK as APPLICATIONS_BOOK
+from instant_credit.underwriting.course import BOOK as APPLICATIONS_BOOK
 
 _COLUMNS_SHOWN = 400
 _REMARK = 80

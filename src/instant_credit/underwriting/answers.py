@@ -7,7 +7,6 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Struct
 
-from instant_credit.application.product import Product
 from instant_credit.decision.decision import REASONS_MAX, Decision, Outcome, Reason
 from instant_credit.errors import Problem
 from instant_credit.units import Cents, Ppm
@@ -19,13 +18,18 @@ ERRORS_MAX: Final = 2000
 
 
 class Offer(Struct, frozen=True, kw_only=True):
-    """What is offered. `amount_cents` is below what was asked for in a counter-offer."""
+    """What is offered. `amount_cents` is below what was asked for in a counter-offer.
+
+    `offer_id` accepts it, before `expires_at`; both are null in answers from before offers had them.
+    """
 
     currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")]
     amount_cents: Cents
     term_months: int
     apr_ppm: Ppm
     instalment_cents: Cents
+    offer_id: UUID | None = None
+    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 class Timings(Struct, frozen=True, kw_only=True):
@@ -128,17 +132,3 @@ def encode_answer(answer: Answer | RecordedDecision) -> bytes:
 def read_ids(answer: bytes) -> AnswerIds:
     """The ids in the bytes of an `Answer` of any version."""
     return _IDS.decode(answer)
-
-
-def make_offer(decision: Decision, product: Product) -> Offer | None:
-    """The decision's terms as they are offered; None when nothing is, or nothing is priced."""
-    terms = decision.terms
-    if terms is None:
-        return None
-    return Offer(
-        currency=product.currency,
-        amount_cents=terms.amount_cents,
-        term_months=terms.term_months,
-        apr_ppm=terms.apr_ppm,
-        instalment_cents=terms.instalment_cents,
-    )

@@ -9,13 +9,36 @@ from instant_credit.access.actors import Actor
 from instant_credit.record.clock import Clock
 from instant_credit.underwriting.lines import ApplicationLine, Ending, Stages
 
+BOOK: Final = "applications"
+TEST_BOOK: Final = "test"
+"""What keys for tests apply for. It is no book to train on or to count: no tape goes into it, and nobody learns from it."""
+
 APPLICATION_SECONDS: Final = 5.0
 """A caller waits no longer than this for an answer, whatever the record does."""
 
 
+class Caller(Struct, frozen=True, kw_only=True):
+    """Who asks: the client, over all of its API keys, the key in use, and whether that is a key for tests."""
+
+    client_id: str
+    actor: Actor
+    is_test: bool = False
+
+    @property
+    def book(self) -> str:
+        """The book that the caller's applications go to."""
+        return TEST_BOOK if self.is_test else BOOK
+
+    def may_see(self, client_id: str | None, book: str, *, sees_all: bool) -> bool:
+        """Whether a row of this client and book is shown: tests to tests, all but tests to all others, save whoever sees all."""
+        if sees_all and not self.is_test:
+            return True
+        return (book == TEST_BOOK) == self.is_test and (sees_all or client_id == self.client_id)
+
+
 class Submission(Struct, frozen=True, kw_only=True):
     """One application as it came in. `client_id` is who asks, over all of its API keys; `actor` is the key in use; `seconds` is how
-    long the caller waits for an answer.
+    long the caller waits for an answer. `named` is what the idempotency key stands for where that is not the body.
     """
 
     product: str
@@ -24,6 +47,7 @@ class Submission(Struct, frozen=True, kw_only=True):
     actor: Actor
     idempotency_key: str | None = None
     seconds: float = APPLICATION_SECONDS
+    named: bytes | None = None
 
 
 class Answered(Struct, frozen=True, kw_only=True):

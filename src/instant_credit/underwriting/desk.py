@@ -37,13 +37,12 @@ from instant_credit.underwriting.answers import (
     RecordedDecision,
     Timings,
     encode_answer,
-    make_offer,
     read_ids,
 )
-from instant_credit.underwriting.course import APPLICATION_SECONDS, Answered, Course, Submission
+from instant_credit.underwriting.course import APPLICATION_SECONDS, BOOK, Answered, Course, Submission
 from instant_credit.underwriting.lines import ApplicationLine, Ending
+from instant_credit.underwriting.offers import make_offer
 
-BOOK: Final = "applications"
 # What the door calls a body that is no JSON at all; every other problem names a field.
 UNREADABLE: Final = frozenset({"BODY_NOT_JSON", "BODY_TOO_DEEP"})
 _IN_FLIGHT_MAX: Final = 1_000
@@ -92,6 +91,11 @@ class Desk:
         self._grouping = Grouping[tuple[Entry, Actor], Committed](
             lambda group: commit_group(record, group), record.clock, observe=observe
         )
+
+    @property
+    def record(self) -> Record:
+        """The system of record that the desk writes to."""
+        return self._record
 
     async def drain(self) -> None:
         """Return when every commit under way has ended."""
@@ -237,7 +241,7 @@ class Desk:
         key_ring = self._record.key_ring
         person_id = key_ring.person_id_of(told.identity.identity_number)
         bucket = bucket_of_person(person_id)
-        case_id, decision_id = (new_id(bucket, now, self._entropy) for _ in range(2))
+        case_id, decision_id, offer_id = (new_id(bucket, now, self._entropy) for _ in range(3))
         stages = course.stages()
         answer = Answer(
             application_id=case_id,
@@ -246,7 +250,7 @@ class Desk:
             product=submission.product,
             release=release.hash,
             outcome=decision.outcome,
-            offer=make_offer(decision, release.product),
+            offer=make_offer(decision, release, offer_id=offer_id, now=now),
             reasons=decision.reasons,
             pd_ppm=decision.pd_ppm,
             points=decision.points,
@@ -278,9 +282,8 @@ class Desk:
 
     def _mac(self, submission: Submission) -> bytes:
         """Names the submission's body and product: the same key for another product is another request."""
-        return self._record.key_ring.body_mac(
-            submission.client_id, submission.product.encode() + b"\x00" + submission.body
-        )
+        named = submission.body if submission.named is None else submission.named
+        return self._record.key_ring.body_mac(submission.client_id, submission.product.encode() + b"\x00" + named)
 
     def _fold_key(self, submission: Submission) -> str | None:
         """The idempotency key as it is recorded: a keyed hash, since a client may well choose an identity number as its key."""
@@ -288,6 +291,17 @@ class Desk:
         if key is None:
             return None
         return self._record.key_ring.body_mac(submission.client_id, b"idempotency-key\x00" + key.encode()).hex()
+
+    async def find_first(self, submission: Submission) -> Answered | None:
+        """The recorded answer to the submission's idempotency key, None when there is none.
+
+        Raises
+        ------
+        Conflict : the key was used for another body.
+        NotFound : the answer was erased with its person.
+        """
+        async with within(submission.seconds):
+            return await self._find_first(submission, Course(submission, self._clock))
 
     async def _find_first(self, submission: Submission, course: Course) -> Answered | None:
         """The answer that an earlier submission with the same key got, None when there is none."""

@@ -49,7 +49,7 @@ from instant_credit.training.tapes.keys import JoinCount
 from instant_credit.training.tapes.parts import TapeMapping
 from instant_credit.training.tapes.resolved import Resolved
 from instant_credit.training.tapes.rows import Reject, RowReader, TapeRow
-from instant_credit.underwriting.desk import BOOK as APPLICATIONS_BOOK
+from instant_credit.underwriting.course import BOOK as APPLICATIONS_BOOK
 
 BookName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 

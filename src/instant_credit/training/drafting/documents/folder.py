@@ -18,7 +18,7 @@ from instant_credit.training.drafting.reading.profile import read_columns
 from instant_credit.training.drafting.words.naming import slug_text
 from instant_credit.training.tapes.mapping import load_mapping
 from instant_credit.training.whole_files import replace_files
-from instant_credit.underwriting.desk import BOOK as APPLICATIONS_BOOK
+from instant_credit.underwriting.course import BOOK as APPLICATIONS_BOOK
 
 PRODUCT_FILE = "product.toml"
 MAPPING_FILE = "mapping.toml"

@@ -1,0 +1,124 @@
+"""The life of an application after its decision: status, offers, acceptance, withdrawal.
+
+    read (answer and events) ─► judge at the clock ─► the next event, by its number ─► the resource as it stands then
+
+What has happened already is answered as it happened, with the same bytes. Whoever loses a race reads again and is judged by what
+stands, so of an acceptance and a withdrawal at the same instant exactly one happens.
+"""
+
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+from instant_credit.errors import BrokenInvariant, NotFound
+from instant_credit.record.life import LifeEvent, LifeEventKind, add_life_event, read_application
+from instant_credit.record.pool import Record, within
+from instant_credit.underwriting.course import APPLICATION_SECONDS, Caller
+from instant_credit.underwriting.offers import (
+    WITHDRAWABLE,
+    Application,
+    ApplicationClosed,
+    OfferExpired,
+    open_application,
+)
+from instant_credit.underwriting.resources import ApplicationState, ApplicationStatus, Offers, OfferStatus
+
+# An application has few events; whoever loses more races than there can be events has found a bug.
+_ROUNDS_MAX: Final = 8
+
+
+class LifeDesk:
+    """Reads applications and writes down what happens to them.
+
+    Parameters
+    ----------
+    record : the open system of record; its clock says what has expired.
+
+    A caller sees the applications of its client that were made in its own mode, test or not. Where `sees_all` is true it sees those of
+    every client; a key for tests never sees any but tests.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+
+    async def read_status(self, application_id: UUID, caller: Caller, *, sees_all: bool = False) -> ApplicationStatus:
+        """The application as it stands.
+
+        Raises
+        ------
+        NotFound : there is none, it is another client's, or the person was erased since.
+        """
+        return (await self._read(application_id, caller, sees_all=sees_all)).tell()
+
+    async def list_offers(self, application_id: UUID, caller: Caller, *, sees_all: bool = False) -> Offers:
+        """Its offers; raises as `read_status` does."""
+        return (await self._read(application_id, caller, sees_all=sees_all)).tell_offers()
+
+    async def read_offer(
+        self, application_id: UUID, offer_id: UUID, caller: Caller, *, sees_all: bool = False
+    ) -> OfferStatus:
+        """One of its offers; raises as `read_status` does, and `NotFound` when there is no such offer."""
+        return (await self._read(application_id, caller, sees_all=sees_all)).tell_offer(offer_id)
+
+    async def accept(self, application_id: UUID, offer_id: UUID, caller: Caller) -> OfferStatus:
+        """Accept an offer; accepting it again changes nothing and is answered alike.
+
+        Raises
+        ------
+        NotFound : there is no such offer of this client.
+        OfferExpired : it is no longer open.
+        ApplicationClosed : the application was withdrawn.
+        """
+
+        def judge(application: Application) -> LifeEvent | None:
+            application.tell_offer(offer_id)
+            state = application.state
+            if state is ApplicationState.ACCEPTED:
+                return None
+            if state is ApplicationState.EXPIRED:
+                raise OfferExpired("the offer has expired")
+            if state is not ApplicationState.OFFERED:
+                raise ApplicationClosed(f"the application is {state.value}")
+            return LifeEvent(kind=LifeEventKind.ACCEPTED, offer_id=offer_id, recorded_at=application.now)
+
+        return (await self._advance(application_id, caller, judge)).tell_offer(offer_id)
+
+    async def withdraw(self, application_id: UUID, caller: Caller) -> ApplicationStatus:
+        """Withdraw an application; withdrawing it again changes nothing and is answered alike.
+
+        Raises
+        ------
+        NotFound : there is no such application of this client.
+        ApplicationClosed : it was declined or accepted, or its offer expired.
+        """
+
+        def judge(application: Application) -> LifeEvent | None:
+            state = application.state
+            if state is ApplicationState.WITHDRAWN:
+                return None
+            if state not in WITHDRAWABLE:
+                raise ApplicationClosed(f"the application is {state.value}")
+            return LifeEvent(kind=LifeEventKind.WITHDRAWN, recorded_at=application.now)
+
+        return (await self._advance(application_id, caller, judge)).tell()
+
+    async def _read(self, application_id: UUID, caller: Caller, *, sees_all: bool = False) -> Application:
+        async with within(APPLICATION_SECONDS):
+            stored = await read_application(self._record, application_id)
+        if stored is None or not caller.may_see(stored.client_id, stored.book, sees_all=sees_all):
+            raise NotFound("application", "of this id, or its person was erased")
+        return open_application(stored, self._record.clock.now())
+
+    async def _advance(
+        self, application_id: UUID, caller: Caller, judge: Callable[[Application], LifeEvent | None]
+    ) -> Application:
+        """The application after the event that `judge` asks for, or as it is when it asks for none."""
+        for _ in range(_ROUNDS_MAX):
+            application = await self._read(application_id, caller)
+            event = judge(application)
+            if event is None:
+                return application
+            number = len(application.stored.events) + 1
+            async with within(APPLICATION_SECONDS):
+                await add_life_event(self._record, application_id, event, number=number, actor=caller.actor)
+        raise BrokenInvariant("an application's events keep losing races against nobody")
