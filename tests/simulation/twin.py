@@ -1,0 +1,160 @@
+"""A naive twin of the record's statements on the commit path: tables are lists of rows, and every rule is looked through.
+
+Which columns an insert fills is read from the statement's own text, so that it writes what Postgres would write; what a look-up answers is
+told anew here, as plainly as it can be.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import asyncpg
+
+from instant_credit.record.shipped import read_sql
+from tests.simulation.rules import Rules
+
+Row = dict[str, Any]
+
+_INSERT = re.compile(
+    r"INSERT INTO (?P<table>[\w.]+) \((?P<columns>[^)]*)\)\s*SELECT(?P<values>.*?)FROM unnest\((?P<arguments>[^)]*)\)"
+    r"\s*AS row \((?P<names>[^)]*)\)",
+    re.DOTALL,
+)
+
+
+class Insert:
+    """One INSERT of a statement: its table, and of every column the argument (from 0) and how it is read."""
+
+    def __init__(self, found: re.Match[str]) -> None:
+        table = found["table"]
+        self.table = table if "." in table else f"instant_credit.{table}"
+        columns = _words(found["columns"])
+        values = [value.strip() for value in found["values"].split(",")]
+        arguments = [int(number) - 1 for number in re.findall(r"\$(\d+)", found["arguments"])]
+        place = dict(zip(_words(found["names"]), arguments, strict=True))
+        self.columns: list[tuple[str, int, Callable[[Any], Any]]] = []
+        for column, value in zip(columns, values, strict=True):
+            name, _, cast = value.partition("::")
+            self.columns.append((column, place[name.removeprefix("row.")], _CASTS[cast]))
+
+    def rows(self, arguments: Sequence[Any]) -> list[Row]:
+        named = [(column, read, arguments[number]) for column, number, read in self.columns]
+        return [{column: read(values[at]) for column, read, values in named} for at in range(len(named[0][2]))]
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",")]
+
+
+def _read_array(literal: str) -> list[int]:
+    return [int(number) for number in literal.strip("{}").split(",") if number]
+
+
+_CASTS: dict[str, Callable[[Any], Any]] = {"": lambda value: value, "bigint[]": _read_array}
+
+
+@cache
+def inserts_of(name: str) -> list[Insert]:
+    """Every INSERT of the statement `name`."""
+    text = "\n".join(line for line in read_sql(name).splitlines() if not line.startswith("--"))
+    found = [Insert(match) for match in _INSERT.finditer(text)]
+    assert len(found) == text.count("INSERT INTO"), f"{name} holds an INSERT that the twin does not understand"
+    return found
+
+
+class Twin:
+    """The rows of one database. Every method is one statement, done whole at one instant."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self.tables: dict[str, list[Row]] = {name: [] for name in rules.required}
+        self._taken: dict[tuple[str, tuple[str, ...]], set[tuple[Any, ...]]] = {}
+
+    def run(self, name: str, arguments: Sequence[Any]) -> Any:
+        """What Postgres would answer to the statement `name`."""
+        assert hasattr(self, name), f"the commit path runs {name}: tell the twin what it answers"
+        return getattr(self, name)(arguments)
+
+    def insert_entries(self, arguments: Sequence[Any]) -> None:
+        fresh = [(insert.table, insert.rows(arguments)) for insert in inserts_of("insert_entries")]
+        taken: dict[tuple[str, tuple[str, ...]], set[tuple[Any, ...]]] = {}
+        for table, rows in fresh:
+            for row in rows:
+                missing = [column for column in self._rules.required[table] if row.get(column) is None]
+                assert not missing, f"{table} without {missing}"
+            for columns in self._rules.unique.get(table, ()):
+                keys = [key for row in rows if None not in (key := tuple(row.get(column) for column in columns))]
+                if len(set(keys)) < len(keys) or not self._taken.get((table, columns), set()).isdisjoint(keys):
+                    raise asyncpg.UniqueViolationError(f"{table} {columns}")
+                taken[table, columns] = set(keys)
+        for table, columns, other, others in self._rules.references:
+            rows = [row for name, some in fresh if name == table for row in some]
+            there = [row for name, some in fresh if name == other for row in some] + self.tables[other]
+            keys = {tuple(row[column] for column in others) for row in there} if rows else set()
+            assert all(tuple(row[column] for column in columns) in keys for row in rows), f"{table} without {other}"
+        for table, rows in fresh:
+            self.tables[table].extend(rows)
+        for name, keys in taken.items():
+            self._taken.setdefault(name, set()).update(keys)
+
+    def look_up_entries(self, arguments: Sequence[Any]) -> list[Row]:
+        buckets, persons, cases, clients, keys, _books, natural_keys = arguments
+        assert not any(natural_keys), "an application has no natural key"
+        return [
+            self._look_up(bucket, person, case_id, client, key)
+            for bucket, person, case_id, client, key in zip(buckets, persons, cases, clients, keys, strict=True)
+        ]
+
+    def _look_up(self, bucket: int, person: bytes, case_id: Any, client: str | None, key: str | None) -> Row:
+        own = self._one("sealed_keys.person_keys", bucket=bucket, person_id=person)
+        first_key = (
+            None if key is None else self._one("instant_credit.idempotency_keys", client_id=client, idempotency_key=key)
+        )
+        first = None if first_key is None else self._decision(first_key)
+        standing = self._one(
+            "instant_credit.cases",
+            bucket=bucket if first is None else first["bucket"],
+            case_id=case_id if first is None else first["case_id"],
+        )
+        answered = standing and self._one(
+            "instant_credit.decisions", bucket=standing["bucket"], case_id=standing["case_id"]
+        )
+        standing_key = standing and self._one(
+            "sealed_keys.person_keys", bucket=standing["bucket"], key_id=standing["key_id"]
+        )
+        return {
+            **_take(own, "", "person_id", "key_id", "master_key_id", "wrapped_key"),
+            **_take(standing, "standing_", "case_id", "person_id", "key_id", "recorded_at"),
+            **_take(answered, "standing_", "decision_id", "sealed_answer"),
+            **_take(first_key, "standing_", "body_mac"),
+            **_take(standing_key, "standing_", "master_key_id", "wrapped_key"),
+        }
+
+    def find_answer(self, arguments: Sequence[Any]) -> Row | None:
+        client, key = arguments
+        first_key = self._one("instant_credit.idempotency_keys", client_id=client, idempotency_key=key)
+        decision = None if first_key is None else self._decision(first_key)
+        if decision is None:
+            return None
+        case = self._one("instant_credit.cases", bucket=decision["bucket"], case_id=decision["case_id"])
+        assert case is not None
+        person_key = self._one("sealed_keys.person_keys", bucket=case["bucket"], key_id=case["key_id"])
+        return {
+            **_take(first_key, "", "decision_id", "body_mac"),
+            **_take(decision, "", "sealed_answer"),
+            **_take(case, "", "person_id", "key_id"),
+            **_take(person_key, "", "master_key_id", "wrapped_key"),
+        }
+
+    def _decision(self, first_key: Row) -> Row | None:
+        return self._one("instant_credit.decisions", bucket=first_key["bucket"], decision_id=first_key["decision_id"])
+
+    def _one(self, table: str, **wanted: Any) -> Row | None:
+        found = [row for row in self.tables[table] if all(row[name] == value for name, value in wanted.items())]
+        assert len(found) <= 1, f"{table} holds two rows of one {sorted(wanted)}"
+        return found[0] if found else None
+
+
+def _take(row: Row | None, prefix: str, *columns: str) -> Row:
+    return {prefix + column: None if row is None else row[column] for column in columns}
