@@ -194,13 +194,13 @@ class Served:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
-def start_server(environ: Mapping[str, str], folder: Path) -> Served:
+def start_server(environ: Mapping[str, str], folder: Path, *options: str) -> Served:
     """Start `instant-credit serve` on a free port and wait until it says where it listens."""
     log = folder / "serve.log"
     modules = folder / "modules.json"
     with log.open("a") as stream:
         process = subprocess.Popen(
-            [sys.executable, str(SERVER), str(modules), "serve", "--port", "0"],
+            [sys.executable, str(SERVER), str(modules), "serve", "--port", "0", *options],
             env={**os.environ, **environ},
             stdout=subprocess.PIPE,
             stderr=stream,
@@ -223,9 +223,9 @@ def wait_until(is_so: Callable[[], bool], seconds: float = 60) -> None:
 
 
 @contextmanager
-def serving(environ: Mapping[str, str], folder: Path) -> Iterator[Served]:
+def serving(environ: Mapping[str, str], folder: Path, *options: str) -> Iterator[Served]:
     """A server that ends with the block, whatever happens in it."""
-    server = start_server(environ, folder)
+    server = start_server(environ, folder, *options)
     try:
         yield server
     finally:

@@ -3,6 +3,7 @@
 Every variable is optional; the defaults make a laptop work. A variable that is set and empty counts as not set.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ PORT: Final = "INSTANT_CREDIT_PORT"
 CONNECTIONS: Final = "INSTANT_CREDIT_DATABASE_CONNECTIONS"
 DATABASE_URL: Final = "DATABASE_URL"
 DATABASE_OWNER_URL: Final = "DATABASE_OWNER_URL"
+METRICS: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 PORT_DEFAULT: Final = 8420
 CONNECTIONS_DEFAULT: Final = 8
@@ -82,6 +84,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         port=_read_whole(environ, PORT, PORT_DEFAULT, least=0, most=65_535),
         database_connections=_read_whole(environ, CONNECTIONS, CONNECTIONS_DEFAULT, least=1, most=1_000),
     )
+
+
+def worker_environ(metrics: str) -> dict[str, str]:
+    """The environment of a worker: this process's own, and the folder in which workers count together."""
+    return {**os.environ, METRICS: metrics}
 
 
 def _read_url(environ: Mapping[str, str], name: str) -> str | None:

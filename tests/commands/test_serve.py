@@ -7,8 +7,8 @@ import json
 import pytest
 import structlog
 
-from instant_credit.commands import serve
-from instant_credit.commands.serve import kept_fresh
+from instant_credit.commands import answering
+from instant_credit.commands.answering import kept_fresh
 
 
 class Failing:
@@ -37,7 +37,7 @@ def log():
 
 @pytest.mark.anyio
 async def test_no_error_ends_the_search_for_new_releases(log, monkeypatch):
-    monkeypatch.setattr(serve, "REFRESH_SECONDS", 0)
+    monkeypatch.setattr(answering, "REFRESH_SECONDS", 0)
     releases = Failing(RuntimeError("odd"), KeyError("odder"), MemoryError())
     async with kept_fresh(releases):
         await asyncio.wait_for(releases.is_asked_again.wait(), 20)

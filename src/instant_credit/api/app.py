@@ -15,6 +15,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from instant_credit.api.applications import apply_route
+from instant_credit.api.deadlines import ARRIVED
 from instant_credit.api.decisions import decision_route
 from instant_credit.api.health import health_routes
 from instant_credit.api.life import life_routes
@@ -109,7 +110,7 @@ class Edge:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        started = perf_counter_ns()
+        started = scope.get("state", {}).get(ARRIVED) or perf_counter_ns()
         status = 0
 
         async def watch(message: Message) -> None:

@@ -1,22 +1,36 @@
-"""What is counted, for Prometheus. Labels are closed sets (products, outcomes, routes, statuses, stages): never an id, never a person."""
+"""What is counted, for Prometheus. Labels are closed sets (products, outcomes, routes, statuses, stages): never an id, never a person.
 
+Several workers of one server count into files of one folder (prometheus_client's multiprocess mode), and each of them shows the sums.
+"""
+
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
+from instant_credit.api.gate import Cause
+from instant_credit.record.grouping import GROUP_MAX, Written
 from instant_credit.underwriting.lines import ApplicationLine
 
 MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
 _STAGE_SECONDS: Final = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.05, 0.25, 1.0, 5.0)
 _REQUEST_SECONDS: Final = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25, 1.0, 5.0)
+_GROUP_ITEMS: Final = tuple(2**power for power in range(GROUP_MAX.bit_length()))
 _NS: Final = 1e9
 
 
 class Metrics:
-    """The counters of one server, in a registry of their own."""
+    """The counters of one server, in a registry of their own.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    folder : where the workers of one server count together; this process then runs with PROMETHEUS_MULTIPROC_DIR set to it.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
         self.registry = CollectorRegistry()
         self._applications = Counter(
             "instant_credit_applications",
@@ -38,9 +52,33 @@ class Metrics:
             buckets=_REQUEST_SECONDS,
             registry=self.registry,
         )
-        self.in_flight = Gauge(
-            "instant_credit_requests_in_flight", "HTTP requests that are being answered.", registry=self.registry
+        self._refusals = Counter(
+            "instant_credit_refusals",
+            "Requests that were turned away before any work, by cause.",
+            ("cause",),
+            registry=self.registry,
         )
+        self._group_items = Histogram(
+            "instant_credit_commit_items",
+            "Applications that one commit recorded.",
+            buckets=_GROUP_ITEMS,
+            registry=self.registry,
+        )
+        self._group_seconds = Histogram(
+            "instant_credit_commit_seconds", "Time of one commit.", buckets=_STAGE_SECONDS, registry=self.registry
+        )
+        self._waiting = self._make_gauge(
+            "commit_waiting", "Applications that waited on when the last group was recorded."
+        )
+        self._places = self._make_gauge("places", "Most requests that may be under way.")
+        self.in_flight = self._make_gauge("requests_in_flight", "HTTP requests that are being answered.")
+        self._make_gauge("workers", "Processes that answer.").set(1)
+        for cause in Cause:
+            self._refusals.labels(cause.value)
+
+    def _make_gauge(self, name: str, documentation: str) -> Gauge:
+        """A gauge of which the workers that live show their sum."""
+        return Gauge(f"instant_credit_{name}", documentation, registry=self.registry, multiprocess_mode="livesum")
 
     def count_application(self, line: ApplicationLine) -> None:
         """Count one application."""
@@ -59,6 +97,24 @@ class Metrics:
         """Count one HTTP request; `route` is the template, "" when there is none."""
         self._requests.labels(route, str(status)).observe(spent_ns / _NS)
 
+    def count_refusal(self, cause: Cause) -> None:
+        """Count one request that was turned away at the gate."""
+        self._refusals.labels(cause.value).inc()
+
+    def count_group(self, written: Written) -> None:
+        """Count one group of applications that was recorded by one commit."""
+        self._group_items.observe(written.items)
+        self._group_seconds.observe(written.spent_ns / _NS)
+        self._waiting.set(written.waiting)
+
+    def show_places(self, places: int) -> None:
+        """Show how many requests the gate lets in."""
+        self._places.set(places)
+
     def expose(self) -> bytes:
-        """All counters in Prometheus' text format."""
-        return generate_latest(self.registry)
+        """All counters in Prometheus' text format; of all workers together where there are several."""
+        if self._folder is None:
+            return generate_latest(self.registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, path=str(self._folder))  # type: ignore[no-untyped-call] # it is left without types
+        return generate_latest(registry)

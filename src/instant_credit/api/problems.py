@@ -23,7 +23,8 @@ from instant_credit.underwriting.offers import ApplicationClosed, OfferExpired
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = "1"
 
-_FULL: Final = "The server is full: it has as many applications under way as it takes."
+FULL_DETAIL: Final = "The server is full: it has as much under way as it can answer in time."
+LATE_DETAIL: Final = "The server is busy: it could not answer within your Request-Timeout-Ms."
 _SILENT: Final = "The record did not answer in time."
 
 
@@ -121,7 +122,7 @@ def failure_from(error: Exception) -> tuple[Failure, bool]:
     if isinstance(error, Conflict):
         return Failure(CONFLICT, "Send the first body again to get its answer, or use a new key."), False
     if isinstance(error, Unavailable):
-        detail = _FULL if isinstance(error, Overloaded) else _SILENT
+        detail = FULL_DETAIL if isinstance(error, Overloaded) else _SILENT
         return Failure(UNAVAILABLE, detail, headers={"Retry-After": RETRY_AFTER_SECONDS}), True
     if isinstance(error, HTTPException) and error.status_code < 500:
         kind = _BY_STATUS.get(error.status_code, MALFORMED)

@@ -1,26 +1,79 @@
-"""The HTTP/1.1 wire: uvicorn's httptools protocol with a bound on a request's head, in bytes and in time.
+"""The HTTP/1.1 wire: uvicorn's httptools protocol with bounds on a request's head, and a gate before its work.
 
 httptools buffers a head of any length for any time; here a head that is too long is answered 431, and a connection that does not
 finish its head in time is closed. The bodies' bounds are in `bodies`.
+
+A request that finds the gate closed is answered as soon as its head is whole, with bytes that were encoded beforehand: no task, no
+scope, no route. Its body is read and thrown away, and the connection stays. Health and metrics pass at any time.
 """
 
 import asyncio
-from typing import Final, cast
+from functools import partial
+from time import perf_counter_ns
+from typing import Any, Final, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from instant_credit.api.problems import HEADERS_TOO_LARGE, MALFORMED, MEDIA_TYPE, Kind, encode_problem
+from instant_credit.api.bodies import DISCARD_BYTES_MAX
+from instant_credit.api.deadlines import ARRIVED, find_timeout_ns
+from instant_credit.api.gate import Cause, Gate
+from instant_credit.api.problems import (
+    FULL_DETAIL,
+    HEADERS_TOO_LARGE,
+    LATE_DETAIL,
+    MALFORMED,
+    MEDIA_TYPE,
+    RETRY_AFTER_SECONDS,
+    UNAVAILABLE,
+    Kind,
+    encode_problem,
+)
 
 HEAD_BYTES_MAX: Final = 16_384
 HEAD_SECONDS_MAX: Final = 10.0
+OPEN_PATHS: Final = (b"/health/", b"/metrics")
+
+
+def _encode_answer(kind: Kind, detail: str, *headers: str) -> tuple[bytes, bytes]:
+    """Head without its last, empty line, and body."""
+    body = encode_problem(kind, detail)
+    lines = (
+        f"HTTP/1.1 {kind.status} {kind.title}",
+        f"content-type: {MEDIA_TYPE}",
+        f"content-length: {len(body)}",
+        *headers,
+        "",
+    )
+    return "\r\n".join(lines).encode("ascii"), body
+
+
+_CLOSE: Final = b"connection: close\r\n"
+_TURNED_AWAY: Final = {
+    cause: _encode_answer(UNAVAILABLE, detail, f"retry-after: {RETRY_AFTER_SECONDS}", "cache-control: no-store")
+    for cause, detail in ((Cause.FULL, FULL_DETAIL), (Cause.LATE, LATE_DETAIL))
+}
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection."""
+    """One connection.
+
+    Parameters
+    ----------
+    gate : the process's gate; without one every request passes.
+    """
 
     _is_in_head = True
     _head_bytes = 0
-    _head_timer: asyncio.TimerHandle | None = None
+    _slow_timer: asyncio.TimerHandle | None = None
+    _running: RequestResponseCycle | None = None
+    _is_reading = False
+    _is_turned_away = False
+    _is_closed_after = False
+    _discarded_bytes = 0
+
+    def __init__(self, *args: Any, gate: Gate | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._gate = Gate() if gate is None else gate
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the first head's timer."""
@@ -30,61 +83,147 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timer with the connection."""
         self._stop_timer()
+        self._stop_reading()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, then refuse a head that is still open and already too long."""
         self._head_bytes += len(data)
-        if self._is_in_head and self._head_timer is None:
-            self._start_timer()
         super().data_received(data)
         if self._is_in_head and self._head_bytes > HEAD_BYTES_MAX:
             self._refuse(HEADERS_TOO_LARGE, f"A head has at most {HEAD_BYTES_MAX} bytes.")
+        elif self._slow_timer is None and ((self._is_in_head and self._head_bytes) or self._is_turned_away):
+            self._start_timer()
+        running = self._running
+        if running is not None and running is self.cycle and running.more_body and not self._is_reading:
+            self._is_reading = True
+            self._gate.begin_reading()
 
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
         self._is_in_head = True
+        self._head_bytes = max(self._head_bytes, 1)
 
     def on_headers_complete(self) -> None:
-        """The head is whole."""
+        """The head is whole: the request is taken on, or turned away."""
         self._is_in_head = False
         self._stop_timer()
+        # An answer ahead of this one on the same connection has to leave first: what was sent behind it waits for its turn.
+        is_first = self.cycle is None or self.cycle.response_complete
+        if is_first and not self.url.startswith(OPEN_PATHS):
+            cause = self._gate.find_refusal(lambda: find_timeout_ns(self.headers))
+            if cause is not None:
+                self._turn_away(cause)
+                return
         super().on_headers_complete()
+        if self._gate.is_draining:
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """Keep the body, or throw it away where its request was turned away."""
+        if not self._is_turned_away:
+            super().on_body(body)
+            return
+        self._discarded_bytes += len(body)
+        if self._discarded_bytes > DISCARD_BYTES_MAX:
+            self.transport.close()
 
     def on_message_complete(self) -> None:
         """The request is whole: what comes next is a head again."""
-        super().on_message_complete()
+        if self._is_turned_away:
+            self._end_turning_away()
+        else:
+            self._stop_reading()
+            self.scope["state"][ARRIVED] = perf_counter_ns()
+            super().on_message_complete()
         self._is_in_head = True
         self._head_bytes = 0
+
+    def drain(self) -> None:
+        """Ask for the connection to be closed with the answer that is under way, if its head has not left."""
+        if self.cycle is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
+
+    def close_idle(self) -> None:
+        """Close the connection unless a request is under way or on its way."""
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if is_idle and not self._is_turned_away and self._is_in_head and not self._head_bytes:
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """What is not HTTP is answered in the form of every other failure."""
         if not self.transport.is_closing():
             self._refuse(MALFORMED, "This is not an HTTP/1.1 request.")
 
+    def _turn_away(self, cause: Cause) -> None:
+        self._is_turned_away = True
+        self._discarded_bytes = 0
+        # Who waits for leave to send a body may send none after a refusal, so nobody can tell where the next request begins.
+        self._is_closed_after = (
+            self._gate.is_draining
+            or self.expect_100_continue
+            or self.parser.get_http_version() != "1.1"
+            or not self.parser.should_keep_alive()
+        )
+        if self.flow.write_paused:
+            # It sends on and reads no answers.
+            self.transport.close()
+            return
+        head, body = _TURNED_AWAY[cause]
+        closing = _CLOSE if self._is_closed_after else b""
+        self.transport.write(b"".join((head, closing, b"\r\n", b"" if self.parser.get_method() == b"HEAD" else body)))
+        if self.expect_100_continue:
+            self.transport.close()
+
+    def _end_turning_away(self) -> None:
+        self._is_turned_away = False
+        self._stop_timer()
+        if self._is_closed_after:
+            self.transport.close()
+        else:
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._gate.begin()
+        self._running = cycle
+        task = self.loop.create_task(cycle.run_asgi(app))
+        self.tasks.add(task)
+        task.add_done_callback(partial(self._end_asgi_task, cycle))
+
+    def _end_asgi_task(self, cycle: RequestResponseCycle, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if cycle is self._running:
+            self._running = None
+            self._stop_reading()
+        self._gate.end(perf_counter_ns())
+
+    def _stop_reading(self) -> None:
+        if self._is_reading:
+            self._is_reading = False
+            self._gate.end_reading()
+
     def _refuse(self, kind: Kind, detail: str) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
             # An earlier answer is still being written; ours would fall into its middle.
             self.transport.close()
             return
-        body = encode_problem(kind, detail)
-        head = (
-            f"HTTP/1.1 {kind.status} {kind.title}\r\ncontent-type: {MEDIA_TYPE}\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode("ascii") + body)
+        head, body = _encode_answer(kind, detail)
+        self.transport.write(b"".join((head, _CLOSE, b"\r\n", body)))
         self.transport.close()
 
     def _start_timer(self) -> None:
-        self._head_timer = self.loop.call_later(HEAD_SECONDS_MAX, self._close_slow)
+        self._slow_timer = self.loop.call_later(HEAD_SECONDS_MAX, self._close_slow)
 
     def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        if self._slow_timer is not None:
+            self._slow_timer.cancel()
+            self._slow_timer = None
 
     def _close_slow(self) -> None:
-        self._head_timer = None
+        self._slow_timer = None
         if not self.transport.is_closing():
             self.transport.close()

@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType
 from typing import Final
@@ -59,9 +59,7 @@ class Subjects(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, attribute, _ = COMMANDS[cmd_name]
-        # numba looks for scipy, for matrix products that no kernel has: a server that does without starts a fifth of a second sooner.
-        with _barred("scipy") if cmd_name == "serve" else nullcontext():
-            command = getattr(import_module(f"instant_credit.commands.{module}"), attribute)
+        command = getattr(import_module(f"instant_credit.commands.{module}"), attribute)
         assert isinstance(command, click.Command)
         return command
 
@@ -99,19 +97,6 @@ def main() -> None:
 def _fail(message: str) -> None:
     click.echo(f"error: {message}", err=True)
     sys.exit(1)
-
-
-@contextmanager
-def _barred(package: str) -> Iterator[None]:
-    """Keep a package that is not loaded yet from being imported, as if it were not installed."""
-    if package in sys.modules:
-        yield
-        return
-    sys.modules[package] = None  # type: ignore[assignment] # None makes it unimportable
-    try:
-        yield
-    finally:
-        del sys.modules[package]
 
 
 @contextmanager

@@ -1,0 +1,168 @@
+"""One process that answers, from its settings to its last answer: the record, the releases kept fresh, the desk, the counter."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Final
+
+import click
+import structlog
+import uvicorn
+import uvloop
+
+from instant_credit.api.app import create_app, line_writer
+from instant_credit.api.gate import Gate
+from instant_credit.api.metrics import Metrics
+from instant_credit.commands.inheriting import Inheritance
+from instant_credit.commands.listening import addresses_of, tell_address
+from instant_credit.commands.server import HANDOVER_SECONDS, Server
+from instant_credit.errors import InstantCreditError, Unavailable
+from instant_credit.record.api_keys import KeyDesk
+from instant_credit.record.embedded import revive_cluster
+from instant_credit.record.pool import open_record
+from instant_credit.settings import Settings
+from instant_credit.underwriting.desk import Desk
+from instant_credit.underwriting.releases import LiveReleases, NotLoaded
+
+REFRESH_SECONDS: Final = 1.0
+REVIVE_SECONDS: Final = 5.0
+KEEP_ALIVE_SECONDS: Final = 30
+NO_RELEASE: Final = (
+    "No release is live yet: applications are answered 404 until one is activated (instant-credit release)."
+)
+
+
+def answer_on(sockets: Sequence[socket.socket], settings: Settings, inherited: Inheritance | None = None) -> None:
+    """Answer what comes in on `sockets` until told to end.
+
+    Parameters
+    ----------
+    inherited : what a worker has from its supervisor; None = this process is the whole server, and says where it listens.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_answer(sockets, settings, inherited))
+
+
+async def _answer(sockets: Sequence[socket.socket], settings: Settings, inherited: Inheritance | None) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        for opened in sockets:
+            stack.callback(opened.close)
+        record = await stack.enter_async_context(open_record(settings))
+        for warning in record.warnings:
+            structlog.get_logger("instant_credit.record").warning(warning.event, detail=warning.detail)
+        releases = LiveReleases(record, _log_not_loaded)
+        await releases.refresh()
+        if inherited is None and not releases.live() and not releases.not_loaded():
+            click.echo(NO_RELEASE)
+        metrics = Metrics(None if inherited is None else Path(inherited.metrics))
+        gate = Gate(turned_away=metrics.count_refusal, resized=metrics.show_places)
+        report = line_writer(lambda name: name in releases.live(), metrics)
+        desk = Desk(record, releases, report=report, observe=metrics.count_group)
+        config = uvicorn.Config(
+            create_app(desk, KeyDesk(record).verify, metrics),
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        )
+        server = Server(config, gate, lambda: _tell_listening(sockets, inherited))
+        _end_when_told(server, inherited)
+        revive = None if settings.database_url is not None else lambda: revive_cluster(settings.home)
+        async with kept_fresh(releases, revive):
+            await server.serve(list(sockets))
+            await desk.drain()
+
+
+def _tell_listening(sockets: Sequence[socket.socket], inherited: Inheritance | None) -> None:
+    if inherited is not None:
+        inherited.tell_ready()
+        return
+    for address in addresses_of(sockets):
+        click.echo(tell_address(address))
+    sys.stdout.flush()
+
+
+def _end_when_told(server: Server, inherited: Inheritance | None) -> None:
+    """End on a signal, and with the supervisor. A worker whose place another one has taken gives its clients time to notice."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, server.end)
+    if inherited is not None:
+        loop.add_signal_handler(signal.SIGHUP, server.end, HANDOVER_SECONDS)
+        loop.add_reader(inherited.lifeline, _end_with_supervisor, server, inherited.lifeline)
+
+
+def _end_with_supervisor(server: Server, lifeline: int) -> None:
+    asyncio.get_running_loop().remove_reader(lifeline)
+    os.close(lifeline)
+    server.end()
+
+
+def _log_not_loaded(missed: NotLoaded) -> None:
+    # What this package refuses it says in words of its own, about documents only.
+    reason = {"reason": str(missed.error)} if isinstance(missed.error, InstantCreditError) else {}
+    structlog.get_logger("instant_credit.releases").error(
+        "release_not_loaded", product=missed.product, release_hash=missed.release_hash, exc_info=missed.error, **reason
+    )
+
+
+@contextlib.asynccontextmanager
+async def kept_fresh(releases: LiveReleases, revive: Callable[[], bool] | None = None) -> AsyncIterator[None]:
+    """Look for newly activated releases while the server serves; whatever goes wrong is logged, and it looks again.
+
+    Parameters
+    ----------
+    revive : starts an embedded database again that has ended, and says whether it had. It is called, in a thread and at most every
+        `REVIVE_SECONDS`, while the record does not answer. An outage is logged once, at its start.
+    """
+
+    async def refresh() -> None:
+        log = structlog.get_logger("instant_credit.releases")
+        is_out, revived_at = False, -REVIVE_SECONDS
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            try:
+                await releases.refresh()
+                is_out = False
+            except Unavailable as trouble:
+                if not is_out:
+                    log.error("releases_not_refreshed", error=type(trouble).__name__)  # noqa: TRY400 frames say nothing here
+                is_out = True
+                if revive is not None and monotonic() - revived_at >= REVIVE_SECONDS:
+                    await _revive(revive)
+                    revived_at = monotonic()
+            except Exception:
+                log.exception("releases_not_refreshed")
+
+    task = asyncio.create_task(refresh())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _revive(revive: Callable[[], bool]) -> None:
+    """Start the database again if it ended, and say so; the caller's end waits until it is done, so that nothing starts after it."""
+    log = structlog.get_logger("instant_credit.record")
+    reviving = asyncio.ensure_future(asyncio.to_thread(revive))
+    try:
+        if await asyncio.shield(reviving):
+            log.warning("database_restarted", detail="the embedded Postgres had ended and was started again")
+    except asyncio.CancelledError:
+        await asyncio.wait({reviving})
+        raise
+    except InstantCreditError as trouble:
+        log.error("database_not_restarted", error=type(trouble).__name__)  # noqa: TRY400 frames say nothing here
+    except Exception:
+        log.exception("database_not_restarted")
