@@ -2,14 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
 import uvicorn
 
 from instant_credit.api import wire
+from instant_credit.api.bodies import DISCARD_BYTES_MAX
+from instant_credit.api.gate import MOST, Gate
 from instant_credit.api.wire import HEAD_BYTES_MAX, BoundedProtocol
 
 
@@ -18,9 +21,18 @@ async def answer(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"ok"})
 
 
+async def answer_whole(scope: Any, receive: Any, send: Any) -> None:
+    while (await receive())["more_body"]:
+        pass
+    await answer(scope, receive, send)
+
+
 @asynccontextmanager
-async def listening() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    config = uvicorn.Config(answer, port=0, http=BoundedProtocol, ws="none", lifespan="off", log_config=None)
+async def listening(
+    gate: Gate | None = None, app: Callable[..., Any] = answer
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    protocol: Any = partial(BoundedProtocol, gate=gate)
+    config = uvicorn.Config(app, port=0, http=protocol, ws="none", lifespan="off", log_config=None)
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
@@ -102,3 +114,146 @@ async def test_a_body_in_pieces_does_not_count_as_head(monkeypatch: pytest.Monke
         assert (await reader.readuntil(b"\r\n\r\nok")).startswith(b"HTTP/1.1 200")
         writer.write(b"a" * 2000 + b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         assert (await reader.readuntil(b"\r\n\r\nok")).startswith(b"HTTP/1.1 200")
+
+
+def full_gate() -> Gate:
+    gate = Gate()
+    for _ in range(MOST):
+        gate.begin()
+    return gate
+
+
+async def read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes, bytes]:
+    """Status, head and body of the next answer."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.split(b"content-length: ")[1].split(b"\r\n")[0])
+    return int(head[9:12]), head, await reader.readexactly(length)
+
+
+@pytest.mark.anyio
+async def test_a_full_server_turns_away_and_keeps_the_connection() -> None:
+    gate = full_gate()
+    post = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n"
+    async with listening(gate) as (reader, writer):
+        for body in (b"abcde", b"fghij"):
+            writer.write(post)
+            status, head, told = await read_answer(reader)
+            assert status == 503
+            assert b"\r\nretry-after: 1\r\n" in head
+            assert b"connection: close" not in head
+            assert "The server is full" in json.loads(told)["detail"]
+            writer.write(body)
+        gate.end(0)
+        writer.write(post + b"abcde")
+        assert (await read_answer(reader))[0] == 200
+    assert gate.under_way == MOST - 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("path", [b"/health/live", b"/health/ready", b"/metrics"])
+async def test_health_and_metrics_are_answered_by_a_full_server(path: bytes) -> None:
+    async with listening(full_gate()) as (reader, writer):
+        writer.write(b"GET " + path + b" HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert (await read_answer(reader))[0] == 200
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        b"GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n",
+        b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n",
+    ],
+)
+async def test_who_may_not_send_another_request_is_turned_away_with_a_close(head: bytes) -> None:
+    async with listening(full_gate()) as (reader, writer):
+        writer.write(head)
+        status, answered, _ = await read_answer(reader)
+        assert status == 503
+        assert b"connection: close" in answered
+        assert await reader.read() == b""
+
+
+@pytest.mark.anyio
+async def test_a_head_asked_for_alone_is_refused_by_a_head_alone() -> None:
+    async with listening(full_gate()) as (reader, writer):
+        writer.write(b"HEAD / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 503")
+        writer.write(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert (await read_answer(reader))[0] == 200
+
+
+@pytest.mark.anyio
+async def test_a_body_of_one_turned_away_is_thrown_away_within_bounds() -> None:
+    async with listening(full_gate()) as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % (2 * DISCARD_BYTES_MAX))
+        assert (await read_answer(reader))[0] == 503
+        writer.write(bytes(DISCARD_BYTES_MAX + 1))
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+
+
+@pytest.mark.anyio
+async def test_a_body_of_one_turned_away_that_never_ends_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "HEAD_SECONDS_MAX", 0.01)
+    async with listening(full_gate()) as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n")
+        assert (await read_answer(reader))[0] == 503
+        assert await reader.read() == b""
+
+
+@pytest.mark.anyio
+async def test_a_request_behind_another_one_waits_for_its_turn() -> None:
+    gate = full_gate()
+    gate.end(0)
+    async with listening(gate, answer_whole) as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\na" * 3)
+        for _ in range(3):
+            assert (await read_answer(reader))[0] == 200
+    assert gate.under_way == MOST - 1
+
+
+@pytest.mark.anyio
+async def test_a_request_takes_a_place_once_its_body_has_come() -> None:
+    gate = Gate()
+    async with listening(gate, answer_whole) as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n")
+        await reader.readuntil(b"100 Continue\r\n\r\n")
+        writer.write(b"a")
+        assert gate.under_way == 0
+        writer.write(b"b")
+        assert (await read_answer(reader))[0] == 200
+    assert gate.under_way == 0
+
+
+@pytest.mark.anyio
+async def test_a_sender_that_leaves_in_the_middle_leaves_no_trace() -> None:
+    gate = Gate()
+    ended = asyncio.Event()
+
+    async def wait(scope: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["type"] == "http.request"
+        assert (await receive())["type"] == "http.disconnect"
+        ended.set()
+
+    async with listening(gate, wait) as (_, writer):
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\na")
+        writer.close()
+        await asyncio.wait_for(ended.wait(), 20)
+    assert gate.under_way == 0
+    for _ in range(MOST):
+        assert gate.find_refusal(lambda: None) is None
+        gate.begin()
+
+
+@pytest.mark.anyio
+async def test_a_server_that_drains_asks_for_connections_to_be_closed() -> None:
+    gate = Gate()
+    async with listening(gate) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert b"connection: close" not in (await read_answer(reader))[1]
+        gate.is_draining = True
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert b"connection: close" in (await read_answer(reader))[1]
+        assert await reader.read() == b""
