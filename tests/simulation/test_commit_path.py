@@ -71,7 +71,16 @@ def test_no_fault_loses_doubles_halves_or_changes_an_answered_decision(stage: St
         for what, count in world.counts.items():
             counts[what] = counts.get(what, 0) + count
     if "SIMULATE" not in os.environ:
-        happened = ("answer", "same answer", "conflict", "unavailable", "client gone", "server killed")
+        happened = (
+            "answer",
+            "same answer",
+            "conflict",
+            "unavailable",
+            "overloaded",
+            "stall",
+            "client gone",
+            "server killed",
+        )
         for what in (*happened, "database killed", "group of 1", "group of 4"):
             assert counts.get(what, 0) >= RUNS / 20, (what, counts)
 

@@ -107,6 +107,7 @@ class World:
         self.clock = VirtualClock()
         self.releases = Releases(stage.release)
         self.answers: dict[Name, Answered] = {}
+        self.bodies: dict[Name, bytes] = {}
         self.conflicts = 0
         self.counts: dict[str, int] = {}
         self.trace: list[tuple[int, str]] = []
@@ -195,8 +196,8 @@ class World:
         )
 
     def _choose_havoc(self) -> list[Coroutine[Any, Any, None]]:
-        servers, databases = self.chance.choice([0, 0, 1, 3]), self.chance.choice([0, 0, 1, 2])
-        return [self._later(kill) for kill in [self._kill_server] * servers + [self._kill_database] * databases]
+        works = (self._kill_server, self._kill_database, self._stall)
+        return [self._later(work) for work in works for _ in range(self.chance.choice([0, 0, 1, 3]))]
 
     async def _later(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         await asyncio.sleep(self.chance.choice([0.001, 0.1, 5.0]) * self.chance.random())
@@ -207,6 +208,11 @@ class World:
         killed, self.servers[place] = self.servers[place], self._bear()
         killed.kill()
         self.count("server killed")
+
+    async def _stall(self) -> None:
+        """Nothing runs for a while, and then everything that is due at once."""
+        self.count("stall")
+        self.clock.ns += int(self.chance.choice([0.01, 0.5, 6.0]) * 1e9)
 
     async def _kill_database(self) -> None:
         self.count("database killed")
@@ -253,6 +259,7 @@ class World:
     def _hear(self, told: Told, answered: Any) -> None:
         assert isinstance(answered, Answered), answered
         first = self.answers.setdefault(told.name, answered)
+        assert self.bodies.setdefault(told.name, told.body) == told.body, "another body's answer"
         self.count("answer" if first is answered else "same answer")
         assert first.body == answered.body, "two answers to one key"
         assert first.decision_id == answered.decision_id
