@@ -158,6 +158,8 @@ def test_the_identity_opens_with_the_key_ring_only(house: House, texts: dict[str
     """The marks are really in there: whoever holds the ring can read them."""
     from uuid import UUID
 
+    from instant_credit.access.actors import Actor, ActorKind
+    from instant_credit.access.purposes import Reading, ReadPurpose
     from instant_credit.record.pool import open_record
     from instant_credit.record.reads import read_identity
 
@@ -166,9 +168,11 @@ def test_the_identity_opens_with_the_key_ring_only(house: House, texts: dict[str
         body["applicant"] = {"name": NAME, "identity_number": NUMBER, "address": ADDRESS}
         answer = client.post(house.apply_url, json=body).json()
 
+    reading = Reading(actor=Actor(kind=ActorKind.JOB, id="tests"), purpose=ReadPurpose.AUDIT)
+
     async def read() -> bytes | None:
         async with open_record(house.settings) as record:
-            return await read_identity(record, UUID(answer["application_id"]))
+            return await read_identity(record, UUID(answer["application_id"]), reading)
 
     identity = asyncio.run(read())
     assert identity is not None

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from instant_credit.access.actors import Actor
+from instant_credit.access.actors import Actor, ActorKind
+from instant_credit.access.purposes import Reading, ReadPurpose
 from instant_credit.errors import BrokenInvariant, Conflict
 from instant_credit.record.commit import commit_entries, commit_events, find_answer
 from instant_credit.record.pool import Record
@@ -20,6 +21,8 @@ from tests.conftest import run_apart
 from tests.record.entries import make_entry, make_keyed
 
 pytestmark = pytest.mark.anyio
+
+READING = Reading(actor=Actor(kind=ActorKind.PERSON, id="reader"), purpose=ReadPurpose.AUDIT)
 
 
 async def read_book(record: Record, book: str = "tape", chunk: int = 2_000) -> list[StoredCase]:
@@ -59,7 +62,7 @@ async def test_what_was_committed_is_read_back(record: Record, actor: Actor) -> 
     assert stored is not None
     assert (stored.case, stored.decision, stored.answer) == (entry.case, entry.decision, entry.answer)
     assert (stored.client_id, stored.stage_ns, stored.recorded_at) == ("client", (1, 2, 3), entry.recorded_at)
-    assert await read_identity(record, entry.case_id) == entry.identity
+    assert await read_identity(record, entry.case_id, READING) == entry.identity
     assert await read_monitoring(record, entry.case_id) == entry.monitoring
 
 
@@ -90,7 +93,7 @@ async def test_a_weight_of_nothing_or_without_bound_is_refused_by_us_and_by_the_
 
 async def test_unknown_ids_read_as_nothing(record: Record) -> None:
     assert await read_decision(record, uuid4()) is None
-    assert await read_identity(record, uuid4()) is None
+    assert await read_identity(record, uuid4(), READING) is None
     assert await read_monitoring(record, uuid4()) is None
     assert await find_answer(record, "client", "key") is None
     assert await read_book(record) == []
@@ -270,7 +273,7 @@ async def test_an_erased_person_reads_as_erased_and_leaves_the_others(
     found = await find_answer(record, "client", "key")
     assert found is not None
     assert found.answer is None
-    assert await read_identity(record, gone.case_id) is None
+    assert await read_identity(record, gone.case_id, READING) is None
     (again,) = await commit_entries(record, [gone], actor)
     assert (again.kind, again.answer) == ("existing", None)
 
@@ -293,9 +296,9 @@ async def test_what_a_person_sends_after_an_erasure_is_read_and_what_they_sent_b
     assert (after.is_erased, after.case, after.decision, after.answer) == (False, new.case, new.decision, new.answer)
     cases = {case.case_id: (case.is_erased, case.case) for case in await read_book(record)}
     assert cases == {old.case_id: (True, None), new.case_id: (False, new.case), twin.case_id: (False, twin.case)}
-    assert await read_identity(record, old.case_id) is None
+    assert await read_identity(record, old.case_id, READING) is None
     assert await read_monitoring(record, old.case_id) is None
-    assert await read_identity(record, new.case_id) == new.identity
+    assert await read_identity(record, new.case_id, READING) == new.identity
     assert await read_monitoring(record, new.case_id) == new.monitoring
     found = await find_answer(record, "client", "key")
     assert found is not None
@@ -331,7 +334,7 @@ async def test_racing_first_cases_after_an_erasure_share_one_new_key(
     assert {case.case for case in await read_book(record)} == {None, *(entry.case for entry in same)}
 
 
-async def test_a_case_whose_person_is_erased_while_it_is_written_is_erased(
+async def test_a_case_whose_person_is_erased_while_it_is_written_is_sealed_under_a_new_key(
     record: Record, actor: Actor, superuser_url: str
 ) -> None:
     first = make_entry(record, 1)
@@ -348,7 +351,7 @@ async def test_a_case_whose_person_is_erased_while_it_is_written_is_erased(
     await commit_entries(record, [second], actor)
     await commit_entries(record, [third], actor)
     cases = {case.case_id: case.case for case in await read_book(record)}
-    assert cases == {first.case_id: None, second.case_id: None, third.case_id: third.case}
+    assert cases == {first.case_id: None, second.case_id: second.case, third.case_id: third.case}
 
 
 async def test_events_are_added_once(record: Record, actor: Actor) -> None:

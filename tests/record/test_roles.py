@@ -22,6 +22,12 @@ FACTS = [
     "api_key_rotations",
     "key_rings",
     "application_events",
+    "master_key_events",
+    "person_holds",
+    "person_hold_releases",
+    "person_erasures",
+    "personal_data_reads",
+    "book_reads",
 ]
 CHANGES = ["UPDATE {table} SET actor_id = 'other'", "DELETE FROM {table}", "TRUNCATE {table} CASCADE"]
 

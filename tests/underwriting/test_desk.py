@@ -9,6 +9,8 @@ import asyncpg
 import msgspec
 import pytest
 
+from instant_credit.access.actors import Actor, ActorKind
+from instant_credit.access.purposes import Reading, ReadPurpose
 from instant_credit.application.facts import RecordedIdentity
 from instant_credit.canonical import encode_canonical
 from instant_credit.decision.case import Case
@@ -24,6 +26,7 @@ from tests.underwriting.rooms import Room
 
 pytestmark = pytest.mark.anyio
 DAY = "2024-03-01"
+READING = Reading(actor=Actor(kind=ActorKind.API_KEY, id="auditor"), purpose=ReadPurpose.AUDIT)
 
 
 async def test_the_recorded_decision_is_what_decide_says_of_the_recorded_case(room: Room) -> None:
@@ -47,7 +50,7 @@ async def test_identity_and_monitoring_are_kept_apart_from_the_case(room: Room) 
     answered = await room.apply(room.submission(body=body))
     ids = json.loads(answered.body)
     case_id = type(answered.decision_id)(ids["application_id"])
-    identity = await read_identity(room.record, case_id)
+    identity = await read_identity(room.record, case_id, READING)
     monitoring = await read_monitoring(room.record, case_id)
     stored = await read_decision(room.record, answered.decision_id)
     assert stored is not None
@@ -63,7 +66,7 @@ async def test_identity_and_monitoring_are_kept_apart_from_the_case(room: Room) 
 
 async def test_a_sealed_identity_of_a_later_version_can_be_read(room: Room) -> None:
     answered = await room.apply(room.submission())
-    raw = await read_identity(room.record, UUID(json.loads(answered.body)["application_id"]))
+    raw = await read_identity(room.record, UUID(json.loads(answered.body)["application_id"]), READING)
     assert raw is not None
     later = json.dumps({**json.loads(raw), "schema_version": 2, "name": "", "born_on": "2001-02-03"})
     found = msgspec.json.decode(later, type=RecordedIdentity)

@@ -22,6 +22,8 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "replay": ("replay", "replay", "Decide recorded Cases again and compare bytes."),
     "serve": ("serve", "serve", "Serve the API."),
     "key": ("key", "key", "Create, rotate, list and revoke API keys."),
+    "key-ring": ("key_ring", "key_ring", "Show, add, rotate and retire master keys."),
+    "person": ("person", "person", "Show, export, hold and erase what is recorded of a person."),
     "migrate": ("store", "migrate", "Bring the database to this version's schema."),
     "database": ("store", "database", "Delete the embedded database of this home."),
     "schemas": ("schemas", "schemas", "Export JSON Schemas and the OpenAPI document."),

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from instant_credit.access.actors import Actor, ActorKind
+from instant_credit.access.purposes import BookPurpose
 from instant_credit.application.document import decode_product, hash_layout, hash_product, load_product
 from instant_credit.application.product import Product
 from instant_credit.commands.documents import find_product, read_document
@@ -24,6 +25,7 @@ from instant_credit.decision.release import Release
 from instant_credit.errors import NotFound, Refused
 from instant_credit.record.documents import get_document
 from instant_credit.record.home import make_private_folder
+from instant_credit.record.persons import log_book_read
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.reads import list_book_products, list_books
 from instant_credit.record.rows import BookCount
@@ -36,6 +38,7 @@ from instant_credit.underwriting.books import export_book
 from instant_credit.underwriting.releases import load_live_release
 
 ACTOR = Actor(kind=ActorKind.JOB, id="tape-import")
+EXPORT_ACTOR = Actor(kind=ActorKind.JOB, id="book-export")
 
 
 @click.group()
@@ -257,17 +260,25 @@ async def _list(settings: Settings) -> tuple[BookCount, ...]:
 @book.command("export")
 @click.argument("name")
 @click.option("--to", type=click.Path(path_type=Path), help="File to write; default: standard output.")
-def export_command(name: str, to: Path | None) -> None:
+@click.option(
+    "--purpose",
+    type=click.Choice([purpose.value for purpose in BookPurpose]),
+    default=BookPurpose.ANALYSIS.value,
+    show_default=True,
+    help="What it is taken for, as it is written down.",
+)
+def export_command(name: str, to: Path | None, purpose: str) -> None:
     """Write book NAME as canonical JSON lines: Cases, events and Decisions, without ids, persons or times of recording.
 
-    The file holds evidence in the clear: keep it as you keep the record.
+    The file holds evidence in the clear: keep it as you keep the record. That it was taken is written down.
     """
-    asyncio.run(_export(read_settings(os.environ), name, to))
+    asyncio.run(_export(read_settings(os.environ), name, to, BookPurpose(purpose)))
 
 
-async def _export(settings: Settings, name: str, to: Path | None) -> None:
+async def _export(settings: Settings, name: str, to: Path | None, purpose: BookPurpose) -> None:
     async with open_record(settings) as record:
         lines = await export_book(record, name)
+        await log_book_read(record, name, purpose, EXPORT_ACTOR)
     if to is None:
         sys.stdout.buffer.writelines(lines)
         sys.stdout.buffer.flush()

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final
 from uuid import UUID
 
+from instant_credit.access.purposes import Reading
 from instant_credit.record.commit import (
     ANSWER_PLACE,
     CASE_PLACE,
@@ -14,6 +15,7 @@ from instant_credit.record.commit import (
     open_data_key,
 )
 from instant_credit.record.ids import bucket_of
+from instant_credit.record.persons import find_person, log_read
 from instant_credit.record.pool import Record
 from instant_credit.record.rows import BookCount, BookProduct, EventRow, StoredCase, StoredDecision
 from instant_credit.record.sealing import unseal
@@ -37,6 +39,7 @@ async def read_decision(record: Record, decision_id: UUID) -> StoredDecision | N
         if row["sealed_answer"] is not None:
             answer = unseal(cipher, row["sealed_answer"], place=ANSWER_PLACE, row_id=decision_id.bytes)
     return StoredDecision(
+        person_id=row["person_id"],
         decision_id=decision_id,
         case_id=UUID(int=row["case_id"].int),
         product=row["product"],
@@ -74,7 +77,7 @@ async def iterate_cases(
     while True:
         async with record.connection() as connection:
             rows = await connection.fetch(read_sql("list_cases"), book, bucket, case_id, chunk, with_decisions)
-            events = await _read_events(connection, rows) if with_events and rows else {}
+            events = await read_events(connection, rows) if with_events and rows else {}
         for row in rows:
             yield _open_case(record, row, events.get(row["case_id"], ()))
         if len(rows) < chunk:
@@ -87,9 +90,12 @@ async def read_monitoring(record: Record, case_id: UUID) -> bytes | None:
     return await _read_sealed(record, case_id, "read_monitoring", MONITORING_PLACE)
 
 
-async def read_identity(record: Record, case_id: UUID) -> bytes | None:
-    """Identity behind one Case; None = not told, erased or no such Case."""
-    return await _read_sealed(record, case_id, "read_identity", IDENTITY_PLACE)
+async def read_identity(record: Record, case_id: UUID, reading: Reading) -> bytes | None:
+    """Identity behind one Case; None = not told, erased or no such Case. Who reads it, and for what, is written down first."""
+    identity = await _read_sealed(record, case_id, "read_identity", IDENTITY_PLACE)
+    if identity is not None:
+        await log_read(record, "identity", await find_person(record, case_id), case_id, reading)
+    return identity
 
 
 async def list_books(record: Record) -> tuple[BookCount, ...]:
@@ -114,7 +120,8 @@ async def _read_sealed(record: Record, case_id: UUID, statement: str, place: str
     return unseal(open_data_key(record, row), row["sealed"], place=place, row_id=case_id.bytes)
 
 
-async def _read_events(connection: Any, rows: Iterable[Any]) -> dict[UUID, tuple[EventRow, ...]]:
+async def read_events(connection: Any, rows: Iterable[Any]) -> dict[UUID, tuple[EventRow, ...]]:
+    """Events by case id, of rows that carry ``bucket`` and ``case_id``."""
     cases = [(row["bucket"], row["case_id"]) for row in rows]
     found = await connection.fetch(
         read_sql("list_events"), [bucket for bucket, _ in cases], [case_id for _, case_id in cases]

@@ -83,6 +83,7 @@ class FirstAnswer(Struct, frozen=True, kw_only=True):
 class StoredDecision(Struct, frozen=True, kw_only=True):
     """A Decision with its Case. `case`, `decision` and `answer` are None when the person was erased (`is_erased`)."""
 
+    person_id: bytes
     decision_id: UUID
     case_id: UUID
     product: str
@@ -118,6 +119,34 @@ class StoredCase(Struct, frozen=True, kw_only=True):
     decision_id: UUID | None = None
     decision: bytes | None = None
     release_hash: str | None = None
+
+
+class HeldCase(Struct, frozen=True, kw_only=True):
+    """All that is recorded of one Case, opened. `identity`, `case`, `monitoring`, `decision` and `answer` None = erased (`is_erased`),
+    or there is none.
+    """
+
+    case_id: UUID
+    book: str
+    natural_key: str | None
+    product: str
+    product_hash: str
+    as_of: date
+    is_erased: bool
+    identity: bytes | None
+    case: bytes | None
+    monitoring: bytes | None
+    actor_kind: str
+    actor_id: str
+    recorded_at: datetime
+    decision_id: UUID | None
+    release_hash: str | None
+    client_id: str | None
+    outcome: str | None
+    decision: bytes | None
+    answer: bytes | None
+    decided_at: datetime | None
+    events: tuple[EventRow, ...]
 
 
 class BookCount(Struct, frozen=True, kw_only=True):

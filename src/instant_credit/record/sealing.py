@@ -73,6 +73,9 @@ class KeyRing:
         """Ids of all master keys, the oldest first."""
         return tuple(self._master_keys)
 
+    def follow(self) -> None:
+        """Take what changed where the ring lies; a ring that lies nowhere stays as it is."""
+
     def fingerprint(self) -> bytes:
         """32 bytes that name the two keyed hashes, and tell nothing of the keys: equal for rings under which persons and request
         bodies are recognised alike, whatever their master keys.

@@ -1,0 +1,196 @@
+"""`instant-credit person`: shows what stands of a person, exports it, holds it back from erasure, erases it.
+
+A person is named by an application id, or by an identity number that is read from standard input: never on the command line, where other users
+of the machine and the shell's history would see it.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import click
+from rich.table import Table
+
+from instant_credit.access.actors import Actor, ActorKind
+from instant_credit.access.purposes import ErasureReason, HoldReason, Reading, ReadPurpose, ReleaseReason
+from instant_credit.commands.running import run_stoppable
+from instant_credit.commands.tables import print_table
+from instant_credit.errors import Refused
+from instant_credit.record.home import create_private_file
+from instant_credit.record.owning import open_owner
+from instant_credit.record.persons import Person, erase_person, find_person, place_hold, read_person, release_hold
+from instant_credit.record.pool import Record, open_record
+from instant_credit.settings import read_settings
+from instant_credit.underwriting.persons import export_person
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_LEFT: Final = "nothing was done by halves; the same command may be given again"
+_OPERATOR: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
+_APPLICATION: Final = click.option(
+    "--application",
+    "application_id",
+    help="Id of any application of the person; without it the identity number is read from standard input.",
+)
+
+
+def _read_operator(_: click.Context, __: click.Parameter, value: str) -> Actor:
+    if not _OPERATOR.fullmatch(value):
+        raise click.BadParameter("must be 1 to 64 letters, digits, hyphens, points, colons or underscores")
+    return Actor(kind=ActorKind.PERSON, id=value)
+
+
+_BY: Final = click.option(
+    "--by",
+    "actor",
+    required=True,
+    metavar="ID",
+    callback=_read_operator,
+    help="Id of who does this, as it is written down: a staff number, never a name.",
+)
+
+
+def _choose(name: str, codes: Iterable[StrEnum], text: str) -> Callable[[Command], Command]:
+    """A required option out of a set of codes."""
+    return click.option(name, required=True, type=click.Choice([code.value for code in codes]), help=text)
+
+
+@click.group()
+def person() -> None:
+    """Show, export, hold and erase what is recorded of a person."""
+
+
+@person.command("show")
+@_APPLICATION
+def show_command(application_id: str | None) -> None:
+    """Show what stands of a person, nothing of it in the clear: counts, dates, holds and erasures."""
+    found = _with_person(application_id, read_person)
+    click.echo(
+        f"{found.cases:,} applications and loans; the last action on one was on {found.last_action_at:%Y-%m-%d}, kept until "
+        f"{found.kept_until:%Y-%m-%d}; {'erased' if found.key_id is None else 'readable'}"
+    )
+    if not (found.holds or found.erasures):
+        return
+    table = Table("what", "id", "reason", "by", "on", "ended on")
+    for hold in found.holds:
+        ended = "" if hold.released_at is None else f"{hold.released_at:%Y-%m-%d} ({hold.release_reason})"
+        table.add_row("hold", str(hold.hold_id), hold.reason, hold.actor_id, f"{hold.recorded_at:%Y-%m-%d}", ended)
+    for erasure in found.erasures:
+        table.add_row(
+            "erasure", str(erasure.key_id), erasure.reason, erasure.actor_id, f"{erasure.recorded_at:%Y-%m-%d}", ""
+        )
+    print_table(table)
+
+
+@person.command("export")
+@_APPLICATION
+@_BY
+@_choose("--purpose", ReadPurpose, "What it is read for, as it is written down.")
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="File to write; must not be there yet.")
+def export_command(*, application_id: str | None, actor: Actor, purpose: str, to: Path) -> None:
+    """Write everything held on a person as one canonical JSON file that its owner alone can read.
+
+    The file holds it in the clear. The export is written down among the reads of the person's data.
+    """
+    if to.exists():
+        raise Refused(f"{to} is there already: name another file")
+    reading = Reading(actor=actor, purpose=ReadPurpose(purpose))
+
+    async def export(record: Record, person_id: bytes) -> bytes:
+        return await export_person(record, person_id, reading)
+
+    exported = _with_person(application_id, export)
+    create_private_file(to.absolute(), lambda: exported, variable="--to")
+    click.echo(f"exported to {to}: it holds everything in the clear", err=True)
+
+
+@person.command("hold")
+@_APPLICATION
+@_BY
+@_choose("--reason", HoldReason, "Why the data must be kept.")
+def hold_command(*, application_id: str | None, actor: Actor, reason: str) -> None:
+    """Hold a person's data back from erasure until the hold is released; prints the hold's id."""
+
+    async def hold(record: Record, person_id: bytes) -> UUID:
+        return await place_hold(record, person_id, HoldReason(reason), actor)
+
+    click.echo(_with_person(application_id, hold))
+
+
+@person.command("release-hold")
+@click.argument("hold_id")
+@_BY
+@_choose("--reason", ReleaseReason, "Why the hold ends.")
+def release_command(*, hold_id: str, actor: Actor, reason: str) -> None:
+    """End the hold HOLD_ID."""
+    named = _read_id(hold_id, "HOLD_ID is the id that `person hold` printed")
+
+    async def run() -> None:
+        async with open_record(read_settings(os.environ)) as record:
+            await release_hold(record, named, ReleaseReason(reason), actor)
+
+    run_stoppable(run(), left=_LEFT)
+    click.echo(f"released {named}")
+
+
+@person.command("erase")
+@_APPLICATION
+@_BY
+@_choose("--reason", ErasureReason, "Why the person is erased.")
+@click.option("--yes", "is_confirmed", is_flag=True, help="Don't ask.")
+def erase_command(*, application_id: str | None, actor: Actor, reason: str, is_confirmed: bool) -> None:
+    """Erase a person for good by destroying the data key.
+
+    Refused until 25 months after the last action on any application of the person (12 CFR 1002.12(b)), and while a hold stands. Cases and
+    Decisions stay as ciphertext that nothing opens; what the person applies for afterwards is sealed under a new key.
+    """
+    settings = read_settings(os.environ)
+
+    async def erase(record: Record, person_id: bytes) -> Person:
+        found = await read_person(record, person_id)
+        if not is_confirmed:
+            click.confirm(f"Make {found.cases:,} applications and loans unreadable for good?", abort=True, err=True)
+        async with open_owner(settings) as owner:
+            await erase_person(record, owner, person_id, ErasureReason(reason), actor)
+        return found
+
+    erased = _with_person(application_id, erase)
+    click.echo(f"erased: {erased.cases:,} applications and loans can't be read any more")
+
+
+def _with_person(application_id: str | None, act: Callable[[Record, bytes], Any]) -> Any:
+    """Open the record, find out who is meant, and act on them."""
+    if application_id is None:
+        number, case_id = _read_identity_number(), None
+    else:
+        number, case_id = "", _read_id(application_id, "--application takes the application_id of an answer")
+
+    async def run() -> Any:
+        async with open_record(read_settings(os.environ)) as record:
+            person_id = record.key_ring.person_id_of(number) if case_id is None else await find_person(record, case_id)
+            return await act(record, person_id)
+
+    return run_stoppable(run(), left=_LEFT)
+
+
+def _read_id(text: str, expected: str) -> UUID:
+    """An id; what was given instead is not repeated, since it may be an identity number."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Refused(f"{expected}, like 01a2078b-0dc1-7f86-85f3-bb9a7286f72d") from None
+
+
+def _read_identity_number() -> str:
+    """One line of standard input, hidden where somebody types it."""
+    if sys.stdin.isatty():
+        return str(click.prompt("Identity number", hide_input=True, err=True))
+    number = sys.stdin.readline().strip()
+    if not number:
+        raise Refused("give the identity number on standard input, or --application with the id of an application")
+    return number

@@ -1,0 +1,65 @@
+"""Edge. Everything that is held on a person, opened: for the person's own export, which is written down as a read."""
+
+from typing import Any
+from uuid import UUID
+
+from instant_credit.access.purposes import Reading
+from instant_credit.record.commit import (
+    ANSWER_PLACE,
+    CASE_PLACE,
+    DECISION_PLACE,
+    IDENTITY_PLACE,
+    MONITORING_PLACE,
+    open_data_key,
+)
+from instant_credit.record.persons import log_read
+from instant_credit.record.pool import Record
+from instant_credit.record.reads import read_events
+from instant_credit.record.rows import EventRow, HeldCase
+from instant_credit.record.sealing import bucket_of_person, unseal
+from instant_credit.record.shipped import read_sql
+
+
+async def read_holdings(record: Record, person_id: bytes, reading: Reading) -> tuple[HeldCase, ...]:
+    """All Cases of a person, oldest first, with identity, Decision, answer and events. Who reads them is written down first."""
+    await log_read(record, "person", person_id, None, reading)
+    async with record.connection() as connection:
+        rows = await connection.fetch(read_sql("list_person_cases"), bucket_of_person(person_id), person_id)
+        events = await read_events(connection, rows) if rows else {}
+    return tuple(_open_held(record, row, events.get(row["case_id"], ())) for row in rows)
+
+
+def _open_held(record: Record, row: Any, events: tuple[EventRow, ...]) -> HeldCase:
+    is_erased = row["wrapped_key"] is None
+    cipher = None if is_erased else open_data_key(record, row)
+    case_id = UUID(int=row["case_id"].int)
+    decision_id = None if row["decision_id"] is None else UUID(int=row["decision_id"].int)
+
+    def opened(column: str, place: str, row_id: UUID | None) -> bytes | None:
+        if cipher is None or row_id is None or row[column] is None:
+            return None
+        return unseal(cipher, row[column], place=place, row_id=row_id.bytes)
+
+    return HeldCase(
+        case_id=case_id,
+        book=row["book"],
+        natural_key=row["natural_key"],
+        product=row["product"],
+        product_hash=row["product_hash"],
+        as_of=row["as_of"],
+        is_erased=is_erased,
+        identity=opened("sealed_identity", IDENTITY_PLACE, case_id),
+        case=opened("sealed_case", CASE_PLACE, case_id),
+        monitoring=opened("sealed_monitoring", MONITORING_PLACE, case_id),
+        actor_kind=row["actor_kind"],
+        actor_id=row["actor_id"],
+        recorded_at=row["recorded_at"],
+        decision_id=decision_id,
+        release_hash=row["release_hash"],
+        client_id=row["client_id"],
+        outcome=row["outcome"],
+        decision=opened("sealed_decision", DECISION_PLACE, decision_id),
+        answer=opened("sealed_answer", ANSWER_PLACE, decision_id),
+        decided_at=row["decided_at"],
+        events=events,
+    )
