@@ -6,10 +6,17 @@ from typing import Any
 
 import msgspec
 
-from instant_credit.underwriting.resources import ApplicationState, ApplicationStatus, OfferState, OfferStatus
+from instant_credit.underwriting.resources import (
+    ApplicationState,
+    ApplicationStatus,
+    DraftState,
+    DraftStatus,
+    OfferState,
+    OfferStatus,
+)
 from tests.docs.test_examples import ROOT, list_fences, list_words, read_page
 
-SHOWN = (ApplicationStatus, OfferStatus)
+SHOWN = (DraftStatus, ApplicationStatus, OfferStatus)
 
 
 def list_shown() -> list[dict[str, Any]]:
@@ -26,6 +33,9 @@ def test_every_state_is_documented() -> None:
     assert {"state", *(state.value for state in ApplicationState)} == set(
         re.findall(r"^\| `(\w+)` \| .* \| .* \|$", page, re.MULTILINE)
     )
+    assert {"Draft", *(state.value for state in DraftState)} == {
+        word.strip("`") for word in re.findall(r"^\| (`\w+`|Draft) \| [^|]* \|$", page, re.MULTILINE)
+    }
     assert {state.value for state in OfferState} <= list_words("applications.md")
 
 

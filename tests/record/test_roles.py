@@ -22,6 +22,8 @@ FACTS = [
     "api_key_rotations",
     "key_rings",
     "application_events",
+    "draft_versions",
+    "draft_events",
     "master_key_events",
     "person_holds",
     "person_hold_releases",

@@ -17,12 +17,12 @@ from instant_credit.decision.case import Case
 from instant_credit.decision.decide import decide
 from instant_credit.decision.release import Release
 from instant_credit.errors import Conflict, NotFound, Unavailable
-from instant_credit.record.reads import read_decision, read_identity, read_monitoring
+from instant_credit.record.reads import list_books, read_decision, read_identity, read_monitoring
 from instant_credit.underwriting import desk as desk_module
 from instant_credit.underwriting.answers import RecordedDecision
-from instant_credit.underwriting.course import Answered
+from instant_credit.underwriting.course import BOOK, TEST_BOOK, Answered
 from instant_credit.underwriting.lines import Ending
-from tests.underwriting.rooms import Room
+from tests.underwriting.rooms import ANOTHER, CLIENT, TESTER, Room
 
 pytestmark = pytest.mark.anyio
 DAY = "2024-03-01"
@@ -83,10 +83,28 @@ async def test_every_decision_belongs_to_the_client_that_asked(room: Room, key: 
 
 async def test_a_client_reads_its_own_decisions_and_only_it_and_whoever_may_read_all(room: Room) -> None:
     answered = await room.apply(room.submission())
-    own = await room.desk.read_decision(answered.decision_id, "client")
-    assert await room.desk.read_decision(answered.decision_id, None) == own
+    own = await room.desk.read_decision(answered.decision_id, CLIENT)
+    assert await room.desk.read_decision(answered.decision_id, ANOTHER, sees_all=True) == own
     with pytest.raises(NotFound):
-        await room.desk.read_decision(answered.decision_id, "another")
+        await room.desk.read_decision(answered.decision_id, ANOTHER)
+
+
+async def test_a_test_is_seen_by_tests_and_whoever_may_read_all(room: Room) -> None:
+    real, tried = await room.apply(room.submission()), await room.apply(room.submission(is_test=True))
+    assert await room.desk.read_decision(tried.decision_id, TESTER)
+    assert await room.desk.read_decision(tried.decision_id, ANOTHER, sees_all=True)
+    for decision_id, caller, sees_all in ((tried, CLIENT, False), (real, TESTER, False), (real, TESTER, True)):
+        with pytest.raises(NotFound):
+            await room.desk.read_decision(decision_id.decision_id, caller, sees_all=sees_all)
+
+
+async def test_a_test_goes_into_a_book_of_its_own_and_shares_no_idempotency_key(room: Room) -> None:
+    tried = await room.apply(room.submission(key="k", is_test=True))
+    real = await room.apply(room.submission(key="k"))
+    assert not real.is_repeated
+    assert (await room.apply(room.submission(key="k", is_test=True))).body == tried.body
+    books = {count.book: count.cases for count in await list_books(room.record)}
+    assert books == {BOOK: 1, TEST_BOOK: 1}
 
 
 async def test_what_was_not_told_for_monitoring_is_not_kept(room: Room) -> None:
@@ -208,15 +226,15 @@ async def test_a_full_desk_says_so(room: Room, monkeypatch: pytest.MonkeyPatch) 
 
 async def test_an_erased_persons_decision_and_answer_are_gone(room: Room, superuser_url: str) -> None:
     answered = await room.apply(room.submission(key="k"))
-    assert isinstance(await room.desk.read_decision(answered.decision_id, "client"), RecordedDecision)
+    assert isinstance(await room.desk.read_decision(answered.decision_id, CLIENT), RecordedDecision)
     connection = await asyncpg.connect(superuser_url)
     await connection.execute("DELETE FROM sealed_keys.person_keys")
     await connection.close()
     for _ in range(2):
         with pytest.raises(NotFound, match="erased"):
-            await room.desk.read_decision(answered.decision_id, "client")
+            await room.desk.read_decision(answered.decision_id, CLIENT)
         with pytest.raises(NotFound, match="erased"):
             await room.desk.apply(room.submission(key="k"))
         assert (room.lines[-1].ending, room.lines[-1].problems) == (Ending.REFUSED, ("PERSON_ERASED",))
         again = await room.apply(room.submission(key="another"))
-        assert isinstance(await room.desk.read_decision(again.decision_id, "client"), RecordedDecision)
+        assert isinstance(await room.desk.read_decision(again.decision_id, CLIENT), RecordedDecision)

@@ -18,7 +18,7 @@ from instant_credit.underwriting import desk as desk_module
 from tests.clock import FixedClock
 from tests.lending import Documents, install_release
 from tests.record.cutting import Loss, Proxy, proxy_to
-from tests.underwriting.rooms import Room
+from tests.underwriting.rooms import CLIENT, Room
 
 pytestmark = pytest.mark.anyio
 SECONDS = 0.5
@@ -81,7 +81,7 @@ async def test_nobody_waits_for_a_key_or_a_decision(behind: tuple[Room, Proxy], 
     async with asyncio.timeout(PATIENCE):
         for ask in (
             lambda: KeyDesk(room.record).verify(text),
-            lambda: room.desk.read_decision(decision_id, "client"),
+            lambda: room.desk.read_decision(decision_id, CLIENT),
         ):
             with pytest.raises(Unavailable, match=r"within 0\.5 s"):
                 await ask()

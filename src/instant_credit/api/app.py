@@ -17,6 +17,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from instant_credit.api.applications import apply_route
 from instant_credit.api.deadlines import ARRIVED
 from instant_credit.api.decisions import decision_route
+from instant_credit.api.drafts import draft_routes
 from instant_credit.api.health import health_routes
 from instant_credit.api.life import life_routes
 from instant_credit.api.metrics import Metrics
@@ -27,6 +28,7 @@ from instant_credit.api.wire import HEAD_BYTES_MAX
 from instant_credit.underwriting.desk import Desk
 from instant_credit.underwriting.life import LifeDesk
 from instant_credit.underwriting.lines import ApplicationLine
+from instant_credit.underwriting.pending import DraftDesk
 
 
 def create_app(desk: Desk, find_key: FindKey, metrics: Metrics) -> ASGIApp:
@@ -43,6 +45,7 @@ def create_app(desk: Desk, find_key: FindKey, metrics: Metrics) -> ASGIApp:
         apply_route(desk, guard),
         decision_route(desk, guard),
         *life_routes(LifeDesk(desk.record), guard),
+        *draft_routes(DraftDesk(desk), guard),
         *health_routes(desk, metrics, openapi_writer(desk)),
     ]
     litestar = Litestar(
@@ -59,7 +62,7 @@ def create_app(desk: Desk, find_key: FindKey, metrics: Metrics) -> ASGIApp:
 def line_writer(is_offered: Callable[[str], bool], metrics: Metrics) -> Callable[[ApplicationLine], None]:
     """What the desk calls with each application's line: it is logged and counted.
 
-    A product that is not offered is a caller's text out of the URL: it is neither logged nor counted by its name.
+    A product that is not offered is a caller's text out of the URL: it is neither logged nor counted by its name. Tests are not counted.
     """
     log = structlog.get_logger("instant_credit.applications")
 
@@ -67,7 +70,8 @@ def line_writer(is_offered: Callable[[str], bool], metrics: Metrics) -> Callable
         if not is_offered(line.product):
             line = msgspec.structs.replace(line, product="")
         log.info("application", **msgspec.to_builtins(line))
-        metrics.count_application(line)
+        if not line.is_test:
+            metrics.count_application(line)
 
     return write
 

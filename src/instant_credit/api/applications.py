@@ -9,6 +9,7 @@ from litestar.types import HTTPScope
 
 from instant_credit.access.actors import Scope
 from instant_credit.api.bodies import header_values, read_body, require_json
+from instant_credit.api.deadlines import seconds_left
 from instant_credit.api.problems import MALFORMED, REFUSED, Failure
 from instant_credit.api.security import Guard, grant_of
 from instant_credit.errors import Problem
@@ -30,11 +31,17 @@ def apply_route(desk: Desk, guard: Guard) -> HTTPRouteHandler:
         body = await read_body(request)
         grant = grant_of(request)
         submission = Submission(
-            product=product, body=body, client_id=grant.client_id, actor=grant.actor, idempotency_key=key
+            product=product,
+            body=body,
+            client_id=grant.client_id,
+            actor=grant.actor,
+            idempotency_key=key,
+            is_test=grant.is_test,
+            seconds=seconds_left(request.scope),
         )
         answered = await desk.apply(submission)
         if isinstance(answered, Answered):
-            return _created(answered)
+            return created(answered)
         raise refused(answered)
 
     return apply
@@ -74,7 +81,8 @@ def server_timing(stages: Stages) -> str:
     return ", ".join(f"{name};dur={spent / _NS_PER_MS:.3f}" for name, spent in parts)
 
 
-def _created(answered: Answered) -> Response[bytes]:
+def created(answered: Answered) -> Response[bytes]:
+    """201 with the answer's bytes, where its decision is and how long it took."""
     headers = {
         "Location": f"/v1/decisions/{answered.decision_id}",
         "Server-Timing": server_timing(answered.stages),

@@ -9,6 +9,7 @@ from litestar.types import Scope
 from instant_credit.api.problems import MALFORMED, TOO_LARGE, TOO_SLOW, WRONG_MEDIA_TYPE, Failure
 from instant_credit.application.complaints import BODY_BYTES_MAX
 
+JSON: Final = b"application/json"
 BODY_SECONDS_MAX: Final = 10.0
 # A body somewhat too large is read and thrown away, so that its sender gets to read the answer; a huge one is cut off.
 DISCARD_BYTES_MAX: Final = 16 * BODY_BYTES_MAX
@@ -20,8 +21,8 @@ def header_values(scope: Scope, name: bytes) -> list[bytes]:
     return [value for key, value in scope["headers"] if key == name]
 
 
-def require_json(scope: Scope) -> None:
-    """Raise `Failure` 415 unless the body is announced as plain JSON in UTF-8."""
+def require_json(scope: Scope, *, also: bytes = JSON) -> None:
+    """Raise `Failure` 415 unless the body is announced as plain JSON in UTF-8; `also` is another media type that is JSON."""
     encodings = header_values(scope, b"content-encoding")
     if any(value.strip().lower() not in (b"", b"identity") for value in encodings):
         raise Failure(WRONG_MEDIA_TYPE, "Send the body without a content encoding.")
@@ -29,7 +30,7 @@ def require_json(scope: Scope) -> None:
     if len(announced) == 1:
         essence, *parameters = (part.strip().lower() for part in announced[0].split(b";"))
         is_utf8 = all(p in (b"", b"charset=utf-8", b'charset="utf-8"') for p in parameters)
-        if essence == b"application/json" and is_utf8:
+        if essence in (JSON, also) and is_utf8:
             return
     raise Failure(WRONG_MEDIA_TYPE, "Send Content-Type: application/json.")
 

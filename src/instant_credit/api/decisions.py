@@ -8,7 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from instant_credit.access.actors import Scope
-from instant_credit.api.security import Guard, grant_of
+from instant_credit.api.security import Guard, caller_of, grant_of
 from instant_credit.errors import NotFound
 from instant_credit.underwriting.answers import encode_answer
 from instant_credit.underwriting.desk import Desk
@@ -22,8 +22,8 @@ def decision_route(desk: Desk, guard: Guard) -> HTTPRouteHandler:
     @get("/v1/decisions/{decision_id:str}", guards=[guard], opt={"scopes": READ_SCOPES})
     async def read_decision(request: Request[Any, Any, Any], decision_id: FromPath[str]) -> Response[bytes]:
         grant = grant_of(request)
-        own = None if Scope.DECISIONS_READ_ALL in grant.scopes else grant.client_id
-        recorded = await desk.read_decision(parse_id(decision_id), own)
+        sees_all = Scope.DECISIONS_READ_ALL in grant.scopes
+        recorded = await desk.read_decision(parse_id(decision_id), caller_of(request), sees_all=sees_all)
         return Response(
             content=encode_answer(recorded), media_type="application/json", headers={"Cache-Control": "no-store"}
         )

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from instant_credit.access.actors import Scope
 from instant_credit.api.decisions import READ_SCOPES, parse_id
-from instant_credit.api.security import Guard, grant_of
+from instant_credit.api.security import Guard, caller_of, grant_of
 from instant_credit.underwriting.course import Caller
 from instant_credit.underwriting.life import LifeDesk
 from instant_credit.underwriting.resources import encode_resource
@@ -61,12 +61,6 @@ def tell(resource: Struct, status: int = 200, headers: dict[str, str] | None = N
         media_type="application/json",
         headers={**(headers or {}), "Cache-Control": "no-store"},
     )
-
-
-def caller_of(request: Request[Any, Any, Any]) -> Caller:
-    """Who asks, by the key that the guard admitted."""
-    grant = grant_of(request)
-    return Caller(client_id=grant.client_id, actor=grant.actor, is_test=grant.is_test)
 
 
 def _application(text: str) -> UUID:

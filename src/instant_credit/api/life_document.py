@@ -1,14 +1,14 @@
-"""What the OpenAPI document says of an application's life: status, offers, acceptance, withdrawal."""
+"""What the OpenAPI document says of an application's life: drafts before it, status, offers, acceptance, withdrawal after it."""
 
 from typing import Any, Final
 
 from instant_credit.access.actors import Scope
 from instant_credit.api import problems
-from instant_credit.api.operations import GUARDED, failures, path_id, success
+from instant_credit.api.operations import GUARDED, WITH_BODY, answered, failures, location, path_id, success
 from instant_credit.api.problems import Kind
-from instant_credit.underwriting.resources import ApplicationStatus, Offers, OfferStatus
+from instant_credit.underwriting.resources import ApplicationStatus, DraftStatus, Offers, OfferStatus
 
-LIFE_STRUCTS: Final = (ApplicationStatus, OfferStatus, Offers)
+LIFE_STRUCTS: Final = (ApplicationStatus, OfferStatus, Offers, DraftStatus)
 _READS: Final = (Scope.DECISIONS_READ, Scope.DECISIONS_READ_ALL)
 _WRITES: Final = (Scope.APPLY,)
 
@@ -70,11 +70,84 @@ def life_paths() -> dict[str, Any]:
     }
 
 
+def draft_paths() -> dict[str, Any]:
+    """Path items of drafts by path; a draft is opened under its product."""
+    own = (path_id("draft_id"),)
+    draft = "/v1/drafts/{draft_id}"
+    change = _operation(
+        "change_draft",
+        "Merge a part of the application into a draft (RFC 7396)",
+        success("The draft as it stands then.", "DraftStatus"),
+        *WITH_BODY,
+        problems.DRAFT_CLOSED,
+        parameters=own,
+        scopes=_WRITES,
+    )
+    submit = _operation(
+        "submit_draft",
+        "Have a draft decided, or get notice of what is missing",
+        success("Something is missing; see `missing` and `notice`.", "DraftStatus"),
+        problems.REFUSED,
+        problems.DRAFT_CLOSED,
+        parameters=own,
+        scopes=_WRITES,
+    )
+    submit["responses"] = {"201": answered(), **submit["responses"]}
+    return {
+        draft: {
+            "get": _operation(
+                "read_draft",
+                "A draft, and what is missing",
+                success("The draft as it stands.", "DraftStatus"),
+                parameters=own,
+                scopes=_WRITES,
+            ),
+            "patch": {**change, "requestBody": _part("application/json", "application/merge-patch+json")},
+        },
+        f"{draft}/submit": {"post": submit},
+        f"{draft}/withdraw": {
+            "post": _operation(
+                "withdraw_draft",
+                "Withdraw a draft; again changes nothing",
+                success("It is withdrawn.", "DraftStatus"),
+                problems.DRAFT_CLOSED,
+                parameters=own,
+                scopes=_WRITES,
+            )
+        },
+    }
+
+
+def open_draft(product: str, title: str) -> dict[str, Any]:
+    """The operation that opens a draft for a product."""
+    opened = success("The draft is kept.", "DraftStatus", {"Location": location("the draft")})
+    operation = _operation(
+        f"open_draft_{product}",
+        f"Open a draft: {title}",
+        {},
+        *WITH_BODY,
+        parameters=(),
+        scopes=_WRITES,
+    )
+    responses = {"201": opened, **{status: told for status, told in operation["responses"].items() if status != "200"}}
+    return {**operation, "requestBody": _part("application/json"), "responses": responses}
+
+
+def _part(*media_types: str) -> dict[str, Any]:
+    """A part of an application, in which anything may be missing, and null takes back what was told."""
+    schema = {
+        "type": "object",
+        "properties": {name: {"type": ["object", "null"]} for name in ("applicant", "facts", "monitoring")},
+        "additionalProperties": False,
+    }
+    return {"required": True, "content": {media_type: {"schema": schema} for media_type in media_types}}
+
+
 def _operation(
     name: str,
     summary: str,
     told: dict[str, Any],
-    *conflicts: Kind,
+    *more: Kind,
     parameters: tuple[dict[str, Any], ...],
     scopes: tuple[Scope, ...],
 ) -> dict[str, Any]:
@@ -85,5 +158,5 @@ def _operation(
         "tags": ["applications"],
         "security": [{"api_key": [scope.value]} for scope in scopes],
         "parameters": list(parameters),
-        "responses": {"200": told, **failures(*GUARDED, *conflicts)},
+        "responses": {"200": told, **failures(*dict.fromkeys((*GUARDED, *more)))},
     }

@@ -12,16 +12,12 @@ from msgspec import Struct
 from instant_credit import __version__
 from instant_credit.access.actors import Scope
 from instant_credit.api import problems
-from instant_credit.api.life_document import LIFE_STRUCTS, life_paths
-from instant_credit.api.operations import GUARDED, JSON, WITH_BODY, failures, open_operation, path_id, success
+from instant_credit.api.life_document import LIFE_STRUCTS, draft_paths, life_paths, open_draft
+from instant_credit.api.operations import GUARDED, JSON, WITH_BODY, answered, failures, open_operation, path_id, success
 from instant_credit.underwriting.answers import Answer, Live, ProblemDocument, Ready, RecordedDecision
 
 IDEMPOTENCY_KEY_PATTERN: Final = "^[!-~]{1,64}$"
 _DECIDES: Final = {True: "Decides at once.", False: "Decides at once who is eligible; an approval carries no offer."}
-_SERVER_TIMING: Final = {
-    "description": "Milliseconds by stage (read, decide, record, total), as they came to be for this response.",
-    "schema": {"type": "string"},
-}
 
 
 class OfferedProduct(Struct, frozen=True, kw_only=True):
@@ -44,7 +40,9 @@ def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
     for product in sorted(products, key=lambda p: p.name):
         schemas[f"Application_{product.name}"] = _without_dialect(product.body)
         paths[f"/v1/products/{product.name}/applications"] = {"post": _apply(product)}
+        paths[f"/v1/products/{product.name}/drafts"] = {"post": open_draft(product.name, product.title)}
     paths["/v1/decisions/{decision_id}"] = {"get": _read_decision()}
+    paths.update(draft_paths())
     paths.update(life_paths())
     paths["/health/live"] = {"get": _live()}
     paths["/health/ready"] = {"get": _ready()}
@@ -79,21 +77,6 @@ def _without_dialect(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _apply(product: OfferedProduct) -> dict[str, Any]:
-    recorded = success(
-        "Decided and durably recorded. A repeated request gets the first answer's bytes.",
-        "Answer",
-        {
-            "Location": {"required": True, "description": "Where the decision is read.", "schema": {"type": "string"}},
-            "Server-Timing": {**_SERVER_TIMING, "required": True},
-            "Idempotent-Replayed": {
-                "description": "Present when this is the first answer again.",
-                "schema": {"type": "string", "const": "true"},
-            },
-        },
-    )
-    recorded["links"] = {
-        "decision": {"operationId": "read_decision", "parameters": {"decision_id": "$response.body#/decision_id"}}
-    }
     return {
         "operationId": f"apply_{product.name}",
         "summary": f"Apply: {product.title}",
@@ -115,7 +98,7 @@ def _apply(product: OfferedProduct) -> dict[str, Any]:
             "content": {JSON: {"schema": {"$ref": f"#/components/schemas/Application_{product.name}"}}},
         },
         "responses": {
-            "201": recorded,
+            "201": answered(),
             **failures(*WITH_BODY, problems.CONFLICT),
         },
     }

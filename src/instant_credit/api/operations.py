@@ -32,6 +32,35 @@ def path_id(name: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
 
 
+def location(what: str) -> dict[str, Any]:
+    """A header that says where `what` is read."""
+    return {"required": True, "description": f"Where {what} is read.", "schema": {"type": "string"}}
+
+
+def answered() -> dict[str, Any]:
+    """A recorded answer to an application, with the link to its decision."""
+    recorded = success(
+        "Decided and durably recorded. A repeated request gets the first answer's bytes.",
+        "Answer",
+        {
+            "Location": location("the decision"),
+            "Server-Timing": {
+                "required": True,
+                "description": "Milliseconds by stage (read, decide, record, total), as they came to be for this response.",
+                "schema": {"type": "string"},
+            },
+            "Idempotent-Replayed": {
+                "description": "Present when this is the first answer again.",
+                "schema": {"type": "string", "const": "true"},
+            },
+        },
+    )
+    recorded["links"] = {
+        "decision": {"operationId": "read_decision", "parameters": {"decision_id": "$response.body#/decision_id"}}
+    }
+    return recorded
+
+
 def failures(*kinds: Kind) -> dict[str, Any]:
     """Responses by status; several kinds of one status are told as alternatives."""
     by_status: dict[str, list[Kind]] = {}

@@ -19,6 +19,7 @@ from msgspec import Struct
 from instant_credit.errors import Conflict, NotFound, Overloaded, Problem, Unavailable
 from instant_credit.underwriting.answers import ERRORS_MAX, ProblemDocument
 from instant_credit.underwriting.offers import ApplicationClosed, OfferExpired
+from instant_credit.underwriting.pending import DraftClosed
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = "1"
@@ -47,6 +48,7 @@ OFFER_EXPIRED: Final = Kind(name="offer-expired", status=409, title="The offer i
 APPLICATION_CLOSED: Final = Kind(
     name="application-closed", status=409, title="The application has ended in another way"
 )
+DRAFT_CLOSED: Final = Kind(name="draft-closed", status=409, title="The draft has ended")
 TOO_LARGE: Final = Kind(name="body-too-large", status=413, title="The body is too large")
 WRONG_MEDIA_TYPE: Final = Kind(name="unsupported-media-type", status=415, title="The body must be JSON in UTF-8")
 REFUSED: Final = Kind(name="application-refused", status=422, title="The application has wrong or missing fields")
@@ -64,6 +66,7 @@ KINDS: Final = (
     CONFLICT,
     OFFER_EXPIRED,
     APPLICATION_CLOSED,
+    DRAFT_CLOSED,
     TOO_LARGE,
     WRONG_MEDIA_TYPE,
     REFUSED,
@@ -119,6 +122,8 @@ def failure_from(error: Exception) -> tuple[Failure, bool]:
         return Failure(OFFER_EXPIRED, "Apply again for a new offer."), False
     if isinstance(error, ApplicationClosed):
         return Failure(APPLICATION_CLOSED, "Read the application for what became of it."), False
+    if isinstance(error, DraftClosed):
+        return Failure(DRAFT_CLOSED, "Read the draft for what became of it; open another one to go on."), False
     if isinstance(error, Conflict):
         return Failure(CONFLICT, "Send the first body again to get its answer, or use a new key."), False
     if isinstance(error, Unavailable):

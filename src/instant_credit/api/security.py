@@ -13,6 +13,7 @@ from instant_credit.access.keys import Grant
 from instant_credit.api.bodies import header_values
 from instant_credit.api.problems import FORBIDDEN, UNAUTHENTICATED, Failure
 from instant_credit.errors import BrokenInvariant
+from instant_credit.underwriting.course import Caller
 
 KEY_BYTES_MAX: Final = 256
 _SCHEME: Final = b"bearer "
@@ -65,3 +66,9 @@ def grant_of(request: Request[Any, Any, Any]) -> Grant:
     if grant is None:
         raise BrokenInvariant("a guarded route has its key")
     return grant
+
+
+def caller_of(request: Request[Any, Any, Any]) -> Caller:
+    """Who asks, by the key that the guard admitted."""
+    grant = grant_of(request)
+    return Caller(client_id=grant.client_id, actor=grant.actor, is_test=grant.is_test)

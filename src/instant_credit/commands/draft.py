@@ -18,7 +18,7 @@ from instant_credit.training.drafting.documents.folder import choose_name, draft
 from instant_credit.training.drafting.documents.writing import say, tidy
 from instant_credit.training.drafting.draft import Draft, Wish
 from instant_credit.training.drafting.guessing.guess import Guess, Use
-from instant_credit.underwriting.course import BOOK as APPLICATIONS_BOOK
+from instant_credit.underwriting.course import API_BOOKS
 
 _COLUMNS_SHOWN = 400
 _REMARK = 80
@@ -65,7 +65,7 @@ def draft_command(
     The first FILE (csv, csv.gz or parquet) has a row for each loan; others are joined to it by key. The documents load as they are; a
     person reads and edits both before anything is decided by them.
     """
-    is_renamed = name is None and choose_name(files[0]) == f"{APPLICATIONS_BOOK}_tape"
+    is_renamed = name is None and choose_name(files[0]) in {f"{book}_tape" for book in API_BOOKS}
     name = name or choose_name(files[0])
     folder = folder or Path(name)
     wish = Wish(
@@ -85,7 +85,7 @@ def draft_command(
     _print_columns(drafted.draft)
     _print_doubts(drafted.draft)
     if is_renamed:
-        click.echo(f"\nNamed {name}, because the book {APPLICATIONS_BOOK} holds what comes in through the API.")
+        click.echo(f"\nNamed {name}, because the book {name.removesuffix('_tape')} holds what comes in through the API.")
     _print_next(drafted.draft, product, mapping)
 
 

@@ -42,6 +42,7 @@ async def read_decision(record: Record, decision_id: UUID) -> StoredDecision | N
         person_id=row["person_id"],
         decision_id=decision_id,
         case_id=UUID(int=row["case_id"].int),
+        book=row["book"],
         product=row["product"],
         product_hash=row["product_hash"],
         release_hash=row["release_hash"],

@@ -86,6 +86,7 @@ class StoredDecision(Struct, frozen=True, kw_only=True):
     person_id: bytes
     decision_id: UUID
     case_id: UUID
+    book: str
     product: str
     product_hash: str
     release_hash: str

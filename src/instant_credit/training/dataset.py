@@ -27,6 +27,7 @@ from instant_credit.outcome.labels import KIND_CODES, Label, label_outcomes
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import CHUNK_CASES, iterate_cases
 from instant_credit.record.rows import StoredCase
+from instant_credit.underwriting.course import require_real
 from instant_credit.units import days_from_date
 
 OTHER_PRODUCT: Final = "recorded under another product, or under a version of it with other attributes"
@@ -146,8 +147,9 @@ async def gather_training_set(
 
     Raises
     ------
-    Refused : the book holds no resolved loan of this product.
+    Refused : the book holds no resolved loan of this product, or tests.
     """
+    require_real(book)
     product_hash = hash_product(product)
     gathering = _Gathering(product)
     async for stored in iterate_cases(record, book):

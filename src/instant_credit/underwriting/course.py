@@ -6,15 +6,30 @@ from uuid import UUID
 from msgspec import Struct
 
 from instant_credit.access.actors import Actor
+from instant_credit.errors import Refused
 from instant_credit.record.clock import Clock
 from instant_credit.underwriting.lines import ApplicationLine, Ending, Stages
 
 BOOK: Final = "applications"
 TEST_BOOK: Final = "test"
-"""What keys for tests apply for. It is no book to train on or to count: no tape goes into it, and nobody learns from it."""
+"""Where applications with keys for tests go. Nobody learns from it and no tape goes into it."""
+
+API_BOOKS: Final = frozenset({BOOK, TEST_BOOK})
+"""The books that the API alone fills."""
 
 APPLICATION_SECONDS: Final = 5.0
 """A caller waits no longer than this for an answer, whatever the record does."""
+
+
+def require_real(book: str) -> None:
+    """Raise `Refused` when `book` is the one of tests, from which nothing is learned and of which nothing is counted."""
+    if book == TEST_BOOK:
+        raise Refused(f"book {book} holds what keys for tests applied for: name another book")
+
+
+def book_of(*, is_test: bool) -> str:
+    """The book that applications go to, those made with keys for tests and all others."""
+    return TEST_BOOK if is_test else BOOK
 
 
 class Caller(Struct, frozen=True, kw_only=True):
@@ -23,11 +38,6 @@ class Caller(Struct, frozen=True, kw_only=True):
     client_id: str
     actor: Actor
     is_test: bool = False
-
-    @property
-    def book(self) -> str:
-        """The book that the caller's applications go to."""
-        return TEST_BOOK if self.is_test else BOOK
 
     def may_see(self, client_id: str | None, book: str, *, sees_all: bool) -> bool:
         """Whether a row of this client and book is shown: tests to tests, all but tests to all others, save whoever sees all."""
@@ -38,7 +48,8 @@ class Caller(Struct, frozen=True, kw_only=True):
 
 class Submission(Struct, frozen=True, kw_only=True):
     """One application as it came in. `client_id` is who asks, over all of its API keys; `actor` is the key in use; `seconds` is how
-    long the caller waits for an answer. `named` is what the idempotency key stands for where that is not the body.
+    long the caller waits for an answer. `named` is what the idempotency key stands for where that is not the body;
+    `is_test` keeps it apart from all that counts.
     """
 
     product: str
@@ -48,6 +59,12 @@ class Submission(Struct, frozen=True, kw_only=True):
     idempotency_key: str | None = None
     seconds: float = APPLICATION_SECONDS
     named: bytes | None = None
+    is_test: bool = False
+
+    @property
+    def book(self) -> str:
+        """The book that it goes to."""
+        return book_of(is_test=self.is_test)
 
 
 class Answered(Struct, frozen=True, kw_only=True):
@@ -90,6 +107,7 @@ class Course:
             product=submission.product,
             actor_kind=submission.actor.kind.value,
             actor_id=submission.actor.id,
+            is_test=submission.is_test,
             stages=self.stages(),
             **self.facts,
         )

@@ -39,7 +39,7 @@ from instant_credit.underwriting.answers import (
     encode_answer,
     read_ids,
 )
-from instant_credit.underwriting.course import APPLICATION_SECONDS, BOOK, Answered, Course, Submission
+from instant_credit.underwriting.course import APPLICATION_SECONDS, Answered, Caller, Course, Submission
 from instant_credit.underwriting.lines import ApplicationLine, Ending
 from instant_credit.underwriting.offers import make_offer
 
@@ -261,7 +261,7 @@ class Desk:
         return Entry(
             person_id=person_id,
             identity=encode_canonical(record_identity(told.identity)),
-            book=BOOK,
+            book=submission.book,
             product=submission.product,
             product_hash=release.manifest.product_hash,
             as_of=case.as_of,
@@ -290,7 +290,8 @@ class Desk:
         key = submission.idempotency_key
         if key is None:
             return None
-        return self._record.key_ring.body_mac(submission.client_id, b"idempotency-key\x00" + key.encode()).hex()
+        space = b"idempotency-key of a test\x00" if submission.is_test else b"idempotency-key\x00"
+        return self._record.key_ring.body_mac(submission.client_id, space + key.encode()).hex()
 
     async def find_first(self, submission: Submission) -> Answered | None:
         """The recorded answer to the submission's idempotency key, None when there is none.
@@ -322,12 +323,13 @@ class Desk:
         course.facts.update(application_id=str(ids.application_id), decision_id=str(ids.decision_id))
         return Answered(body=answer, decision_id=ids.decision_id, is_repeated=True, stages=course.stages())
 
-    async def read_decision(self, decision_id: UUID, client_id: str | None) -> RecordedDecision:
+    async def read_decision(self, decision_id: UUID, caller: Caller, *, sees_all: bool = False) -> RecordedDecision:
         """A recorded decision by its id.
 
         Parameters
         ----------
-        client_id : whose decisions may be read; None = those of every client, and of imported tapes.
+        caller : sees the decisions of its client and of its mode, test or not.
+        sees_all : whether it sees those of every client, and of imported tapes; a key for tests never sees any but tests.
 
         Raises
         ------
@@ -335,8 +337,8 @@ class Desk:
         """
         async with within(APPLICATION_SECONDS):
             stored = await read_decision(self._record, decision_id)
-        is_foreign = stored is not None and client_id is not None and stored.client_id != client_id
-        if stored is None or is_foreign or stored.decision is None:
+        is_shown = stored is not None and caller.may_see(stored.client_id, stored.book, sees_all=sees_all)
+        if stored is None or not is_shown or stored.decision is None:
             raise NotFound("decision", "of this id, or its person was erased")
         decision = decode_decision(stored.decision)
         product = await self._read_product(decision.product_hash)

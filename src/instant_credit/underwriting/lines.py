@@ -36,6 +36,7 @@ class ApplicationLine(Struct, frozen=True, kw_only=True):
     product: str
     actor_kind: str
     actor_id: str
+    is_test: bool = False
     application_id: str | None = None
     decision_id: str | None = None
     release_hash: str | None = None

@@ -47,6 +47,7 @@ from instant_credit.record.rows import StoredCase
 from instant_credit.score.bundle import ENGINE_VERSION, Bundle, decode_bundle
 from instant_credit.score.calibration import margin_at_pd, pd_to_ppm
 from instant_credit.score.model import compile_model, leaf_counts, score_rows
+from instant_credit.underwriting.course import require_real
 from instant_credit.units import Ppm
 
 CHUNK_CASES: Final = 2_000
@@ -312,8 +313,9 @@ async def read_cases(
     Raises
     ------
     NotFound : the book holds no Case.
-    Refused : it holds none of this product and layout.
+    Refused : it holds none of this product and layout, or tests.
     """
+    require_real(book)
     layout_hash = hash_layout(product)
     waiting: list[tuple[StoredCase, Case]] = []
     read = found = 0

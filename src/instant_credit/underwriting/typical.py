@@ -23,6 +23,7 @@ from instant_credit.policy.document import Policy
 from instant_credit.policy.drafting.book import weighted_place
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import list_books
+from instant_credit.underwriting.course import TEST_BOOK
 from instant_credit.underwriting.releases import read_cases
 from instant_credit.units import round_figures
 
@@ -59,7 +60,8 @@ async def find_typical(record: Record, product: Product, as_of: date, policy: Po
     as_of : day of the application; dates lie as long before it as in the Cases.
     policy : of its terms the one nearest to the typical term is asked for.
     """
-    books = [one for one in await list_books(record) if one.product == product.name and one.cases >= CASES_MIN]
+    listed = [one for one in await list_books(record) if one.book != TEST_BOOK]
+    books = [one for one in listed if one.product == product.name and one.cases >= CASES_MIN]
     for book in sorted(books, key=lambda one: (-one.cases, one.book)):
         told = await _read_told(record, book.book, product)
         if len(told) >= CASES_MIN:

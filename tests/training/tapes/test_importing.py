@@ -232,9 +232,10 @@ async def test_an_import_that_is_cancelled_leaves_no_draft_and_goes_on_later(rec
 
 
 @pytest.mark.anyio
-async def test_the_book_of_the_api_is_no_book_for_tapes(record, actor, tmp_path):
-    with pytest.raises(Refused, match="book applications holds what came in through the API"):
-        await import_tape(record, job(write_tape(tmp_path / "tape.csv", []), "applications"), actor)
+@pytest.mark.parametrize("book", ["applications", "test"])
+async def test_a_book_of_the_api_is_no_book_for_tapes(record, actor, tmp_path, book):
+    with pytest.raises(Refused, match=f"book {book} holds what came in through the API"):
+        await import_tape(record, job(write_tape(tmp_path / "tape.csv", []), book), actor)
 
 
 @pytest.mark.anyio

@@ -13,6 +13,7 @@ SELECT
     decisions.recorded_at,
     cases.person_id,
     cases.key_id,
+    cases.book,
     cases.product,
     cases.product_hash,
     cases.as_of,

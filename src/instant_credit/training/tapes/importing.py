@@ -49,7 +49,7 @@ from instant_credit.training.tapes.keys import JoinCount
 from instant_credit.training.tapes.parts import TapeMapping
 from instant_credit.training.tapes.resolved import Resolved
 from instant_credit.training.tapes.rows import Reject, RowReader, TapeRow
-from instant_credit.underwriting.course import BOOK as APPLICATIONS_BOOK
+from instant_credit.underwriting.course import API_BOOKS
 
 BookName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 
@@ -231,7 +231,7 @@ def _check_book(book: str) -> None:
         msgspec.convert(book, BookName)
     except msgspec.ValidationError as error:
         raise Refused("a book's name is 1 to 64 of a-z, 0-9, _, . and -, and begins with a letter or digit") from error
-    if book == APPLICATIONS_BOOK:
+    if book in API_BOOKS:
         raise Refused(f"book {book} holds what came in through the API: import into another one (--book NAME)")
 
 

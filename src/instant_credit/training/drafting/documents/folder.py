@@ -18,7 +18,7 @@ from instant_credit.training.drafting.reading.profile import read_columns
 from instant_credit.training.drafting.words.naming import slug_text
 from instant_credit.training.tapes.mapping import load_mapping
 from instant_credit.training.whole_files import replace_files
-from instant_credit.underwriting.course import BOOK as APPLICATIONS_BOOK
+from instant_credit.underwriting.course import API_BOOKS
 
 PRODUCT_FILE = "product.toml"
 MAPPING_FILE = "mapping.toml"
@@ -34,9 +34,9 @@ class Drafted(Struct, frozen=True, kw_only=True, eq=False):
 
 
 def choose_name(path: Path) -> str:
-    """A name for product, mapping and book out of the file's; never that of the API's own book."""
+    """A name for product, mapping and book out of the file's; never that of a book of the API's own."""
     slug = slug_text(path.name.partition(".")[0])[:50].strip("_")
-    if slug == APPLICATIONS_BOOK:
+    if slug in API_BOOKS:
         return f"{slug}_tape"
     return slug if slug and slug[0].isalpha() else f"tape_{slug}".rstrip("_")
 
@@ -54,7 +54,7 @@ def draft_files(
         msgspec.convert(wish.name, Name)
     except msgspec.ValidationError as error:
         raise Refused("--name is a-z, 0-9 and _, begins with a letter and has at most 63 characters") from error
-    if wish.name == APPLICATIONS_BOOK:
+    if wish.name in API_BOOKS:
         raise Refused(
             f"--name {wish.name}: the book of that name holds what came in through the API; give another name"
         )

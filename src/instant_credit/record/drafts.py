@@ -1,0 +1,176 @@
+"""Edge. Drafts of applications: versions that are only ever added, each sealed, and what happened to the draft, each at most once.
+
+A version is sealed under the person's data key once the person is known, so that erasing the person erases it; before, under a key of
+the draft, which lies among the persons' keys under an owner drawn by chance. Its bucket is that owner's, in the id as everywhere.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec import Struct
+
+from instant_credit.access.actors import Actor
+from instant_credit.record.commit import open_data_key
+from instant_credit.record.ids import bucket_of, new_id
+from instant_credit.record.pool import Record
+from instant_credit.record.sealing import KEY_BYTES, bucket_of_person, seal, unseal
+from instant_credit.record.shipped import read_sql
+
+VERSIONS_MAX: Final = 1_000
+_BODY_PLACE: Final = "draft_versions.body"
+
+
+class DraftEventKind(StrEnum):
+    """What happened to a draft."""
+
+    INCOMPLETE = "incomplete"
+    COMPLETED = "completed"
+    WITHDRAWN = "withdrawn"
+
+
+class DraftEvent(Struct, frozen=True, kw_only=True):
+    """One event; `complete_by` is set for a draft submitted while incomplete: the instant that the notice named."""
+
+    kind: DraftEventKind
+    complete_by: datetime | None = None
+    recorded_at: datetime
+
+
+class DraftVersion(Struct, frozen=True, kw_only=True):
+    """A version on its way into the record. `owner` is whose data key seals it: a person, or 32 bytes of chance."""
+
+    draft_id: UUID
+    number: int
+    product: str
+    client_id: str
+    is_test: bool
+    owner: bytes
+    body: bytes
+    recorded_at: datetime
+
+
+class StoredDraft(Struct, frozen=True, kw_only=True):
+    """A draft as it stands. `body` None = the person was erased."""
+
+    draft_id: UUID
+    number: int
+    product: str
+    client_id: str
+    is_test: bool
+    owner: bytes
+    body: bytes | None
+    opened_at: datetime
+    changed_at: datetime
+    events: tuple[DraftEvent, ...] = ()
+
+
+async def read_draft(record: Record, draft_id: UUID) -> StoredDraft | None:
+    """The draft with this id, or None."""
+    async with record.connection() as connection:
+        row = await connection.fetchrow(read_sql("read_draft"), bucket_of(draft_id), draft_id)
+    if row is None:
+        return None
+    body = None
+    if row["wrapped_key"] is not None:
+        row_id = _name_version(draft_id, row["number"])
+        body = unseal(open_data_key(record, row), row["sealed_body"], place=_BODY_PLACE, row_id=row_id)
+    return StoredDraft(
+        draft_id=draft_id,
+        number=row["number"],
+        product=row["product"],
+        client_id=row["client_id"],
+        is_test=row["is_test"],
+        owner=row["person_id"],
+        body=body,
+        opened_at=row["opened_at"],
+        changed_at=row["recorded_at"],
+        events=tuple(
+            DraftEvent(kind=DraftEventKind(kind), complete_by=complete_by, recorded_at=recorded_at)
+            for kind, complete_by, recorded_at in zip(
+                row["kinds"], row["complete_bys"], row["recorded_ats"], strict=True
+            )
+        ),
+    )
+
+
+async def add_draft_version(record: Record, version: DraftVersion, actor: Actor) -> bool:
+    """Add a version; whether it was written, which it is not when another one of its number, or the owner's key, came first.
+
+    Raises
+    ------
+    Unavailable : the database did not answer; the version may have been written, and reading the draft tells.
+    """
+    async with record.connection() as connection:
+        found = await connection.fetchrow(read_sql("read_person_key"), bucket_of_person(version.owner), version.owner)
+        key_id, cipher, wrapped = _open_or_make_key(record, version, found)
+        sealed = seal(
+            cipher,
+            version.body,
+            place=_BODY_PLACE,
+            row_id=_name_version(version.draft_id, version.number),
+            entropy=record.entropy,
+        )
+        try:
+            await connection.execute(
+                read_sql("insert_draft_version"),
+                bucket_of(version.draft_id),
+                version.draft_id,
+                version.number,
+                version.product,
+                version.client_id,
+                version.is_test,
+                version.owner,
+                key_id,
+                sealed,
+                actor.kind.value,
+                actor.id,
+                version.recorded_at,
+                *wrapped,
+            )
+        except asyncpg.UniqueViolationError:
+            return False
+    return True
+
+
+async def add_draft_event(record: Record, draft_id: UUID, event: DraftEvent, actor: Actor) -> bool:
+    """Write down what happened; False when it had happened before, or the draft had ended otherwise: then that stands.
+
+    Raises
+    ------
+    Unavailable : the database did not answer; the event may have been written, and reading the draft tells.
+    """
+    async with record.connection() as connection:
+        try:
+            await connection.execute(
+                read_sql("insert_draft_event"),
+                bucket_of(draft_id),
+                draft_id,
+                event.kind.value,
+                event.complete_by,
+                actor.kind.value,
+                actor.id,
+                event.recorded_at,
+            )
+        except asyncpg.UniqueViolationError:
+            return False
+    return True
+
+
+def _open_or_make_key(
+    record: Record, version: DraftVersion, found: Any
+) -> tuple[UUID, AESGCM, tuple[str | None, bytes | None]]:
+    """Id and cipher of the owner's data key, and what is stored of it when it is new."""
+    if found is not None:
+        return found["key_id"], open_data_key(record, found), (None, None)
+    key_id = new_id(bucket_of_person(version.owner), version.recorded_at, record.entropy)
+    data_key = record.entropy(KEY_BYTES)
+    wrapped = record.key_ring.wrap_key(key_id, version.owner, data_key, record.entropy)
+    return key_id, AESGCM(data_key), (wrapped.master_key_id, wrapped.wrapped)
+
+
+def _name_version(draft_id: UUID, number: int) -> bytes:
+    return draft_id.bytes + number.to_bytes(2, "big")

@@ -1,0 +1,16 @@
+-- Purpose: add the next version of a draft, with the data key it is sealed under where that is new. A unique violation means a lost race.
+-- $1 smallint: bucket; $2 uuid: draft id; $3 smallint: number; $4 text: product; $5 text: client id; $6 boolean: is a test;
+-- $7 bytea: person id; $8 uuid: key id; $9 bytea: sealed body; $10 text: actor kind; $11 text: actor id; $12 timestamptz: recorded at;
+-- $13 text: master key id of a new data key, or NULL; $14 bytea: wrapped new data key, or NULL
+-- Relies on the primary key of draft_versions and on person_keys (bucket, person_id): their uniqueness decides races.
+WITH inserted_key AS (
+    INSERT INTO sealed_keys.person_keys (
+        bucket, key_id, person_id, master_key_id, wrapped_key, recorded_at, actor_kind, actor_id
+    )
+    SELECT get_byte($7, 0), $8, $7, $13, $14, $12, $10, $11
+    WHERE $13::text IS NOT NULL
+)
+INSERT INTO draft_versions (
+    bucket, draft_id, number, product, client_id, is_test, person_id, key_id, sealed_body, actor_kind, actor_id, recorded_at
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
