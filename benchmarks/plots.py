@@ -26,6 +26,9 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "legend.labelcolor": INK,
 }
+# One in so many is slower.
+TAIL = {"p50": 2, "p90": 10, "p99": 100, "p99_9": 1_000}
+OPEN = "open loop at 30% of our throughput"
 ROW, EXPORTED, SCORE = "one row: score, SHAP, top 4", "one row beside exported C++", "one row: score alone"
 
 
@@ -57,8 +60,37 @@ def draw_scoring(body: dict[str, Any]) -> str:
         for colour, label in ((OURS, "score and reasons, ours"), (EXPLAINED, "SHAP values"), (SCORED, "score alone")):
             axes.plot([], [], "o", color=colour, markersize=5, label=label)
         axes.legend(loc="upper right", fontsize=8)
-        text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        return _write_svg(figure)
+
+
+def draw_http(body: dict[str, Any]) -> str:
+    """Latency by percentile in the open loop: a line each, both axes logarithmic, so that the tail has room."""
+    case = next(one for one in body["cases"] if one["case"].startswith(OPEN))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8.2, 3.2), layout="constrained")
+        figure.patch.set_alpha(0.0)
+        axes = figure.subplots()
+        axes.patch.set_alpha(0.0)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        for colour, (who, found) in zip(
+            (OURS, SCORED, EXPLAINED), {"instant_credit": case["ours"], **case["peers"]}.items(), strict=False
+        ):
+            shares = [*TAIL.values(), found["n"]]
+            values = [found[name] / 1e3 for name in (*TAIL, "max")]
+            axes.plot(shares, values, "o-", color=colour, markersize=4, linewidth=1.4, label=who)
+        ticks = (*TAIL.values(), case["ours"]["n"])
+        axes.set_xticks(ticks, ["p50", "p90", "p99", "p99.9", "max"])
+        axes.minorticks_off()
+        axes.grid(axis="y", color=FAINT, linewidth=0.6)
+        axes.set_ylabel("milliseconds from when it was due")
+        axes.legend(loc="upper left", fontsize=8)
+        return _write_svg(figure)
+
+
+def _write_svg(figure: Figure) -> str:
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     # matplotlib ends some lines in blanks.
     return re.sub(r"[ \t]+$", "", text.getvalue(), flags=re.MULTILINE)
 

@@ -90,6 +90,24 @@ def cold_start_tables(body: Body, _path: Path) -> list[str]:
     return ["\n".join(rows)]
 
 
+def http_tables(body: Body, path: Path) -> list[str]:
+    """The plot of percentiles, and a table of the cases that a reader asks for first."""
+    drawing = RESULTS / "http.svg"
+    drawing.write_text(plots.draw_http(body))
+    link = Path(os.path.relpath(drawing, path.resolve().parent)).as_posix()
+    rows = [
+        "| applications over HTTP | who | p50 | p99 | p99.9 | times ours |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for case in body["cases"]:
+        if case["case"].startswith("stage "):
+            continue
+        for who, found in people_of(case).items():
+            told = " | ".join(told_amount(found[at], case["unit"]) for at in ("p50", "p99", "p99_9"))
+            rows.append(f"| {case['case']} | {name_of(who)} | {told} | {told_times(found)} |")
+    return [f"![Latency by percentile, here and of a bare server]({link})", "\n".join(rows)]
+
+
 def models_of(body: Body, title: str) -> dict[str, Body]:
     """Cases of one title by the model that they are about."""
     return {
@@ -125,8 +143,9 @@ def told_times(found: Body) -> str:
 
 def told_amount(value: float, unit: str) -> str:
     """A figure with its unit, in the unit that suits its size."""
-    if unit == "rows_per_s":
-        return f"{told_digits(value / 1e6)} M rows/s" if value >= 1e6 else f"{told_digits(value)} rows/s"
+    if unit.endswith("_per_s"):
+        what = unit.removesuffix("_per_s")
+        return f"{told_digits(value / 1e6)} M {what}/s" if value >= 1e6 else f"{told_digits(value)} {what}/s"
     while unit in STEPS and value >= STEPS[unit][0]:
         value, unit = value / STEPS[unit][0], STEPS[unit][1]
     return f"{told_digits(value)} {unit}"
@@ -156,7 +175,7 @@ def told_checks(body: Body) -> list[str]:
     if missed:
         parts.append("**Missed: " + ", ".join(missed) + ".**")
     absent = [name for name, version in body["versions"].items() if version is None]
-    if absent and body["suite"] == "scoring":
+    if absent and body["suite"] in ("scoring", "http"):
         parts.append("**Left out, not installed: " + ", ".join(absent) + ".**")
     return parts
 
@@ -170,4 +189,8 @@ def told_source(body: Body) -> str:
     return f"Measured on {machine['cpu']}, {machine['cores']} cores, {simd}{busy}, commit {body['commit']}."
 
 
-SHORT: dict[str, Callable[[Body, Path], list[str]]] = {"scoring": scoring_tables, "cold-start": cold_start_tables}
+SHORT: dict[str, Callable[[Body, Path], list[str]]] = {
+    "scoring": scoring_tables,
+    "cold-start": cold_start_tables,
+    "http": http_tables,
+}
