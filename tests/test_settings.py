@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from instant_credit.access.limits import Allowance, VariantLimit
 from instant_credit.errors import Refused
 from instant_credit.settings import read_settings
 
@@ -16,6 +17,7 @@ def test_an_empty_environment_makes_a_laptop_work() -> None:
 
 def test_empty_variables_count_as_not_set() -> None:
     names = ["HOME", "KEY_RING", "HOST", "PORT", "DATABASE_CONNECTIONS"]
+    names += ["CLIENT_RATE", "CLIENT_BURST", "VARIANTS", "VARIANT_HOURS"]
     empty = {f"INSTANT_CREDIT_{name}": "" for name in names} | {"DATABASE_URL": "", "DATABASE_OWNER_URL": ""}
     assert read_settings(empty) == read_settings({})
 
@@ -96,3 +98,20 @@ def test_a_url_that_is_none_is_refused_by_its_name_alone(name: str, url: str) ->
 )
 def test_a_url_that_libpq_reads_is_taken(url: str) -> None:
     assert read_settings({"DATABASE_URL": url}).database_url == url
+
+
+def test_limits_of_clients_are_read_and_can_be_lifted() -> None:
+    limited = {"CLIENT_RATE": "7", "CLIENT_BURST": "9", "VARIANTS": "3", "VARIANT_HOURS": "48"}
+    settings = read_settings({f"INSTANT_CREDIT_{name}": value for name, value in limited.items()})
+    assert settings.allowance == Allowance(rate=7, burst=9)
+    assert settings.variant_limit == VariantLimit(variants=3, hours=48)
+    lifted = read_settings({"INSTANT_CREDIT_CLIENT_RATE": "0", "INSTANT_CREDIT_VARIANTS": "0"})
+    assert (lifted.allowance, lifted.variant_limit) == (None, None)
+    assert read_settings({}).allowance is not None
+    assert read_settings({}).variant_limit is not None
+
+
+@pytest.mark.parametrize("name", ["CLIENT_BURST", "VARIANT_HOURS"])
+def test_a_limit_that_lets_nothing_in_is_refused(name: str) -> None:
+    with pytest.raises(Refused, match=f"INSTANT_CREDIT_{name}"):
+        read_settings({f"INSTANT_CREDIT_{name}": "0"})

@@ -51,6 +51,14 @@ class Overloaded(Unavailable):
     """This process has as much under way as it takes; another one, or the same one later, may have room."""
 
 
+class Throttled(InstantCreditError):
+    """A caller asked more often than it may; the same call may succeed after `wait_seconds`."""
+
+    def __init__(self, wait_seconds: int) -> None:
+        super().__init__(f"asked too often: wait {wait_seconds} s")
+        self.wait_seconds = wait_seconds
+
+
 class BrokenInvariant(InstantCreditError):
     """This package broke its own promise: a bug."""
 

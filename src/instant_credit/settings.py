@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from msgspec import Struct
 
+from instant_credit.access.limits import Allowance, VariantLimit
 from instant_credit.errors import Refused
 
 HOME: Final = "INSTANT_CREDIT_HOME"
@@ -18,12 +19,20 @@ KEY_RING: Final = "INSTANT_CREDIT_KEY_RING"
 HOST: Final = "INSTANT_CREDIT_HOST"
 PORT: Final = "INSTANT_CREDIT_PORT"
 CONNECTIONS: Final = "INSTANT_CREDIT_DATABASE_CONNECTIONS"
+CLIENT_RATE: Final = "INSTANT_CREDIT_CLIENT_RATE"
+CLIENT_BURST: Final = "INSTANT_CREDIT_CLIENT_BURST"
+VARIANTS: Final = "INSTANT_CREDIT_VARIANTS"
+VARIANT_HOURS: Final = "INSTANT_CREDIT_VARIANT_HOURS"
 DATABASE_URL: Final = "DATABASE_URL"
 DATABASE_OWNER_URL: Final = "DATABASE_OWNER_URL"
 METRICS: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 PORT_DEFAULT: Final = 8420
 CONNECTIONS_DEFAULT: Final = 8
+CLIENT_RATE_DEFAULT: Final = 500
+CLIENT_BURST_DEFAULT: Final = 1_000
+VARIANTS_DEFAULT: Final = 20
+VARIANT_HOURS_DEFAULT: Final = 24
 
 _SSL_MODES: Final = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
 
@@ -39,6 +48,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     key_ring : file of master keys; made on first use, readable by its owner only.
     host, port : where `serve` listens.
     database_connections : most connections that one process opens to the database.
+    client_rate, client_burst : requests that one process takes of one client, a second and at once; a rate of 0 = without limit.
+    variants, variant_hours : how many variants of one person's application it takes of one client within how many hours; 0 = without limit.
     """
 
     home: Path
@@ -48,6 +59,20 @@ class Settings(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = PORT_DEFAULT
     database_connections: int = CONNECTIONS_DEFAULT
+    client_rate: int = CLIENT_RATE_DEFAULT
+    client_burst: int = CLIENT_BURST_DEFAULT
+    variants: int = VARIANTS_DEFAULT
+    variant_hours: int = VARIANT_HOURS_DEFAULT
+
+    @property
+    def allowance(self) -> Allowance | None:
+        """What each client may take of a process; None = without limit."""
+        return Allowance(rate=self.client_rate, burst=self.client_burst) if self.client_rate else None
+
+    @property
+    def variant_limit(self) -> VariantLimit | None:
+        """How many variants of one application are let in; None = without limit."""
+        return VariantLimit(variants=self.variants, hours=self.variant_hours) if self.variants else None
 
     def __repr__(self) -> str:
         """Logins hold passwords and stay out."""
@@ -83,6 +108,10 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         host=environ.get(HOST, "") or "127.0.0.1",
         port=_read_whole(environ, PORT, PORT_DEFAULT, least=0, most=65_535),
         database_connections=_read_whole(environ, CONNECTIONS, CONNECTIONS_DEFAULT, least=1, most=1_000),
+        client_rate=_read_whole(environ, CLIENT_RATE, CLIENT_RATE_DEFAULT, least=0, most=1_000_000),
+        client_burst=_read_whole(environ, CLIENT_BURST, CLIENT_BURST_DEFAULT, least=1, most=1_000_000),
+        variants=_read_whole(environ, VARIANTS, VARIANTS_DEFAULT, least=0, most=10_000),
+        variant_hours=_read_whole(environ, VARIANT_HOURS, VARIANT_HOURS_DEFAULT, least=1, most=720),
     )
 
 

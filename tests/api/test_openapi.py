@@ -104,7 +104,7 @@ def test_the_document_names_a_path_for_every_offered_product(house: House) -> No
     name = house.documents.product.name
     apply = document["paths"][f"/v1/products/{name}/applications"]["post"]
     assert set(apply["responses"]) == {
-        "201", "400", "401", "403", "404", "408", "409", "413", "415", "422", "431", "500", "503",
+        "201", "400", "401", "403", "404", "408", "409", "413", "415", "422", "429", "431", "500", "503",
     }  # fmt: skip
     body = document["components"]["schemas"][f"Application_{name}"]
     told = body["properties"]["facts"]["properties"]

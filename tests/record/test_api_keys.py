@@ -4,10 +4,11 @@ from datetime import timedelta
 import pytest
 
 from instant_credit.access.actors import Actor, ActorKind, Scope
-from instant_credit.errors import Conflict, NotFound, Refused
+from instant_credit.errors import Conflict, NotFound, Refused, Throttled
 from instant_credit.record.api_keys import (
     REMEMBERED_KEYS,
     REMEMBERED_NS,
+    STRANGERS,
     KeyDesk,
     create_key,
     list_keys,
@@ -174,6 +175,22 @@ async def test_an_overlap_has_bounds(record: Record, actor: Actor, overlap: time
     key_id = (await make_key(record, actor)).split("_")[1]
     with pytest.raises(Refused, match="overlap"):
         await rotate_key(record, key_id, overlap=overlap, actor=actor)
+
+
+async def test_invented_keys_are_looked_up_so_many_times_and_shut_out_no_key_that_was_seen(
+    record: Record, actor: Actor, clock: FixedClock
+) -> None:
+    text = await make_key(record, actor)
+    desk = KeyDesk(record)
+    assert await desk.verify(text) is not None
+    clock.advance_monotonic(REMEMBERED_NS)
+    invented = "ic_" + "a" * 16 + "_" + "b" * 43
+    for _ in range(STRANGERS.burst):
+        assert await desk.verify(invented) is None
+    with pytest.raises(Throttled) as caught:
+        await desk.verify(invented)
+    assert caught.value.wait_seconds == 1
+    assert await desk.verify(text) is not None
 
 
 async def test_an_unknown_key_cannot_be_revoked(record: Record, actor: Actor) -> None:

@@ -20,6 +20,7 @@ from instant_credit.api.decisions import decision_route
 from instant_credit.api.drafts import draft_routes
 from instant_credit.api.health import health_routes
 from instant_credit.api.life import life_routes
+from instant_credit.api.limits import ClientLimits, tell_limit
 from instant_credit.api.metrics import Metrics
 from instant_credit.api.openapi import OfferedProduct, build_openapi
 from instant_credit.api.problems import HEADERS_TOO_LARGE, MEDIA_TYPE, answer_failure, encode_problem
@@ -31,7 +32,7 @@ from instant_credit.underwriting.lines import ApplicationLine
 from instant_credit.underwriting.pending import DraftDesk
 
 
-def create_app(desk: Desk, find_key: FindKey, metrics: Metrics) -> ASGIApp:
+def create_app(desk: Desk, find_key: FindKey, metrics: Metrics, limits: ClientLimits | None = None) -> ASGIApp:
     """The ASGI application of one server.
 
     Parameters
@@ -39,8 +40,9 @@ def create_app(desk: Desk, find_key: FindKey, metrics: Metrics) -> ASGIApp:
     desk : decides and records; its lifetime is the caller's.
     find_key : the API key behind a key's text, None when it is not valid.
     metrics : counters of this server.
+    limits : what each client may take; None = as much as it likes.
     """
-    guard = require_scope(find_key)
+    guard = require_scope(find_key, limits or ClientLimits(None, perf_counter_ns))
     routes = [
         apply_route(desk, guard),
         decision_route(desk, guard),
@@ -51,6 +53,7 @@ def create_app(desk: Desk, find_key: FindKey, metrics: Metrics) -> ASGIApp:
     litestar = Litestar(
         route_handlers=routes,
         exception_handlers={HTTPException: answer_failure, Exception: answer_failure},
+        before_send=[tell_limit],
         openapi_config=None,
         logging_config=None,
         pdb_on_exception=False,

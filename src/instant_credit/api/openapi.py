@@ -99,7 +99,7 @@ def _apply(product: OfferedProduct) -> dict[str, Any]:
         },
         "responses": {
             "201": answered(),
-            **failures(*WITH_BODY, problems.CONFLICT),
+            **failures(*WITH_BODY, problems.CONFLICT, problems.TOO_MANY_VARIANTS),
         },
     }
 

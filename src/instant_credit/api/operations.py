@@ -13,6 +13,7 @@ GUARDED: Final = (
     problems.UNAUTHENTICATED,
     problems.FORBIDDEN,
     problems.NOT_FOUND,
+    problems.RATE_LIMITED,
     problems.HEADERS_TOO_LARGE,
     problems.INTERNAL,
     problems.UNAVAILABLE,
@@ -73,7 +74,7 @@ def _failure(kinds: Sequence[Kind]) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     if problems.UNAUTHENTICATED in kinds:
         headers["WWW-Authenticate"] = {"required": True, "schema": {"type": "string"}}
-    if problems.UNAVAILABLE in kinds:
+    if not {problems.RATE_LIMITED, problems.UNAVAILABLE}.isdisjoint(kinds):
         headers["Retry-After"] = {"required": True, "schema": {"type": "string", "pattern": "^[0-9]+$"}}
     return {
         "description": "; ".join(kind.title for kind in kinds),

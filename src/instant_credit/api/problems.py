@@ -16,16 +16,19 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from msgspec import Struct
 
-from instant_credit.errors import Conflict, NotFound, Overloaded, Problem, Unavailable
+from instant_credit.errors import Conflict, NotFound, Overloaded, Problem, Throttled, Unavailable
 from instant_credit.underwriting.answers import ERRORS_MAX, ProblemDocument
 from instant_credit.underwriting.offers import ApplicationClosed, OfferExpired
 from instant_credit.underwriting.pending import DraftClosed
+from instant_credit.underwriting.probing import TooManyVariants
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = "1"
 
 FULL_DETAIL: Final = "The server is full: it has as much under way as it can answer in time."
 LATE_DETAIL: Final = "The server is busy: it could not answer within your Request-Timeout-Ms."
+_OFTEN: Final = "Wait for the seconds that Retry-After says, and ask less often."
+_VARIANTS: Final = "This person's application was sent with many different facts: send the true ones, or wait as long as Retry-After says."
 _SILENT: Final = "The record did not answer in time."
 
 
@@ -52,6 +55,10 @@ DRAFT_CLOSED: Final = Kind(name="draft-closed", status=409, title="The draft has
 TOO_LARGE: Final = Kind(name="body-too-large", status=413, title="The body is too large")
 WRONG_MEDIA_TYPE: Final = Kind(name="unsupported-media-type", status=415, title="The body must be JSON in UTF-8")
 REFUSED: Final = Kind(name="application-refused", status=422, title="The application has wrong or missing fields")
+TOO_MANY_VARIANTS: Final = Kind(
+    name="too-many-variants", status=429, title="One person's application came in too many variants"
+)
+RATE_LIMITED: Final = Kind(name="rate-limited", status=429, title="The client asked too often")
 HEADERS_TOO_LARGE: Final = Kind(name="headers-too-large", status=431, title="The request's head is too large")
 INTERNAL: Final = Kind(name="internal-error", status=500, title="The server failed; nothing was decided")
 UNAVAILABLE: Final = Kind(name="unavailable", status=503, title="The server cannot answer now; try again")
@@ -70,6 +77,8 @@ KINDS: Final = (
     TOO_LARGE,
     WRONG_MEDIA_TYPE,
     REFUSED,
+    TOO_MANY_VARIANTS,
+    RATE_LIMITED,
     HEADERS_TOO_LARGE,
     INTERNAL,
     UNAVAILABLE,
@@ -126,6 +135,9 @@ def failure_from(error: Exception) -> tuple[Failure, bool]:
         return Failure(DRAFT_CLOSED, "Read the draft for what became of it; open another one to go on."), False
     if isinstance(error, Conflict):
         return Failure(CONFLICT, "Send the first body again to get its answer, or use a new key."), False
+    if isinstance(error, Throttled):
+        kind, detail = (TOO_MANY_VARIANTS, _VARIANTS) if isinstance(error, TooManyVariants) else (RATE_LIMITED, _OFTEN)
+        return Failure(kind, detail, headers={"Retry-After": str(error.wait_seconds)}), False
     if isinstance(error, Unavailable):
         detail = FULL_DETAIL if isinstance(error, Overloaded) else _SILENT
         return Failure(UNAVAILABLE, detail, headers={"Retry-After": RETRY_AFTER_SECONDS}), True

@@ -11,6 +11,7 @@ from litestar.types import Scope
 from instant_credit.access import actors
 from instant_credit.access.keys import Grant
 from instant_credit.api.bodies import header_values
+from instant_credit.api.limits import ClientLimits
 from instant_credit.api.problems import FORBIDDEN, UNAUTHENTICATED, Failure
 from instant_credit.errors import BrokenInvariant
 from instant_credit.underwriting.course import Caller
@@ -45,14 +46,15 @@ def unauthenticated() -> Failure:
 FindKey = Callable[[str], Awaitable[Grant | None]]
 
 
-def require_scope(find_key: FindKey) -> Guard:
-    """A guard that admits a valid key with one of the scopes in the route's `opt`."""
+def require_scope(find_key: FindKey, limits: ClientLimits) -> Guard:
+    """A guard that admits a valid key with one of the scopes in the route's `opt`, within its client's limit."""
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         scopes: tuple[actors.Scope, ...] = handler.opt["scopes"]
         grant = await find_key(read_key(connection.scope))
         if grant is None:
             raise unauthenticated()
+        limits.admit(grant, connection.scope)
         if grant.scopes.isdisjoint(scopes):
             raise Failure(FORBIDDEN, f"The key needs the scope {' or '.join(scope.value for scope in scopes)}.")
         connection.scope["auth"] = grant

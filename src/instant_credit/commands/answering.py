@@ -18,6 +18,7 @@ import uvloop
 
 from instant_credit.api.app import create_app, line_writer
 from instant_credit.api.gate import Gate
+from instant_credit.api.limits import ClientLimits
 from instant_credit.api.metrics import Metrics
 from instant_credit.commands.inheriting import Inheritance
 from instant_credit.commands.listening import addresses_of, tell_address
@@ -28,6 +29,7 @@ from instant_credit.record.embedded import revive_cluster
 from instant_credit.record.pool import open_record
 from instant_credit.settings import Settings
 from instant_credit.underwriting.desk import Desk
+from instant_credit.underwriting.probing import Probing
 from instant_credit.underwriting.releases import LiveReleases, NotLoaded
 
 REFRESH_SECONDS: Final = 1.0
@@ -63,9 +65,11 @@ async def _answer(sockets: Sequence[socket.socket], settings: Settings, inherite
         metrics = Metrics(None if inherited is None else Path(inherited.metrics))
         gate = Gate(turned_away=metrics.count_refusal, resized=metrics.show_places)
         report = line_writer(lambda name: name in releases.live(), metrics)
-        desk = Desk(record, releases, report=report, observe=metrics.count_group)
+        probing = Probing(record, settings.variant_limit)
+        desk = Desk(record, releases, report=report, observe=metrics.count_group, probing=probing)
+        limits = ClientLimits(settings.allowance, record.clock.monotonic_ns)
         config = uvicorn.Config(
-            create_app(desk, KeyDesk(record).verify, metrics),
+            create_app(desk, KeyDesk(record).verify, metrics, limits),
             ws="none",
             lifespan="on",
             log_config=None,

@@ -13,13 +13,16 @@ from msgspec import Struct
 
 from instant_credit.access.actors import Actor, Scope
 from instant_credit.access.keys import KEY_ID_BYTES, SECRET_BYTES, Grant, KeptKey, check_key, mint_key, parse_key
-from instant_credit.errors import Conflict, NotFound, Refused
+from instant_credit.access.limits import Allowance, Bucket, seconds_ceil
+from instant_credit.errors import Conflict, NotFound, Refused, Throttled
 from instant_credit.record.pool import Record, within
 from instant_credit.record.shipped import read_sql
 
 REMEMBERED_NS: Final = 5_000_000_000
 REMEMBERED_KEYS: Final = 1_024
 LOOK_UP_SECONDS: Final = 2.0
+STRANGERS: Final = Allowance(rate=50, burst=200)
+"""Look-ups of keys that this process never saw, of all callers together."""
 OVERLAP_DAYS_MAX: Final = 90
 
 
@@ -168,9 +171,15 @@ class KeyDesk:
     def __init__(self, record: Record) -> None:
         self._record = record
         self._remembered: OrderedDict[str, tuple[int, KeptKey]] = OrderedDict()
+        self._strangers = Bucket(STRANGERS, record.clock.monotonic_ns())
 
     async def verify(self, text: str) -> Grant | None:
-        """The grant of a presented key, or None: malformed, unknown, wrong, expired or revoked."""
+        """The grant of a presented key, or None: malformed, unknown, wrong, expired or revoked.
+
+        Raises
+        ------
+        Throttled : too many keys that this process never saw were presented to it.
+        """
         presented = parse_key(text)
         if presented is None:
             return None
@@ -182,6 +191,8 @@ class KeyDesk:
         remembered = self._remembered.get(key_id)
         if remembered is not None and now_ns - remembered[0] < REMEMBERED_NS:
             return remembered[1]
+        if remembered is None and not (taken := self._strangers.take(now_ns)).is_admitted:
+            raise Throttled(seconds_ceil(taken.wait_ns))
         async with within(LOOK_UP_SECONDS):
             row = await _read_key(self._record, key_id)
         self._remembered.pop(key_id, None)

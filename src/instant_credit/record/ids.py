@@ -45,6 +45,11 @@ def derive_id(bucket: int, at: datetime, seed: bytes) -> UUID:
     return _compose_id(bucket, at, hashlib.sha256(seed).digest()[:_CHANCE_BYTES])
 
 
+def least_id(at: datetime) -> UUID:
+    """What every id of the millisecond of `at`, or of a later one, is at least."""
+    return UUID(int=_milliseconds(at) << 80)
+
+
 def bucket_of(row_id: UUID) -> int:
     """The bucket inside an id, 0 to 255."""
     return (row_id.int >> 68) & 0xFF
@@ -52,10 +57,15 @@ def bucket_of(row_id: UUID) -> int:
 
 def _compose_id(bucket: int, at: datetime, chance_bytes: bytes) -> UUID:
     require(0 <= bucket < BUCKETS, "a bucket is 0 to 255")
-    milliseconds = (at - _EPOCH) // _MILLISECOND
-    if not 0 <= milliseconds < 1 << 48:
-        raise Refused("an id needs a time in 1970 or later")
+    milliseconds = _milliseconds(at)
     chance = int.from_bytes(chance_bytes[:_CHANCE_BYTES], "big")
     high = (chance >> 62) & 0xF
     low = chance & ((1 << 62) - 1)
     return UUID(int=milliseconds << 80 | 0x7 << 76 | bucket << 68 | high << 64 | 0b10 << 62 | low)
+
+
+def _milliseconds(at: datetime) -> int:
+    milliseconds = (at - _EPOCH) // _MILLISECOND
+    if not 0 <= milliseconds < 1 << 48:
+        raise Refused("an id needs a time in 1970 or later")
+    return milliseconds

@@ -22,7 +22,7 @@ from instant_credit.decision.case import Case
 from instant_credit.decision.decide import decide
 from instant_credit.decision.decision import Decision, decode_decision
 from instant_credit.decision.release import Release
-from instant_credit.errors import Conflict, NotFound, Overloaded, Problem, require
+from instant_credit.errors import Conflict, NotFound, Overloaded, Problem, Throttled, require
 from instant_credit.record.commit import commit_group, find_answer
 from instant_credit.record.documents import get_document
 from instant_credit.record.grouping import Grouping, Written
@@ -42,6 +42,7 @@ from instant_credit.underwriting.answers import (
 from instant_credit.underwriting.course import APPLICATION_SECONDS, Answered, Caller, Course, Submission
 from instant_credit.underwriting.lines import ApplicationLine, Ending
 from instant_credit.underwriting.offers import make_offer
+from instant_credit.underwriting.probing import Probing, TooManyVariants
 
 # What the door calls a body that is no JSON at all; every other problem names a field.
 UNREADABLE: Final = frozenset({"BODY_NOT_JSON", "BODY_TOO_DEEP"})
@@ -69,6 +70,7 @@ class Desk:
     releases : live releases by product.
     report : called once with every application's line, at its end.
     observe : called with every group of decisions that was committed together.
+    probing : refuses too many variants of one person's application; None = lets all in.
     """
 
     def __init__(
@@ -78,12 +80,14 @@ class Desk:
         *,
         report: Callable[[ApplicationLine], None],
         observe: Callable[[Written], None] = lambda _: None,
+        probing: Probing | None = None,
     ) -> None:
         self._record = record
         self._releases = releases
         self._clock = record.clock
         self._entropy = record.entropy
         self._report = report
+        self._probing = probing or Probing(record)
         self._doors: dict[str, Door] = {}
         self._products: dict[str, Product] = {}
         self._under_way: dict[tuple[str, str], asyncio.Event] = {}
@@ -131,6 +135,7 @@ class Desk:
         ------
         NotFound : the product has no live release, or the first answer was erased with its person.
         Conflict : the idempotency key was used for another body.
+        TooManyVariants : the person's application came in too many variants; nothing was recorded.
         Unavailable : the record did not take the decision within the submission's seconds; the same submission may be sent again, and
             is answered with this one's answer if it was recorded after all.
         Overloaded : too many applications are under way, or the deadline passed before the commit began; nothing was recorded.
@@ -152,7 +157,7 @@ class Desk:
         except Conflict:
             ending = Ending.CONFLICT
             raise
-        except NotFound:
+        except (NotFound, Throttled):
             ending = Ending.REFUSED
             raise
         except BaseException as error:
@@ -198,6 +203,13 @@ class Desk:
         course.spend("read_ns")
         if not isinstance(told, Told):
             return await self._find_first(submission, course) or told
+        try:
+            await self._probing.admit(submission.client_id, told)
+        except TooManyVariants:
+            if (first := await self._find_first(submission, course)) is not None:
+                return first
+            course.facts["problems"] = ("VARIANTS_MANY",)
+            raise
         case = Case(
             product_hash=release.manifest.product_hash,
             layout_hash=release.layout_hash,
