@@ -23,7 +23,7 @@ from instant_credit.record.ids import new_id
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.rows import Entry
 from instant_credit.record.sealing import bucket_of_person
-from instant_credit.settings import DATABASE_OWNER_URL, DATABASE_URL, KEY_RING, Settings
+from instant_credit.settings import CLIENT_RATE, DATABASE_OWNER_URL, DATABASE_URL, KEY_RING, Settings
 from instant_credit.underwriting.answers import Answer, Timings, encode_answer
 
 ACTOR = Actor(kind=ActorKind.JOB, id="bench")
@@ -47,6 +47,8 @@ class Lender:
         found[KEY_RING] = str(self.settings.key_ring)
         found[DATABASE_URL] = self.settings.database_url or ""
         found[DATABASE_OWNER_URL] = self.settings.database_owner_url or ""
+        # One client sends it all.
+        found[CLIENT_RATE] = "0"
         return found
 
 
