@@ -45,6 +45,8 @@ from instant_credit.units import days_from_date
 AS_OF = date(2026, 6, 15)
 ROWS = 1500
 PARAMETERS = FitParameters(iterations=40, learning_rate=0.1, variables_share=1.0, l2_leaf_reg=3.0, seed=1, threads=1)
+# Tests are busier than any real client, and vary one body many times.
+UNLIMITED = {"INSTANT_CREDIT_CLIENT_RATE": "0", "INSTANT_CREDIT_VARIANTS": "0"}
 SERVER = Path(__file__).parent / "serving.py"
 
 # Where the plain ranges of the product would be absurd together.
@@ -201,7 +203,7 @@ def start_server(environ: Mapping[str, str], folder: Path, *options: str) -> Ser
     with log.open("a") as stream:
         process = subprocess.Popen(
             [sys.executable, str(SERVER), str(modules), "serve", "--port", "0", *options],
-            env={**os.environ, **environ},
+            env={**os.environ, **UNLIMITED, **environ},
             stdout=subprocess.PIPE,
             stderr=stream,
             text=True,

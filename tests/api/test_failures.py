@@ -43,6 +43,7 @@ class FailingDesk:
 
     def __init__(self, error: Exception) -> None:
         self.error = error
+        self.record = None
         self.missed: dict[str, str] = {}
 
     def offered(self) -> dict[str, Any]:
