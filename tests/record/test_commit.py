@@ -31,7 +31,7 @@ async def read_book(record: Record, book: str = "tape", chunk: int = 2_000) -> l
 
 async def count_rows(superuser_url: str) -> dict[str, int]:
     connection = await asyncpg.connect(superuser_url)
-    tables = ["cases", "identities", "decisions", "idempotency_keys", "repayment_events"]
+    tables = ["cases", "identities", "decisions", "idempotency_keys", "natural_keys", "repayment_events"]
     counts = {name: await connection.fetchval(f"SELECT count(*) FROM instant_credit.{name}") for name in tables}  # noqa: S608 names out of the catalogue
     counts["person_keys"] = await connection.fetchval("SELECT count(*) FROM sealed_keys.person_keys")
     await connection.close()

@@ -64,7 +64,7 @@ async def test_every_person_owned_tables_primary_key_begins_with_bucket(record: 
 async def test_every_unique_index_of_a_person_owned_table_begins_with_bucket(record: Record) -> None:
     found = [(name, columns) for name, _, columns in await fetch(record, UNIQUE_INDEXES) if name not in KEYED_OTHERWISE]
     assert {columns[0] for _, columns in found} == {"bucket"}  # type: ignore[index] # names, never empty
-    assert ("cases", ["bucket", "book", "natural_key"]) in found
+    assert ("natural_keys", ["bucket", "book", "natural_key"]) in found
 
 
 async def test_foreign_keys_stay_within_a_bucket_or_among_tables_of_no_person(record: Record) -> None:

@@ -54,7 +54,7 @@ async def test_nothing_of_a_person_lies_in_plain_columns(
 
 async def test_a_refused_statement_quotes_no_row(record: Record, actor: Actor) -> None:
     entry = replace(make_keyed(record, 1, "key"), natural_key="quoted" * 100)
-    with pytest.raises(BrokenInvariant, match="cases_natural_key_check") as caught:
+    with pytest.raises(BrokenInvariant, match="natural_keys_natural_key_check") as caught:
         await commit_entries(record, [entry], actor)
     shown = "".join(traceback.format_exception(caught.value))
     assert "quoted" not in shown

@@ -14,6 +14,7 @@ FACTS = [
     "identities",
     "decisions",
     "idempotency_keys",
+    "natural_keys",
     "repayment_events",
     "documents",
     "release_activations",

@@ -24,23 +24,28 @@ JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND a.attnotnull AND 
 WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname IN ('instant_credit', 'sealed_keys')
 GROUP BY 1 ORDER BY 1
 """
+# What every partition forbids by itself, its table forbids.
 _UNIQUE = """
-SELECT n.nspname || '.' || c.relname AS name,
+SELECT DISTINCT n.nspname || '.' || coalesce(whole.relname, c.relname) AS name,
     array(SELECT a.attname::text FROM unnest(i.indkey) WITH ORDINALITY AS k (number, place)
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number ORDER BY k.place) AS columns
 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE i.indisunique AND NOT c.relispartition AND n.nspname IN ('instant_credit', 'sealed_keys')
+LEFT JOIN pg_inherits h ON h.inhrelid = c.oid LEFT JOIN pg_class whole ON whole.oid = h.inhparent
+WHERE i.indisunique AND n.nspname IN ('instant_credit', 'sealed_keys')
 ORDER BY 1, 2
 """
 _REFERENCES = """
-SELECT n.nspname || '.' || c.relname AS name, m.nspname || '.' || f.relname AS other,
+SELECT DISTINCT n.nspname || '.' || coalesce(own.relname, c.relname) AS name,
+    m.nspname || '.' || coalesce(their.relname, f.relname) AS other,
     array(SELECT a.attname::text FROM unnest(r.conkey) WITH ORDINALITY AS k (number, place)
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number ORDER BY k.place) AS columns,
     array(SELECT a.attname::text FROM unnest(r.confkey) WITH ORDINALITY AS k (number, place)
         JOIN pg_attribute a ON a.attrelid = f.oid AND a.attnum = k.number ORDER BY k.place) AS others
 FROM pg_constraint r JOIN pg_class c ON c.oid = r.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_class f ON f.oid = r.confrelid JOIN pg_namespace m ON m.oid = f.relnamespace
-WHERE r.contype = 'f' AND r.conparentid = 0 AND n.nspname IN ('instant_credit', 'sealed_keys')
+LEFT JOIN pg_inherits h ON h.inhrelid = c.oid LEFT JOIN pg_class own ON own.oid = h.inhparent
+LEFT JOIN pg_inherits g ON g.inhrelid = f.oid LEFT JOIN pg_class their ON their.oid = g.inhparent
+WHERE r.contype = 'f' AND n.nspname IN ('instant_credit', 'sealed_keys')
 ORDER BY 1, 2
 """
 

@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 _INSERT = re.compile(
     r"INSERT INTO (?P<table>[\w.]+) \((?P<columns>[^)]*)\)\s*SELECT(?P<values>.*?)FROM unnest\((?P<arguments>[^)]*)\)"
-    r"\s*AS row \((?P<names>[^)]*)\)",
+    r"\s*AS row \((?P<names>[^)]*)\)(?:\s*WHERE row\.(?P<needed>\w+) IS NOT NULL)?",
     re.DOTALL,
 )
 
@@ -33,6 +33,7 @@ class Insert:
         values = [value.strip() for value in found["values"].split(",")]
         arguments = [int(number) - 1 for number in re.findall(r"\$(\d+)", found["arguments"])]
         place = dict(zip(_words(found["names"]), arguments, strict=True))
+        self.needed = found["needed"]
         self.columns: list[tuple[str, int, Callable[[Any], Any]]] = []
         for column, value in zip(columns, values, strict=True):
             name, _, cast = value.partition("::")
@@ -40,7 +41,8 @@ class Insert:
 
     def rows(self, arguments: Sequence[Any]) -> list[Row]:
         named = [(column, read, arguments[number]) for column, number, read in self.columns]
-        return [{column: read(values[at]) for column, read, values in named} for at in range(len(named[0][2]))]
+        rows = [{column: read(values[at]) for column, read, values in named} for at in range(len(named[0][2]))]
+        return [row for row in rows if self.needed is None or row[self.needed] is not None]
 
 
 def _words(text: str) -> list[str]:
@@ -99,8 +101,9 @@ class Twin:
             self._taken.setdefault(name, set()).update(keys)
 
     def look_up_entries(self, arguments: Sequence[Any]) -> list[Row]:
-        buckets, persons, cases, clients, keys, _books, natural_keys = arguments
+        buckets, persons, cases, clients, keys, _books, natural_keys, least, greatest = arguments
         assert not any(natural_keys), "an application has no natural key"
+        assert all(least <= case_id <= greatest for case_id in cases)
         return [
             self._look_up(bucket, person, case_id, client, key)
             for bucket, person, case_id, client, key in zip(buckets, persons, cases, clients, keys, strict=True)
@@ -108,47 +111,42 @@ class Twin:
 
     def _look_up(self, bucket: int, person: bytes, case_id: Any, client: str | None, key: str | None) -> Row:
         own = self._one("sealed_keys.person_keys", bucket=bucket, person_id=person)
-        first_key = (
-            None if key is None else self._one("instant_credit.idempotency_keys", client_id=client, idempotency_key=key)
-        )
-        first = None if first_key is None else self._decision(first_key)
-        standing = self._one(
-            "instant_credit.cases",
-            bucket=bucket if first is None else first["bucket"],
-            case_id=case_id if first is None else first["case_id"],
-        )
-        answered = standing and self._one(
-            "instant_credit.decisions", bucket=standing["bucket"], case_id=standing["case_id"]
-        )
-        standing_key = standing and self._one(
-            "sealed_keys.person_keys", bucket=standing["bucket"], key_id=standing["key_id"]
-        )
+        first_key = None if key is None else self._first_key(client, key)
+        same_case = self._one("instant_credit.cases", bucket=bucket, case_id=case_id)
         return {
             **_take(own, "", "person_id", "key_id", "master_key_id", "wrapped_key"),
-            **_take(standing, "standing_", "case_id", "person_id", "key_id", "recorded_at"),
-            **_take(answered, "standing_", "decision_id", "sealed_answer"),
+            **_take(first_key, "first_", "bucket", "decision_id"),
             **_take(first_key, "standing_", "body_mac"),
-            **_take(standing_key, "standing_", "master_key_id", "wrapped_key"),
+            **_take(same_case, "same_", "case_id"),
         }
 
-    def find_answer(self, arguments: Sequence[Any]) -> Row | None:
-        client, key = arguments
-        first_key = self._one("instant_credit.idempotency_keys", client_id=client, idempotency_key=key)
-        decision = None if first_key is None else self._decision(first_key)
-        if decision is None:
-            return None
-        case = self._one("instant_credit.cases", bucket=decision["bucket"], case_id=decision["case_id"])
-        assert case is not None
-        person_key = self._one("sealed_keys.person_keys", bucket=case["bucket"], key_id=case["key_id"])
-        return {
-            **_take(first_key, "", "decision_id", "body_mac"),
-            **_take(decision, "", "sealed_answer"),
-            **_take(case, "", "person_id", "key_id"),
-            **_take(person_key, "", "master_key_id", "wrapped_key"),
-        }
+    def read_standing(self, arguments: Sequence[Any]) -> list[Row]:
+        buckets, decisions, cases, least, greatest = arguments
+        found = []
+        for bucket, decision_id, case_id in zip(buckets, decisions, cases, strict=True):
+            wanted = {"case_id": case_id} if decision_id is None else {"decision_id": decision_id}
+            decision = self._one("instant_credit.decisions", bucket=bucket, **wanted)
+            case = self._one(
+                "instant_credit.cases", bucket=bucket, case_id=case_id if decision is None else decision["case_id"]
+            )
+            assert case is not None
+            assert least <= case["case_id"] <= greatest
+            person_key = self._one("sealed_keys.person_keys", bucket=bucket, key_id=case["key_id"])
+            found.append(
+                {
+                    **_take(case, "", "case_id", "person_id", "key_id", "recorded_at"),
+                    **_take(decision, "", "decision_id", "sealed_answer"),
+                    **_take(person_key, "", "master_key_id", "wrapped_key"),
+                }
+            )
+        return found
 
-    def _decision(self, first_key: Row) -> Row | None:
-        return self._one("instant_credit.decisions", bucket=first_key["bucket"], decision_id=first_key["decision_id"])
+    def find_first_key(self, arguments: Sequence[Any]) -> Row | None:
+        first_key = self._first_key(*arguments)
+        return None if first_key is None else _take(first_key, "", "decision_id", "body_mac")
+
+    def _first_key(self, client: str | None, key: str) -> Row | None:
+        return self._one("instant_credit.idempotency_keys", client_id=client, idempotency_key=key)
 
     def _one(self, table: str, **wanted: Any) -> Row | None:
         found = [row for row in self.tables[table] if all(row[name] == value for name, value in wanted.items())]

@@ -14,7 +14,7 @@ from msgspec import Struct
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.decision.release import Release
 from instant_credit.errors import Conflict, Overloaded, Unavailable
-from instant_credit.record.commit import ANSWER_PLACE, CASE_PLACE, DECISION_PLACE, open_data_key
+from instant_credit.record.columns import ANSWER_PLACE, CASE_PLACE, DECISION_PLACE, open_data_key
 from instant_credit.record.pool import Record
 from instant_credit.record.sealing import KeyRing, unseal
 from instant_credit.underwriting.course import Answered, Submission

@@ -5,12 +5,14 @@ first one's answer. It holds for one entry and for five thousand, for concurrent
 
 Three things make an entry the second one, in this order: its client's idempotency key, its natural key in its book and bucket, its
 case id. A natural key therefore holds as long as its row is of the same person: a row whose person is named otherwise falls into
-another bucket, where no index can see the first one (ADR 0003).
+another bucket, where no index can see the first one (ADR 0003). The first two are unique in tables of their own, because the tables of
+Cases and Decisions lie in partitions by month (ADR 0013).
 
-Two round trips, however many entries:
+Two round trips, however many entries, and a third where something stands:
 
-1. ``look_up_entries`` reads, per entry, the person's present data key, what stands already for one of the three, and its answer.
-2. ``insert_entries`` writes everything that is new in one statement, which is one transaction. It has no ON CONFLICT: losing a race
+1. ``look_up_entries`` reads, per entry, the person's present data key and the ids of what stands already for one of the three.
+2. ``read_standing`` reads what stands and its answer.
+3. ``insert_entries`` writes everything that is new in one statement, which is one transaction. It has no ON CONFLICT: losing a race
    is a unique violation that undoes the whole statement, and the round begins again with what now stands.
 
 So data are sealed under the key that really is stored, and no row points to a sibling that lost. Each Case names that key, and what
@@ -24,21 +26,15 @@ from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from instant_credit.access.actors import Actor
 from instant_credit.errors import BrokenInvariant, Conflict, Unavailable, require
-from instant_credit.record.ids import bucket_of, new_id
+from instant_credit.record.columns import ANSWER_PLACE, Columns, open_data_key
+from instant_credit.record.ids import bucket_of, span_of
 from instant_credit.record.pool import Record
 from instant_credit.record.rows import SAMPLING_WEIGHT_MAX, Committed, Entry, EventRow, FirstAnswer
-from instant_credit.record.sealing import KEY_BYTES, WrappedKey, bucket_of_person, seal, unseal
+from instant_credit.record.sealing import bucket_of_person, unseal
 from instant_credit.record.shipped import read_sql
-
-CASE_PLACE: Final = "cases.case"
-MONITORING_PLACE: Final = "cases.monitoring"
-IDENTITY_PLACE: Final = "identities.identity"
-DECISION_PLACE: Final = "decisions.decision"
-ANSWER_PLACE: Final = "decisions.answer"
 
 ENTRIES_MAX: Final = 10_000
 # Each lost race means that somebody else's entry was committed, so rounds end; more than this is a bug.
@@ -46,6 +42,9 @@ _ROUNDS_MAX: Final = 16
 _LOST_RACES: Final = (asyncpg.UniqueViolationError, asyncpg.TransactionRollbackError)
 # Cut connections; the statement may have been committed.
 _CUTS_MAX: Final = 2
+
+# Where something stands: its bucket, and the id of its Decision or of its Case.
+_Name = tuple[int, UUID | None, UUID | None]
 
 
 async def commit_entries(record: Record, entries: Sequence[Entry], actor: Actor) -> list[Committed]:
@@ -126,20 +125,13 @@ async def commit_events(
 async def find_answer(record: Record, client_id: str, key: str) -> FirstAnswer | None:
     """The first answer to an idempotency key of one client, or None when the key is new."""
     async with record.connection() as connection:
-        row = await connection.fetchrow(read_sql("find_answer"), client_id, key)
-    if row is None:
-        return None
-    answer = None
-    if row["wrapped_key"] is not None and row["sealed_answer"] is not None:
-        cipher = open_data_key(record, row)
-        answer = unseal(cipher, row["sealed_answer"], place=ANSWER_PLACE, row_id=row["decision_id"].bytes)
-    return FirstAnswer(decision_id=_uuid(row["decision_id"]), body_mac=row["body_mac"], answer=answer)
-
-
-def open_data_key(record: Record, row: Any) -> AESGCM:
-    """The data key's cipher from a row that carries ``key_id``, ``person_id``, ``master_key_id`` and ``wrapped_key``."""
-    wrapped = WrappedKey(master_key_id=row["master_key_id"], wrapped=row["wrapped_key"])
-    return AESGCM(record.key_ring.unwrap_key(row["key_id"], row["person_id"], wrapped))
+        first = await connection.fetchrow(read_sql("find_first_key"), client_id, key)
+        if first is None:
+            return None
+        (row,) = await _read_standing(connection, [(bucket_of(first["decision_id"]), first["decision_id"], None)])
+    return FirstAnswer(
+        decision_id=_uuid(first["decision_id"]), body_mac=first["body_mac"], answer=_open_answer(record, row)
+    )
 
 
 def _uuid(value: Any) -> UUID:
@@ -205,31 +197,23 @@ async def _run_round(record: Record, group: Sequence[tuple[Entry, Actor]], *, wa
             [entry.idempotency_key for entry in entries],
             [entry.book for entry in entries],
             [entry.natural_key for entry in entries],
+            *span_of(entry.case_id for entry in entries),
         )
+        named = [_name_standing(entry, row) for entry, row in zip(entries, rows, strict=True)]
+        standing = iter(await _read_standing(connection, [name for name in named if name is not None]))
         outcomes: list[Committed] = []
         fresh: list[tuple[Entry, Actor, Any]] = []
-        for (entry, actor), row in zip(group, rows, strict=True):
-            if row["standing_case_id"] is None:
+        for (entry, actor), row, name in zip(group, rows, named, strict=True):
+            if name is None:
                 fresh.append((entry, actor, row))
-                kind = "recorded"
-                outcomes.append(
-                    Committed(
-                        kind=kind,
-                        case_id=entry.case_id,
-                        decision_id=entry.decision_id,
-                        answer=entry.answer,
-                        body_mac=entry.body_mac,
-                    )
-                )
+                outcomes.append(_tell_recorded(entry))
             else:
-                ours = (
-                    was_cut
-                    and row["standing_recorded_at"] == entry.recorded_at
-                    and row["standing_case_id"] == entry.case_id
-                )
-                outcomes.append(_read_standing(record, row, "recorded" if ours else "existing"))
+                stands = next(standing)
+                ours = was_cut and stands["recorded_at"] == entry.recorded_at and stands["case_id"] == entry.case_id
+                kind = "recorded" if ours else "existing"
+                outcomes.append(_tell_standing(record, stands, row["standing_body_mac"], kind))
         if fresh:
-            arguments = _Columns(record).fill(fresh)
+            arguments = Columns(record).fill(fresh)
             try:
                 await connection.execute(read_sql("insert_entries"), *arguments)
             except _LOST_RACES:
@@ -237,137 +221,54 @@ async def _run_round(record: Record, group: Sequence[tuple[Entry, Actor]], *, wa
     return outcomes
 
 
-def _read_standing(record: Record, row: Any, kind: str) -> Committed:
-    """What stands for an entry, its answer opened; an erased person's answer is None."""
-    answer = None
-    if row["standing_sealed_answer"] is not None and row["standing_wrapped_key"] is not None:
-        wrapped = WrappedKey(master_key_id=row["standing_master_key_id"], wrapped=row["standing_wrapped_key"])
-        cipher = AESGCM(record.key_ring.unwrap_key(row["standing_key_id"], row["standing_person_id"], wrapped))
-        answer = unseal(
-            cipher, row["standing_sealed_answer"], place=ANSWER_PLACE, row_id=row["standing_decision_id"].bytes
-        )
-    decision_id = row["standing_decision_id"]
+def _name_standing(entry: Entry, row: Any) -> _Name | None:
+    """Where what stands for an entry is found, None when nothing does."""
+    if row["first_decision_id"] is not None:
+        return row["first_bucket"], row["first_decision_id"], None
+    if row["same_case_id"] is not None:
+        return bucket_of(entry.case_id), None, row["same_case_id"]
+    return None
+
+
+async def _read_standing(connection: Any, names: Sequence[_Name]) -> list[Any]:
+    """Case, Decision, sealed answer and data key of what stands, in order."""
+    if not names:
+        return []
+    found: list[Any] = await connection.fetch(
+        read_sql("read_standing"),
+        [bucket for bucket, _, _ in names],
+        [decision_id for _, decision_id, _ in names],
+        [case_id for _, _, case_id in names],
+        *span_of(row_id for _, *either in names for row_id in either if row_id is not None),
+    )
+    require(len(found) == len(names), "what an idempotency key or a natural key names is recorded")
+    return found
+
+
+def _tell_recorded(entry: Entry) -> Committed:
     return Committed(
-        kind=kind,
-        case_id=_uuid(row["standing_case_id"]),
-        decision_id=None if decision_id is None else _uuid(decision_id),
-        answer=answer,
-        body_mac=row["standing_body_mac"],
+        kind="recorded",
+        case_id=entry.case_id,
+        decision_id=entry.decision_id,
+        answer=entry.answer,
+        body_mac=entry.body_mac,
     )
 
 
-class _Columns:
-    """Entries as the column arrays of ``insert_entries``, sealed on the way."""
-
-    def __init__(self, record: Record) -> None:
-        self._record = record
-        self._data_keys: dict[bytes, tuple[UUID, AESGCM]] = {}
-        self._persons: list[tuple[Any, ...]] = []
-        self._cases: list[tuple[Any, ...]] = []
-        self._identities: list[tuple[Any, ...]] = []
-        self._decisions: list[tuple[Any, ...]] = []
-        self._keys: list[tuple[Any, ...]] = []
-        self._events: list[tuple[Any, ...]] = []
-
-    def fill(self, fresh: Sequence[tuple[Entry, Actor, Any]]) -> list[Any]:
-        """Arguments of ``insert_entries`` in its order. Rows are in order of their keys, so that two commits lock alike."""
-        for entry, actor, row in sorted(fresh, key=lambda one: (bucket_of(one[0].case_id), one[0].case_id)):
-            self._add(entry, (entry.recorded_at, actor.kind.value, actor.id), *self._find_data_key(entry, actor, row))
-        self._persons.sort(key=lambda person: (person[0], person[2]))
-        return [
-            *_transpose(self._persons, 8),
-            *_transpose(self._cases, 15),
-            *_transpose(self._identities, 7),
-            *_transpose(self._decisions, 12),
-            *_transpose(self._keys, 8),
-            *_transpose(self._events, 10),
-        ]
-
-    def _find_data_key(self, entry: Entry, actor: Actor, row: Any) -> tuple[UUID, AESGCM]:
-        """Id and cipher of the person's key: the stored one, or a new one that is stored by the same statement."""
-        found = self._data_keys.get(entry.person_id)
-        if found is None:
-            found = (
-                self._make_data_key(entry, actor)
-                if row["key_id"] is None
-                else (row["key_id"], open_data_key(self._record, row))
-            )
-            self._data_keys[entry.person_id] = found
-        return found
-
-    def _make_data_key(self, entry: Entry, actor: Actor) -> tuple[UUID, AESGCM]:
-        person_id, at, entropy = entry.person_id, entry.recorded_at, self._record.entropy
-        bucket = bucket_of_person(person_id)
-        key_id, data_key = new_id(bucket, at, entropy), entropy(KEY_BYTES)
-        wrapped = self._record.key_ring.wrap_key(key_id, person_id, data_key, entropy)
-        self._persons.append(
-            (bucket, key_id, person_id, wrapped.master_key_id, wrapped.wrapped, at, actor.kind.value, actor.id)
-        )
-        return key_id, AESGCM(data_key)
-
-    def _add(self, entry: Entry, written: tuple[Any, ...], key_id: UUID, cipher: AESGCM) -> None:
-        """`written` is when and by whom, the last three columns of every row."""
-        bucket, case_id = bucket_of(entry.case_id), entry.case_id
-
-        def sealed(plaintext: bytes | None, place: str, row_id: UUID) -> bytes | None:
-            if plaintext is None:
-                return None
-            return seal(cipher, plaintext, place=place, row_id=row_id.bytes, entropy=self._record.entropy)
-
-        self._cases.append(
-            (
-                bucket,
-                case_id,
-                entry.person_id,
-                key_id,
-                entry.book,
-                entry.product,
-                entry.product_hash,
-                entry.as_of,
-                entry.natural_key,
-                sealed(entry.case, CASE_PLACE, case_id),
-                sealed(entry.monitoring, MONITORING_PLACE, case_id),
-                entry.sampling_weight,
-                *written,
-            )
-        )
-        if entry.identity is not None:
-            self._identities.append(
-                (bucket, case_id, entry.person_id, sealed(entry.identity, IDENTITY_PLACE, case_id), *written)
-            )
-        if entry.decision_id is not None:
-            self._decisions.append(
-                (
-                    bucket,
-                    entry.decision_id,
-                    case_id,
-                    entry.release_hash,
-                    entry.client_id,
-                    entry.outcome,
-                    sealed(entry.decision, DECISION_PLACE, entry.decision_id),
-                    sealed(entry.answer, ANSWER_PLACE, entry.decision_id),
-                    "{" + ",".join(map(str, entry.stage_ns)) + "}",
-                    *written,
-                )
-            )
-        if entry.idempotency_key is not None:
-            self._keys.append(
-                (entry.client_id, entry.idempotency_key, entry.body_mac, bucket, entry.decision_id, *written)
-            )
-        for event in entry.events:
-            self._events.append(
-                (
-                    bucket,
-                    case_id,
-                    event.event_id,
-                    event.kind,
-                    event.amount_cents,
-                    event.event_on,
-                    event.known_on,
-                    *written,
-                )
-            )
+def _tell_standing(record: Record, row: Any, body_mac: bytes | None, kind: str) -> Committed:
+    decision_id = row["decision_id"]
+    return Committed(
+        kind=kind,
+        case_id=_uuid(row["case_id"]),
+        decision_id=None if decision_id is None else _uuid(decision_id),
+        answer=_open_answer(record, row),
+        body_mac=body_mac,
+    )
 
 
-def _transpose(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+def _open_answer(record: Record, row: Any) -> bytes | None:
+    """The answer of what stands; None for an erased person's, and where there is none."""
+    if row["sealed_answer"] is None or row["wrapped_key"] is None:
+        return None
+    cipher = open_data_key(record, row)
+    return unseal(cipher, row["sealed_answer"], place=ANSWER_PLACE, row_id=row["decision_id"].bytes)

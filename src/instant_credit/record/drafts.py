@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
 from instant_credit.access.actors import Actor
-from instant_credit.record.commit import open_data_key
+from instant_credit.record.columns import open_data_key
 from instant_credit.record.ids import bucket_of, new_id
 from instant_credit.record.pool import Record
 from instant_credit.record.sealing import KEY_BYTES, bucket_of_person, seal, unseal

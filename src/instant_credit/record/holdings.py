@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from instant_credit.access.purposes import Reading
-from instant_credit.record.commit import (
+from instant_credit.record.columns import (
     ANSWER_PLACE,
     CASE_PLACE,
     DECISION_PLACE,

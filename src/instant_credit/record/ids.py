@@ -11,6 +11,7 @@ So a row of a person-owned table, whose key is led by the bucket, is found by it
 """
 
 import hashlib
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -53,6 +54,18 @@ def least_id(at: datetime) -> UUID:
 def bucket_of(row_id: UUID) -> int:
     """The bucket inside an id, 0 to 255."""
     return (row_id.int >> 68) & 0xFF
+
+
+def span_of(row_ids: Iterable[UUID]) -> tuple[UUID, UUID]:
+    """The least and the greatest id of the milliseconds from the earliest of `row_ids` to the latest.
+
+    What is asked for between the two is looked for in the partitions of these months only. A Case and its Decision are of one
+    millisecond, so either id spans the other. No ids span nothing.
+    """
+    milliseconds = [row_id.int >> 80 for row_id in row_ids]
+    if not milliseconds:
+        return UUID(int=1), UUID(int=0)
+    return UUID(int=min(milliseconds) << 80), UUID(int=(max(milliseconds) + 1 << 80) - 1)
 
 
 def _compose_id(bucket: int, at: datetime, chance_bytes: bytes) -> UUID:

@@ -12,7 +12,7 @@ import asyncpg
 from msgspec import Struct
 
 from instant_credit.access.actors import Actor
-from instant_credit.record.commit import ANSWER_PLACE, open_data_key
+from instant_credit.record.columns import ANSWER_PLACE, open_data_key
 from instant_credit.record.ids import bucket_of
 from instant_credit.record.pool import Record
 from instant_credit.record.sealing import unseal

@@ -84,7 +84,7 @@ async def migrate(
     owner_from: str = "the owner's login",
     app_from: str = "the server's login",
 ) -> tuple[str, ...]:
-    """Bring a database to the shipped schema; returns the names of what was applied now.
+    """Bring a database to the shipped schema and make the partitions of the next months; returns the names of what was applied now.
 
     Parameters
     ----------
@@ -106,23 +106,33 @@ async def migrate(
             server_settings={"application_name": "instant-credit migrate", "statement_timeout": f"{LOCK_SECONDS}s"},
         )
     try:
-        if not choose_pending(shipped, await _read_applied(connection)):
-            return ()
-        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK_KEY)
-        await connection.execute("SET lock_timeout = '10s'")
         pending = choose_pending(shipped, await _read_applied(connection))
         if pending:
-            await _prepare_roles(connection, app_url, app_from)
-            await connection.execute("SET ROLE instant_credit_owner")
-        for migration in pending:
-            async with connection.transaction():
-                await connection.execute(migration.text)
-                await connection.execute(
-                    read_sql("insert_migration"), migration.number, migration.name, migration.checksum, applied_at
-                )
+            pending = await _apply(connection, shipped, app_url, applied_at, app_from)
+        if folder is None:
+            await connection.fetchval(read_sql("make_next_months"))
         return tuple(f"{migration.number:04d}_{migration.name}" for migration in pending)
     finally:
         await connection.close()
+
+
+async def _apply(
+    connection: Any, shipped: tuple[Migration, ...], app_url: str, applied_at: datetime, app_from: str
+) -> tuple[Migration, ...]:
+    """Apply what is pending, alone; returns what it was, nothing when another process came first."""
+    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK_KEY)
+    await connection.execute("SET lock_timeout = '10s'")
+    pending = choose_pending(shipped, await _read_applied(connection))
+    if pending:
+        await _prepare_roles(connection, app_url, app_from)
+        await connection.execute("SET ROLE instant_credit_owner")
+    for migration in pending:
+        async with connection.transaction():
+            await connection.execute(migration.text)
+            await connection.execute(
+                read_sql("insert_migration"), migration.number, migration.name, migration.checksum, applied_at
+            )
+    return pending
 
 
 async def _read_applied(connection: Any) -> dict[int, str]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from instant_credit.access.purposes import Reading
-from instant_credit.record.commit import (
+from instant_credit.record.columns import (
     ANSWER_PLACE,
     CASE_PLACE,
     DECISION_PLACE,
@@ -14,7 +14,7 @@ from instant_credit.record.commit import (
     MONITORING_PLACE,
     open_data_key,
 )
-from instant_credit.record.ids import bucket_of
+from instant_credit.record.ids import bucket_of, span_of
 from instant_credit.record.persons import find_person, log_read
 from instant_credit.record.pool import Record
 from instant_credit.record.rows import BookCount, BookProduct, EventRow, StoredCase, StoredDecision
@@ -27,7 +27,9 @@ CHUNK_CASES: Final = 2_000
 async def read_decision(record: Record, decision_id: UUID) -> StoredDecision | None:
     """The Decision with this id and its Case, or None."""
     async with record.connection() as connection:
-        row = await connection.fetchrow(read_sql("read_decision"), bucket_of(decision_id), decision_id)
+        row = await connection.fetchrow(
+            read_sql("read_decision"), bucket_of(decision_id), decision_id, *span_of([decision_id])
+        )
     if row is None:
         return None
     is_erased = row["wrapped_key"] is None

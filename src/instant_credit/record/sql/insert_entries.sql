@@ -13,8 +13,9 @@
 --   timestamptz[], actor_kind text[], actor_id text[]
 -- $51..$60 events: bucket smallint[], case_id uuid[], event_id uuid[], kind text[], amount_cents bigint[], event_on date[], known_on
 --   date[], recorded_at timestamptz[], actor_kind text[], actor_id text[]
--- Relies on the primary keys of cases, person_keys, identities, decisions, idempotency_keys and repayment_events, on cases_by_natural_key,
---   person_keys (bucket, person_id) and decisions (bucket, case_id): their uniqueness decides races.
+-- Relies on the primary keys of all these tables and of natural_keys, on person_keys (bucket, person_id) and on (bucket, decision_id) of
+--   every partition of decisions: their uniqueness decides races. Rows are written in the order of these keys, so that two commits lock
+--   alike: those of cases, identities, decisions and events as they are given, the others sorted here.
 WITH inserted_cases AS (
     INSERT INTO cases (
         bucket, case_id, person_id, key_id, book, product, product_hash, as_of, natural_key, sealed_case, sealed_monitoring,
@@ -30,6 +31,19 @@ WITH inserted_cases AS (
         bucket, case_id, person_id, key_id, book, product, product_hash, as_of, natural_key, sealed_case, sealed_monitoring,
         sampling_weight, recorded_at, actor_kind, actor_id
     )
+), inserted_natural_keys AS (
+    INSERT INTO natural_keys (
+        bucket, book, natural_key, case_id, recorded_at, actor_kind, actor_id
+    )
+    SELECT
+        row.bucket, row.book, row.natural_key, row.case_id, row.recorded_at, row.actor_kind, row.actor_id
+    FROM unnest(
+        $9::smallint[], $13::text[], $17::text[], $10::uuid[], $21::timestamptz[], $22::text[], $23::text[]
+    ) AS row (
+        bucket, book, natural_key, case_id, recorded_at, actor_kind, actor_id
+    )
+    WHERE row.natural_key IS NOT NULL
+    ORDER BY row.bucket, row.book, row.natural_key
 ), inserted_persons AS (
     INSERT INTO sealed_keys.person_keys (
         bucket, key_id, person_id, master_key_id, wrapped_key, recorded_at, actor_kind, actor_id
@@ -78,6 +92,7 @@ WITH inserted_cases AS (
     ) AS row (
         client_id, idempotency_key, body_mac, bucket, decision_id, recorded_at, actor_kind, actor_id
     )
+    ORDER BY row.client_id, row.idempotency_key
 )
 INSERT INTO repayment_events (
     bucket, case_id, event_id, kind, amount_cents, event_on, known_on, recorded_at, actor_kind, actor_id
