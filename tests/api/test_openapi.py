@@ -27,6 +27,8 @@ EXAMPLES = {
     "apply_personal_loan": (220, 200),
     "read_decision": (60, 60),
     "open_draft_personal_loan": (40, 40),
+    "quote_personal_loan": (40, 40),
+    "read_quote": (10, 10),
     "read_draft": (10, 10),
     "change_draft": (20, 20),
     "submit_draft": (10, 10),
@@ -79,7 +81,7 @@ def try_out(
 ) -> None:
     name = operation.definition.raw["operationId"]
     is_apply = name.startswith("apply_")
-    is_free = is_apply or name.startswith("open_draft_") or name == "change_draft"
+    is_free = is_apply or name.startswith(("open_draft_", "quote_")) or name == "change_draft"
 
     @settings(
         max_examples=examples * TIMES,
@@ -197,6 +199,6 @@ def test_an_answer_that_lacks_or_bends_a_field_does_not_fit_the_document(house: 
 def test_two_products_have_two_paths() -> None:
     products = [OfferedProduct(name=name, title=name, body={"type": "object"}) for name in ("b_loan", "a_loan")]
     document = build_openapi(products)
-    places = [f"/v1/products/{name}_loan/{what}" for name in "ab" for what in ("applications", "drafts")]
+    places = [f"/v1/products/{name}_loan/{what}" for name in "ab" for what in ("applications", "quotes", "drafts")]
     assert list(document["paths"])[: len(places)] == places
     assert msgspec.json.encode(document) == msgspec.json.encode(build_openapi(products))

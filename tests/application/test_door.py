@@ -127,6 +127,14 @@ def test_a_part_is_wrong_exactly_where_the_whole_is_wrong_and_not_missing(body: 
     assert personal_door().find_wrong(raw, AS_OF) == expected
 
 
+@given(spoiled_bodies())
+def test_facts_without_a_name_are_read_as_those_of_an_application_are(body: dict[str, Any]) -> None:
+    nameless = {"facts": body.get("facts")}
+    read = personal_door().read_facts(raw_of(nameless), AS_OF)
+    whole = personal_door().read_application(raw_of({"applicant": APPLICANT, **nameless}), AS_OF)
+    assert read == (whole.facts if isinstance(whole, Told) else whole)
+
+
 @given(valid_bodies(), st.data())
 def test_parts_of_a_valid_body_in_any_order_merge_to_it(body: dict[str, Any], data: st.DataObject) -> None:
     fields = [(section, name) for section, told in body.items() for name in told or {}]

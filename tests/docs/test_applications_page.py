@@ -13,10 +13,11 @@ from instant_credit.underwriting.resources import (
     DraftStatus,
     OfferState,
     OfferStatus,
+    Quote,
 )
 from tests.docs.test_examples import ROOT, list_fences, list_words, read_page
 
-SHOWN = (DraftStatus, ApplicationStatus, OfferStatus)
+SHOWN = (Quote, DraftStatus, ApplicationStatus, OfferStatus)
 
 
 def list_shown() -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ FACTS = [
     "application_events",
     "draft_versions",
     "draft_events",
+    "quotes",
     "master_key_events",
     "person_holds",
     "person_hold_releases",

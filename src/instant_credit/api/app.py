@@ -24,12 +24,14 @@ from instant_credit.api.limits import ClientLimits, tell_limit
 from instant_credit.api.metrics import Metrics
 from instant_credit.api.openapi import OfferedProduct, build_openapi
 from instant_credit.api.problems import HEADERS_TOO_LARGE, MEDIA_TYPE, answer_failure, encode_problem
+from instant_credit.api.quotes import quote_routes
 from instant_credit.api.security import FindKey, require_scope
 from instant_credit.api.wire import HEAD_BYTES_MAX
 from instant_credit.underwriting.desk import Desk
 from instant_credit.underwriting.life import LifeDesk
 from instant_credit.underwriting.lines import ApplicationLine
 from instant_credit.underwriting.pending import DraftDesk
+from instant_credit.underwriting.quoting import QuoteDesk
 
 
 def create_app(desk: Desk, find_key: FindKey, metrics: Metrics, limits: ClientLimits | None = None) -> ASGIApp:
@@ -48,6 +50,7 @@ def create_app(desk: Desk, find_key: FindKey, metrics: Metrics, limits: ClientLi
         decision_route(desk, guard),
         *life_routes(LifeDesk(desk.record), guard),
         *draft_routes(DraftDesk(desk), guard),
+        *quote_routes(QuoteDesk(desk), guard),
         *health_routes(desk, metrics, openapi_writer(desk)),
     ]
     litestar = Litestar(

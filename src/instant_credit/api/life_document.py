@@ -6,9 +6,9 @@ from instant_credit.access.actors import Scope
 from instant_credit.api import problems
 from instant_credit.api.operations import GUARDED, WITH_BODY, answered, failures, location, path_id, success
 from instant_credit.api.problems import Kind
-from instant_credit.underwriting.resources import ApplicationStatus, DraftStatus, Offers, OfferStatus
+from instant_credit.underwriting.resources import ApplicationStatus, DraftStatus, Offers, OfferStatus, Quote
 
-LIFE_STRUCTS: Final = (ApplicationStatus, OfferStatus, Offers, DraftStatus)
+LIFE_STRUCTS: Final = (ApplicationStatus, OfferStatus, Offers, DraftStatus, Quote)
 _READS: Final = (Scope.DECISIONS_READ, Scope.DECISIONS_READ_ALL)
 _WRITES: Final = (Scope.APPLY,)
 
@@ -131,6 +131,35 @@ def open_draft(product: str, title: str) -> dict[str, Any]:
     )
     responses = {"201": opened, **{status: told for status, told in operation["responses"].items() if status != "200"}}
     return {**operation, "requestBody": _part("application/json"), "responses": responses}
+
+
+def make_quote(product: str, title: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The operation that quotes for a product; `body` is the schema of an application, whose facts a quote takes."""
+    told = success("What can be indicated.", "Quote", {"Location": location("the quote")})
+    operation = _operation(
+        f"quote_{product}", f"Quote, without a name: {title}", {}, *WITH_BODY, parameters=(), scopes=_WRITES
+    )
+    schema = {
+        "type": "object",
+        "properties": {"facts": body.get("properties", {}).get("facts", {"type": "object"})},
+        "required": ["facts"],
+        "additionalProperties": False,
+    }
+    responses = {"201": told, **{status: one for status, one in operation["responses"].items() if status != "200"}}
+    request = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return {**operation, "requestBody": request, "responses": responses}
+
+
+def quote_paths() -> dict[str, Any]:
+    """Path items of quotes by path; a quote is made under its product."""
+    read = _operation(
+        "read_quote",
+        "A quote again",
+        success("The quote.", "Quote"),
+        parameters=(path_id("quote_id"),),
+        scopes=_WRITES,
+    )
+    return {"/v1/quotes/{quote_id}": {"get": read}}
 
 
 def _part(*media_types: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from instant_credit import __version__
 from instant_credit.access.actors import Scope
 from instant_credit.api import problems
-from instant_credit.api.life_document import LIFE_STRUCTS, draft_paths, life_paths, open_draft
+from instant_credit.api.life_document import LIFE_STRUCTS, draft_paths, life_paths, make_quote, open_draft, quote_paths
 from instant_credit.api.operations import GUARDED, JSON, WITH_BODY, answered, failures, open_operation, path_id, success
 from instant_credit.underwriting.answers import Answer, Live, ProblemDocument, Ready, RecordedDecision
 
@@ -40,8 +40,10 @@ def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
     for product in sorted(products, key=lambda p: p.name):
         schemas[f"Application_{product.name}"] = _without_dialect(product.body)
         paths[f"/v1/products/{product.name}/applications"] = {"post": _apply(product)}
+        paths[f"/v1/products/{product.name}/quotes"] = {"post": make_quote(product.name, product.title, product.body)}
         paths[f"/v1/products/{product.name}/drafts"] = {"post": open_draft(product.name, product.title)}
     paths["/v1/decisions/{decision_id}"] = {"get": _read_decision()}
+    paths.update(quote_paths())
     paths.update(draft_paths())
     paths.update(life_paths())
     paths["/health/live"] = {"get": _live()}

@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -68,9 +68,12 @@ class Complaints:
         self._places = {f"/facts/{a.name}": place for place, a in enumerate(product.case_attributes)}
         self._prohibited = frozenset(a.name for a in product.monitoring_attributes)
 
-    def find_problems(self, raw: bytes, as_of: date) -> tuple[Problem, ...]:
-        """All problems of the body `raw`, in the order applicant, facts, monitoring; at least one, at most `PROBLEMS_MAX`."""
-        problems = self._find(raw, as_of)
+    def find_problems(self, raw: bytes, as_of: date, sections: Sequence[str] = SECTIONS) -> tuple[Problem, ...]:
+        """All problems of the body `raw`, in the order applicant, facts, monitoring; at least one, at most `PROBLEMS_MAX`.
+
+        `sections` are those that the body may have.
+        """
+        problems = self._find(raw, as_of, sections)
         if not problems:
             message = "the body is not an application of this product; compare it with the product's schema"
             problems.append(Problem(pointer="", code="BODY_INVALID", message=message))
@@ -78,9 +81,9 @@ class Complaints:
 
     def find_wrong(self, raw: bytes, as_of: date) -> tuple[Problem, ...]:
         """What is wrong with a part of an application: as `find_problems`, but nothing counts as missing, and there may be nothing."""
-        return _bounded([problem for problem in self._find(raw, as_of) if problem.code != FIELD_MISSING])
+        return _bounded([problem for problem in self._find(raw, as_of, SECTIONS) if problem.code != FIELD_MISSING])
 
-    def _find(self, raw: bytes, as_of: date) -> list[Problem]:
+    def _find(self, raw: bytes, as_of: date, sections: Sequence[str]) -> list[Problem]:
         if len(raw) > BODY_BYTES_MAX:
             return [Problem(pointer="", code="BODY_TOO_LARGE", message=f"at most {BODY_BYTES_MAX} bytes are read")]
         try:
@@ -93,8 +96,9 @@ class Complaints:
             return [Problem(pointer="", code=TYPE_WRONG, message="the body must be a JSON object")]
         problems = list(_repeated("", body))
         for name, fields in zip(SECTIONS, (self._applicant, self._facts, self._monitoring), strict=True):
-            problems.extend(self._find_in_section(body, name, fields, as_of))
-        problems.extend(_unknown("", body, SECTIONS))
+            if name in sections:
+                problems.extend(self._find_in_section(body, name, fields, as_of))
+        problems.extend(_unknown("", body, sections))
         return problems
 
     def sort_fact_problems(self, problems: Iterable[Problem], values: Mapping[str, object]) -> tuple[Problem, ...]:

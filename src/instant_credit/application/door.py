@@ -53,6 +53,9 @@ class Door:
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
             _body_type(product, [a for a in flat if a.source is not Source.TAPE])
         )
+        self._facts_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+            _nameless_type([a for a in flat if a.source is not Source.TAPE])
+        )
         self._untold_places = [place for place, a in enumerate(flat) if a.source is Source.TAPE]
         self._zeros = [
             (position, value_when_missing(a)) for position, a in enumerate(flat) if a.missing is MissingRule.ZERO
@@ -78,6 +81,12 @@ class Door:
         """
         told = self._read_quickly(raw, as_of)
         return self._complaints.find_problems(raw, as_of) if told is None else told
+
+    def read_facts(self, raw: bytes, as_of: date) -> Facts | tuple[Problem, ...]:
+        """Read a body that names nobody, ``{"facts": {...}}``, by the same checks; `Facts`, or all problems (at least one)."""
+        body = self._decode(raw, self._facts_decoder)
+        facts = None if body is None else self._cut_facts(body.facts, as_of)
+        return self._complaints.find_problems(raw, as_of, ("facts",)) if facts is None else facts
 
     def find_wrong(self, raw: bytes, as_of: date) -> tuple[Problem, ...]:
         """What is wrong with a part of an application, in which anything may be missing or null; empty when nothing is.
@@ -116,16 +125,28 @@ class Door:
 
     def _read_quickly(self, raw: bytes, as_of: date) -> Told | None:
         """`Told`, or None when anything at all is wrong."""
+        body = self._decode(raw, self._decoder)
+        if body is None:
+            return None
+        facts = self._cut_facts(body.facts, as_of)
+        if facts is None:
+            return None
+        return Told(identity=body.applicant, facts=facts, monitoring=self._read_monitoring(body.monitoring))
+
+    def _decode(self, raw: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
+        """The body as its Struct, or None when it is none or a name is repeated in it."""
         if len(raw) > BODY_BYTES_MAX:
             return None
         try:
-            body = self._decoder.decode(raw)
+            body = decoder.decode(raw)
             names = read_body(raw)
         except (msgspec.DecodeError, ValueError, RecursionError):
             return None
-        if type(names) is Repeated or Repeated in map(type, names.values()):
-            return None
-        columns = list(msgspec.structs.astuple(body.facts))
+        return None if type(names) is Repeated or Repeated in map(type, names.values()) else body
+
+    def _cut_facts(self, told: Struct, as_of: date) -> Facts | None:
+        """Decoded facts as typed columns, or None when a day is out of its bounds."""
+        columns = list(msgspec.structs.astuple(told))
         for place in self._untold_places:
             columns.insert(place, None)
         for position, zero in self._zeros:
@@ -135,14 +156,13 @@ class Door:
         days = tuple([check(day, as_of) for check, day in zip(self._day_checks, columns[fourth:], strict=True)])
         if Problem in map(type, days):
             return None
-        facts = Facts(
+        return Facts(
             cents=tuple(columns[:first]),
             integers=tuple(columns[first:second]),
             reals=tuple([None if real is None else real + 0.0 for real in columns[second:third]]),
             codes=tuple([codes[name] for codes, name in zip(self._codes, columns[third:fourth], strict=True)]),
             days=days,  # type: ignore[arg-type] # no Problem is left among them
         )
-        return Told(identity=body.applicant, facts=facts, monitoring=self._read_monitoring(body.monitoring))
 
     def _read_monitoring(self, monitoring: Struct | None) -> Monitoring:
         if monitoring is None:
@@ -162,11 +182,23 @@ def _codes_of(attribute: Attribute) -> dict[str | None, int]:
     return codes
 
 
-def _body_type(product: Product, flat: list[Attribute]) -> Any:
-    """The Struct of a whole body. Facts stand in the order of `flat`, so that they can be cut into typed tuples."""
-    facts = msgspec.defstruct(
+def _facts_type(flat: list[Attribute]) -> Any:
+    """The Struct of the facts, in the order of `flat`, so that they can be cut into typed tuples."""
+    return msgspec.defstruct(
         "FactsBody", [_field(a) for a in flat], frozen=True, kw_only=True, forbid_unknown_fields=True
     )
+
+
+def _nameless_type(flat: list[Attribute]) -> Any:
+    """The Struct of a body with facts alone."""
+    return msgspec.defstruct(
+        "NamelessBody", [("facts", _facts_type(flat))], frozen=True, kw_only=True, forbid_unknown_fields=True
+    )
+
+
+def _body_type(product: Product, flat: list[Attribute]) -> Any:
+    """The Struct of a whole body."""
+    facts = _facts_type(flat)
     monitoring = msgspec.defstruct(
         "MonitoringBody",
         [_field(a) for a in product.monitoring_attributes],

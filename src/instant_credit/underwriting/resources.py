@@ -13,7 +13,8 @@ from msgspec import Meta, Struct
 
 from instant_credit.decision.decision import Outcome
 from instant_credit.errors import Problem
-from instant_credit.underwriting.answers import ERRORS_MAX, Offer, ProductName
+from instant_credit.underwriting.answers import ERRORS_MAX, Hash, Offer, ProductName
+from instant_credit.units import Cents, Ppm
 
 OFFERS_MAX: Final = 100
 
@@ -156,6 +157,46 @@ class DraftStatus(Struct, frozen=True, kw_only=True):
     missing: Annotated[tuple[Problem, ...], Meta(max_length=ERRORS_MAX)]
     notice: Notice | None
     links: DraftLinks
+
+
+class Indication(StrEnum):
+    """What a quote tells: terms, that the facts fit a product that is not priced, or nothing."""
+
+    TERMS = "terms"
+    ELIGIBLE = "eligible"
+    NONE = "none"
+
+
+class QuoteTerms(Struct, frozen=True, kw_only=True):
+    """What might be offered; nobody is bound by it."""
+
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+    amount_cents: Cents
+    term_months: int
+    apr_ppm: Ppm
+    instalment_cents: Cents
+
+
+class QuoteLinks(Struct, frozen=True, kw_only=True, rename={"own": "self"}):
+    """Where a quote is, and where to apply."""
+
+    own: Link
+    apply: Link
+    draft: Link
+
+
+class Quote(Struct, frozen=True, kw_only=True):
+    """What was indicated on facts told without a name. `terms` is set where the `indication` is "terms"."""
+
+    schema_version: int = 1
+    quote_id: UUID
+    product: ProductName
+    release: Hash
+    quoted_at: Annotated[datetime, Meta(tz=True)]
+    indication: Indication
+    terms: QuoteTerms | None
+    text: Annotated[str, Meta(max_length=400)]
+    links: QuoteLinks
 
 
 _ENCODER: Final = msgspec.json.Encoder()

@@ -1,0 +1,11 @@
+-- Purpose: write down a quote.
+-- $1 smallint: bucket; $2 uuid: quote id; $3 text: client id; $4 boolean: is a test; $5 text: product; $6 text: release hash;
+-- $7 text: indication; $8 text: currency or NULL; $9 bigint: amount in cents or NULL; $10 smallint: term in months or NULL;
+-- $11 integer: price in ppm or NULL; $12 bigint: instalment in cents or NULL; $13 text: actor kind; $14 text: actor id;
+-- $15 timestamptz: recorded at
+-- Relies on the primary key of quotes.
+INSERT INTO quotes (
+    bucket, quote_id, client_id, is_test, product, release_hash, indication, currency, amount_cents, term_months, apr_ppm,
+    instalment_cents, actor_kind, actor_id, recorded_at
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
