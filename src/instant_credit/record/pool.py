@@ -28,6 +28,9 @@ from instant_credit.settings import DATABASE_OWNER_URL, DATABASE_URL, KEY_RING, 
 STATEMENT_SECONDS: Final = 30
 ACQUIRE_SECONDS: Final = 5
 CONNECT_SECONDS: Final = 10
+PLAN_SECONDS: Final = 5
+"""A statement is planned anew after so long: the plan of a table that was empty reads the whole of it when it has grown, until Postgres
+analyses it (64 look-ups: 24 ms instead of 0.4 ms after 30,000 rows)."""
 
 _ACTOR: Final = Actor(kind=ActorKind.JOB, id="open-record")
 
@@ -208,6 +211,7 @@ async def open_record(
                 timeout=CONNECT_SECONDS,
                 command_timeout=STATEMENT_SECONDS + 5,
                 max_inactive_connection_lifetime=0,
+                max_cached_statement_lifetime=PLAN_SECONDS,
                 connection_class=_Connection,
                 server_settings=_SERVER_SETTINGS,
             )
