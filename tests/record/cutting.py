@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import parse_qs, urlsplit
@@ -18,7 +18,8 @@ class Loss(StrEnum):
 @dataclass
 class Proxy:
     """Counts requests (chunks from the client) once armed; cuts at number `cut_at`, up to `cuts_left` times. One that hangs does not
-    cut: it swallows everything from there on.
+    cut: it swallows everything from there on. Every
+    request is kept back for `delay_seconds`.
     """
 
     url: str
@@ -28,6 +29,7 @@ class Proxy:
     seen: int = 0
     cuts_made: int = 0
     hangs: bool = False
+    delay_seconds: float = 0.0
 
     def arm(self, loss: Loss, cut_at: int, cuts: int, *, hangs: bool = False) -> None:
         self.loss, self.cut_at, self.cuts_left, self.seen, self.hangs = loss, cut_at, cuts, 0, hangs
@@ -52,16 +54,17 @@ async def proxy_to(url: str) -> AsyncIterator[Proxy]:
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(client_in: asyncio.StreamReader, client_out: asyncio.StreamWriter) -> None:
-        server_in, server_out = await asyncio.open_unix_connection(socket)
+        try:
+            server_in, server_out = await asyncio.open_unix_connection(socket)
+        except OSError:
+            return
         answer_is_lost = asyncio.Event()
         is_deaf = asyncio.Event()
 
-        def cut() -> None:
-            client_out.transport.abort()
-            server_out.transport.abort()
-
         async def forward_requests() -> None:
             while chunk := await client_in.read(1 << 20):
+                if proxy.delay_seconds:
+                    await asyncio.sleep(proxy.delay_seconds)
                 if not is_deaf.is_set() and proxy.is_due():
                     if proxy.loss is Loss.REQUEST:
                         if not proxy.hangs:
@@ -72,7 +75,6 @@ async def proxy_to(url: str) -> AsyncIterator[Proxy]:
                     continue
                 server_out.write(chunk)
                 await server_out.drain()
-            cut()
 
         async def forward_answers() -> None:
             while chunk := await server_in.read(1 << 20):
@@ -82,15 +84,21 @@ async def proxy_to(url: str) -> AsyncIterator[Proxy]:
                     continue
                 client_out.write(chunk)
                 await client_out.drain()
-            cut()
 
-        with suppress(ConnectionError):
-            await asyncio.gather(forward_requests(), forward_answers())
+        ways = [asyncio.create_task(forward_requests()), asyncio.create_task(forward_answers())]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            server_out.transport.abort()
+            await asyncio.gather(*ways, return_exceptions=True)
 
     def start(client_in: asyncio.StreamReader, client_out: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(serve(client_in, client_out))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+        task.add_done_callback(lambda _: client_out.transport.abort())
 
     server = await asyncio.start_server(start, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -102,3 +110,4 @@ async def proxy_to(url: str) -> AsyncIterator[Proxy]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # the transports close when the loop gets to it
