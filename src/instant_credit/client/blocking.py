@@ -54,12 +54,12 @@ class Client:
         pause: Callable[[float], None] = time.sleep,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        options = http_options(address, key, connections)
+        options = http_options(address, key, connections, tls)
         self._patience = patience or Patience()
         self._clock = clock or SystemClock()
         self._entropy = entropy
         self._pause = pause
-        self._http = httpx.Client(**options, verify=True if tls is None else tls, transport=transport)
+        self._http = httpx.Client(**options, transport=transport)
 
     def __repr__(self) -> str:
         return f"Client({str(self._http.base_url)!r})"

@@ -1,5 +1,6 @@
 """What both clients are opened with, and how much of a response they take in."""
 
+import ssl
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ KEY_LENGTH_MAX: Final = 256
 IDLE_SECONDS_MAX: Final = 20.0
 
 
-def http_options(address: str, key: str, connections: int) -> dict[str, Any]:
+def http_options(address: str, key: str, connections: int, tls: ssl.SSLContext | None) -> dict[str, Any]:
     """What `httpx.Client` and `httpx.AsyncClient` take alike.
 
     Raises
@@ -38,7 +39,13 @@ def http_options(address: str, key: str, connections: int) -> dict[str, Any]:
             max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=IDLE_SECONDS_MAX
         ),
         "follow_redirects": False,
+        "verify": tls or _default_tls(parts.scheme),
     }
+
+
+def _default_tls(scheme: str) -> ssl.SSLContext:
+    """The certificate authorities that httpx trusts; where nothing is encrypted none are read, which takes longer than many calls."""
+    return httpx.create_ssl_context() if scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class Incoming:
