@@ -9,6 +9,8 @@ from instant_credit.settings import Settings
 PLANNED_AT = "SELECT max(prepare_time) FROM pg_prepared_statements"
 TRIES = 2_000
 
+pytestmark = pytest.mark.anyio
+
 
 async def test_a_statement_is_planned_anew_after_a_while(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "PLAN_SECONDS", 0.01)
