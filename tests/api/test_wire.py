@@ -13,7 +13,7 @@ import uvicorn
 from instant_credit.api import wire
 from instant_credit.api.bodies import DISCARD_BYTES_MAX
 from instant_credit.api.gate import MOST, Gate
-from instant_credit.api.wire import HEAD_BYTES_MAX, BoundedProtocol
+from instant_credit.api.wire import HEAD_BYTES_MAX, PIPELINED_MAX, REQUEST_BYTES_MAX, BoundedProtocol
 
 
 async def answer(scope: Any, receive: Any, send: Any) -> None:
@@ -256,4 +256,41 @@ async def test_a_server_that_drains_asks_for_connections_to_be_closed() -> None:
         gate.is_draining = True
         writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         assert b"connection: close" in (await read_answer(reader))[1]
+        assert await reader.read() == b""
+
+
+@pytest.mark.anyio
+async def test_what_follows_a_body_in_chunks_is_no_header() -> None:
+    seen: list[bytes] = []
+
+    async def listen(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["more_body"]:
+            pass
+        seen.extend(name for name, _ in scope["headers"])
+        await answer(scope, receive, send)
+
+    async with listening(app=listen) as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+        writer.write(b"1\r\na\r\n0\r\nauthorization: y\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n\r\nok")).startswith(b"HTTP/1.1 200")
+    assert seen == [b"host", b"transfer-encoding"]
+
+
+@pytest.mark.anyio
+async def test_a_body_framed_without_end_ends_the_connection() -> None:
+    async with listening(app=answer_whole) as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1;")
+        writer.write(b"a" * (REQUEST_BYTES_MAX + 1))
+        assert await reader.read() == b""
+
+
+@pytest.mark.anyio
+async def test_so_many_requests_may_be_sent_ahead_of_their_answers() -> None:
+    request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+    async with listening() as (reader, writer):
+        writer.write(request * (PIPELINED_MAX + 1))
+        for _ in range(PIPELINED_MAX + 1):
+            assert (await reader.readuntil(b"\r\n\r\nok")).startswith(b"HTTP/1.1 200")
+    async with listening() as (reader, writer):
+        writer.write(request * (PIPELINED_MAX + 2))
         assert await reader.read() == b""

@@ -1,7 +1,8 @@
 """The HTTP/1.1 wire: uvicorn's httptools protocol with bounds on a request's head, and a gate before its work.
 
 httptools buffers a head of any length for any time; here a head that is too long is answered 431, and a connection that does not
-finish its head in time is closed. The bodies' bounds are in `bodies`.
+finish its head in time is closed, as is one that frames a body without end or sends many requests ahead of their answers. The bodies'
+bounds are in `bodies`.
 
 A request that finds the gate closed is answered as soon as its head is whole, with bytes that were encoded beforehand: no task, no
 scope, no route. Its body is read and thrown away, and the connection stays. Health and metrics pass at any time.
@@ -31,6 +32,10 @@ from instant_credit.api.problems import (
 
 HEAD_BYTES_MAX: Final = 16_384
 HEAD_SECONDS_MAX: Final = 10.0
+# Of one request, with the framing of chunks: a body has its own, narrower bounds, and answers by them.
+REQUEST_BYTES_MAX: Final = HEAD_BYTES_MAX + 2 * DISCARD_BYTES_MAX
+# Sent ahead of their answers on one connection: each waits in memory.
+PIPELINED_MAX: Final = 16
 OPEN_PATHS: Final = (b"/health/", b"/metrics")
 
 
@@ -52,6 +57,10 @@ _TURNED_AWAY: Final = {
     cause: _encode_answer(UNAVAILABLE, detail, f"retry-after: {RETRY_AFTER_SECONDS}", "cache-control: no-store")
     for cause, detail in ((Cause.FULL, FULL_DETAIL), (Cause.LATE, LATE_DETAIL))
 }
+
+
+class TooManyPipelined(Exception):
+    """More requests were sent ahead of their answers than are kept; it stops the parser."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -92,6 +101,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._is_in_head and self._head_bytes > HEAD_BYTES_MAX:
             self._refuse(HEADERS_TOO_LARGE, f"A head has at most {HEAD_BYTES_MAX} bytes.")
+        elif self._head_bytes > REQUEST_BYTES_MAX:
+            self.transport.close()
         elif self._slow_timer is None and ((self._is_in_head and self._head_bytes) or self._is_turned_away):
             self._start_timer()
         running = self._running
@@ -105,8 +116,15 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_in_head = True
         self._head_bytes = max(self._head_bytes, 1)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; what follows a body in chunks is dropped, since a head that was read must not change."""
+        if self._is_in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """The head is whole: the request is taken on, or turned away."""
+        if len(self.pipeline) >= PIPELINED_MAX:
+            raise TooManyPipelined
         self._is_in_head = False
         self._stop_timer()
         # An answer ahead of this one on the same connection has to leave first: what was sent behind it waits for its turn.
