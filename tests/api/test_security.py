@@ -96,3 +96,14 @@ async def _spoilt_keys(house: House) -> tuple[str, str]:
 def test_the_open_routes_need_no_key(house: House) -> None:
     for path in ("/health/live", "/health/ready", "/metrics", "/openapi.json"):
         assert httpx.get(house.server.address + path).status_code == 200
+
+
+def test_a_purpose_that_is_none_is_refused_and_a_good_one_is_taken(house: House) -> None:
+    with house.client("audit") as auditor, house.client("apply") as applicant:
+        location = applicant.post(house.apply_url, json=invent_body(house.documents.product, Random(2))).headers[
+            "location"
+        ]
+        for told, status in (({"Read-Purpose": "curiosity"}, 400), ({"Read-Purpose": "legal"}, 200), ({}, 200)):
+            assert auditor.get(location, headers=told).status_code == status
+        twice = [("Read-Purpose", "audit")] * 2
+        assert auditor.get(location, headers=twice).status_code == 400

@@ -17,6 +17,7 @@ from instant_credit.decision.case import Case
 from instant_credit.decision.decide import decide
 from instant_credit.decision.release import Release
 from instant_credit.errors import Conflict, NotFound, Unavailable
+from instant_credit.record.persons import find_person, list_reads
 from instant_credit.record.reads import list_books, read_decision, read_identity, read_monitoring
 from instant_credit.underwriting import desk as desk_module
 from instant_credit.underwriting.answers import RecordedDecision
@@ -26,7 +27,8 @@ from tests.underwriting.rooms import ANOTHER, CLIENT, TESTER, Room
 
 pytestmark = pytest.mark.anyio
 DAY = "2024-03-01"
-READING = Reading(actor=Actor(kind=ActorKind.API_KEY, id="auditor"), purpose=ReadPurpose.AUDIT)
+AUDIT = ReadPurpose.AUDIT
+READING = Reading(actor=Actor(kind=ActorKind.API_KEY, id="auditor"), purpose=AUDIT)
 
 
 async def test_the_recorded_decision_is_what_decide_says_of_the_recorded_case(room: Room) -> None:
@@ -84,7 +86,11 @@ async def test_every_decision_belongs_to_the_client_that_asked(room: Room, key: 
 async def test_a_client_reads_its_own_decisions_and_only_it_and_whoever_may_read_all(room: Room) -> None:
     answered = await room.apply(room.submission())
     own = await room.desk.read_decision(answered.decision_id, CLIENT)
-    assert await room.desk.read_decision(answered.decision_id, ANOTHER, sees_all=True) == own
+    assert await list_reads(room.record, await find_person(room.record, own.application_id)) == ()
+    assert await room.desk.read_decision(answered.decision_id, ANOTHER, purpose=AUDIT) == own
+    (read,) = await list_reads(room.record, await find_person(room.record, own.application_id))
+    assert (read.kind, read.purpose, read.case_id) == ("decision", "audit", own.application_id)
+    assert (read.actor_kind, read.actor_id) == (ANOTHER.actor.kind, ANOTHER.actor.id)
     with pytest.raises(NotFound):
         await room.desk.read_decision(answered.decision_id, ANOTHER)
 
@@ -92,10 +98,10 @@ async def test_a_client_reads_its_own_decisions_and_only_it_and_whoever_may_read
 async def test_a_test_is_seen_by_tests_and_whoever_may_read_all(room: Room) -> None:
     real, tried = await room.apply(room.submission()), await room.apply(room.submission(is_test=True))
     assert await room.desk.read_decision(tried.decision_id, TESTER)
-    assert await room.desk.read_decision(tried.decision_id, ANOTHER, sees_all=True)
-    for decision_id, caller, sees_all in ((tried, CLIENT, False), (real, TESTER, False), (real, TESTER, True)):
+    assert await room.desk.read_decision(tried.decision_id, ANOTHER, purpose=AUDIT)
+    for decision_id, caller, purpose in ((tried, CLIENT, None), (real, TESTER, None), (real, TESTER, AUDIT)):
         with pytest.raises(NotFound):
-            await room.desk.read_decision(decision_id.decision_id, caller, sees_all=sees_all)
+            await room.desk.read_decision(decision_id.decision_id, caller, purpose=purpose)
 
 
 async def test_a_test_goes_into_a_book_of_its_own_and_shares_no_idempotency_key(room: Room) -> None:

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from instant_credit.access.purposes import ReadPurpose
 from instant_credit.decision.decision import Outcome
 from instant_credit.errors import BrokenInvariant, Conflict, NotFound
 from instant_credit.record.life import LifeEvent, LifeEventKind, StoredApplication
+from instant_credit.record.persons import find_person, list_reads
 from instant_credit.underwriting import life as life_module
 from instant_credit.underwriting.life import LifeDesk
 from instant_credit.underwriting.offers import OFFER_DAYS, ApplicationClosed, OfferExpired, open_application
@@ -115,9 +117,11 @@ async def test_many_acceptances_at_once_are_one(room: Room, superuser_url: str) 
 
 async def test_only_the_client_that_asked_and_whoever_may_read_all_sees_an_application(room: Room) -> None:
     desk, application_id, offer_id = await offered(room)
-    assert await desk.read_status(application_id, ANOTHER, sees_all=True) == await desk.read_status(
+    assert await desk.read_status(application_id, ANOTHER, purpose=ReadPurpose.AUDIT) == await desk.read_status(
         application_id, CLIENT
     )
+    (read,) = await list_reads(room.record, await find_person(room.record, application_id))
+    assert (read.kind, read.purpose, read.case_id) == ("decision", "audit", application_id)
     for call in (
         desk.read_status(application_id, ANOTHER),
         desk.list_offers(application_id, ANOTHER),
@@ -135,7 +139,7 @@ async def test_an_erased_persons_application_is_gone(room: Room, superuser_url: 
     await connection.execute("DELETE FROM sealed_keys.person_keys")
     await connection.close()
     for call in (
-        desk.read_status(application_id, ANOTHER, sees_all=True),
+        desk.read_status(application_id, ANOTHER, purpose=ReadPurpose.AUDIT),
         desk.accept(application_id, offer_id, CLIENT),
     ):
         with pytest.raises(NotFound, match="erased"):
@@ -154,6 +158,7 @@ async def test_losing_races_against_nobody_is_a_bug(room: Room, monkeypatch: pyt
 
 def stored(outcome: str, offer: dict[str, Any] | None, *events: LifeEvent) -> StoredApplication:
     return StoredApplication(
+        person_id=b"\x01" * 32,
         case_id=UUID(int=1),
         decision_id=UUID(int=2),
         book="applications",

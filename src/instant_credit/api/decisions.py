@@ -8,6 +8,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from instant_credit.access.actors import Scope
+from instant_credit.access.purposes import ReadPurpose
+from instant_credit.api.bodies import header_values
+from instant_credit.api.problems import MALFORMED, Failure
 from instant_credit.api.security import Guard, caller_of, grant_of
 from instant_credit.errors import NotFound
 from instant_credit.underwriting.answers import encode_answer
@@ -17,18 +20,31 @@ READ_SCOPES: Final = (Scope.DECISIONS_READ, Scope.DECISIONS_READ_ALL)
 
 
 def decision_route(desk: Desk, guard: Guard) -> HTTPRouteHandler:
-    """The handler; `guard` admits keys with one of `READ_SCOPES`. A key reads its own client's decisions, unless it may read all."""
+    """The handler; `guard` admits keys with one of `READ_SCOPES`. A key reads its own client's decisions, unless it may read all: then
+    each read is written down with the purpose that the request tells.
+    """
 
     @get("/v1/decisions/{decision_id:str}", guards=[guard], opt={"scopes": READ_SCOPES})
     async def read_decision(request: Request[Any, Any, Any], decision_id: FromPath[str]) -> Response[bytes]:
-        grant = grant_of(request)
-        sees_all = Scope.DECISIONS_READ_ALL in grant.scopes
-        recorded = await desk.read_decision(parse_id(decision_id), caller_of(request), sees_all=sees_all)
+        recorded = await desk.read_decision(parse_id(decision_id), caller_of(request), purpose=purpose_of(request))
         return Response(
             content=encode_answer(recorded), media_type="application/json", headers={"Cache-Control": "no-store"}
         )
 
     return read_decision
+
+
+def purpose_of(request: Request[Any, Any, Any]) -> ReadPurpose | None:
+    """What a key that may read all reads for: as the request says, review when it says nothing. None = it reads its own client's.
+
+    Raises
+    ------
+    Failure : 400 unless it is one of `ReadPurpose`, told once.
+    """
+    told = [value.decode("latin-1") for value in header_values(request.scope, b"read-purpose")] or ["review"]
+    if len(told) > 1 or told[0] not in list(ReadPurpose):
+        raise Failure(MALFORMED, f"Read-Purpose is sent once at most and is one of {', '.join(ReadPurpose)}.")
+    return ReadPurpose(told[0]) if Scope.DECISIONS_READ_ALL in grant_of(request).scopes else None
 
 
 def parse_id(text: str, kind: str = "decision") -> UUID:

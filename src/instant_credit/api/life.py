@@ -9,8 +9,9 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from instant_credit.access.actors import Scope
-from instant_credit.api.decisions import READ_SCOPES, parse_id
-from instant_credit.api.security import Guard, caller_of, grant_of
+from instant_credit.access.purposes import ReadPurpose
+from instant_credit.api.decisions import READ_SCOPES, parse_id, purpose_of
+from instant_credit.api.security import Guard, caller_of
 from instant_credit.underwriting.course import Caller
 from instant_credit.underwriting.life import LifeDesk
 from instant_credit.underwriting.resources import encode_resource
@@ -69,9 +70,9 @@ def _application(text: str) -> UUID:
 
 class _Seeing(TypedDict):
     caller: Caller
-    sees_all: bool
+    purpose: ReadPurpose | None
 
 
 def _seeing(request: Request[Any, Any, Any]) -> _Seeing:
-    """Who reads, and whether every client's applications."""
-    return _Seeing(caller=caller_of(request), sees_all=Scope.DECISIONS_READ_ALL in grant_of(request).scopes)
+    """Who reads, and for what every client's applications."""
+    return _Seeing(caller=caller_of(request), purpose=purpose_of(request))

@@ -4,7 +4,16 @@ from typing import Any, Final
 
 from instant_credit.access.actors import Scope
 from instant_credit.api import problems
-from instant_credit.api.operations import GUARDED, WITH_BODY, answered, failures, location, path_id, success
+from instant_credit.api.operations import (
+    GUARDED,
+    READ_PURPOSE,
+    WITH_BODY,
+    answered,
+    failures,
+    location,
+    path_id,
+    success,
+)
 from instant_credit.api.problems import Kind
 from instant_credit.underwriting.resources import ApplicationStatus, DraftStatus, Offers, OfferStatus, Quote
 
@@ -24,7 +33,7 @@ def life_paths() -> dict[str, Any]:
                 "read_application",
                 "An application and what became of it",
                 success("The application as it stands.", "ApplicationStatus"),
-                parameters=own,
+                parameters=(*own, READ_PURPOSE),
                 scopes=_READS,
             )
         },
@@ -43,7 +52,7 @@ def life_paths() -> dict[str, Any]:
                 "list_offers",
                 "The offers of an application",
                 success("Its offers as they stand.", "Offers"),
-                parameters=own,
+                parameters=(*own, READ_PURPOSE),
                 scopes=_READS,
             )
         },
@@ -52,7 +61,7 @@ def life_paths() -> dict[str, Any]:
                 "read_offer",
                 "One offer of an application",
                 success("The offer as it stands.", "OfferStatus"),
-                parameters=offered,
+                parameters=(*offered, READ_PURPOSE),
                 scopes=_READS,
             )
         },

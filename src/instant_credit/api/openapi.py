@@ -13,7 +13,17 @@ from instant_credit import __version__
 from instant_credit.access.actors import Scope
 from instant_credit.api import problems
 from instant_credit.api.life_document import LIFE_STRUCTS, draft_paths, life_paths, make_quote, open_draft, quote_paths
-from instant_credit.api.operations import GUARDED, JSON, WITH_BODY, answered, failures, open_operation, path_id, success
+from instant_credit.api.operations import (
+    GUARDED,
+    JSON,
+    READ_PURPOSE,
+    WITH_BODY,
+    answered,
+    failures,
+    open_operation,
+    path_id,
+    success,
+)
 from instant_credit.underwriting.answers import Answer, Live, ProblemDocument, Ready, RecordedDecision
 
 IDEMPOTENCY_KEY_PATTERN: Final = "^[!-~]{1,64}$"
@@ -113,7 +123,7 @@ def _read_decision() -> dict[str, Any]:
         "description": "Scope: `decisions:read` for the decisions of the key's own client, `decisions:read_all` for all.",
         "tags": ["decisions"],
         "security": [{"api_key": [Scope.DECISIONS_READ.value]}, {"api_key": [Scope.DECISIONS_READ_ALL.value]}],
-        "parameters": [path_id("decision_id")],
+        "parameters": [path_id("decision_id"), READ_PURPOSE],
         "responses": {
             "200": success("The decision as it was recorded.", "RecordedDecision"),
             **failures(*GUARDED),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from instant_credit.access.purposes import ReadPurpose
 from instant_credit.api import problems
 from instant_credit.api.problems import Kind
 
@@ -26,6 +27,16 @@ WITH_BODY: Final = (
     problems.WRONG_MEDIA_TYPE,
     problems.REFUSED,
 )
+
+
+# What data of a person are read for, by a key that may read all.
+READ_PURPOSE: Final[dict[str, Any]] = {
+    "name": "Read-Purpose",
+    "in": "header",
+    "required": False,
+    "description": "What it is read for. Written down with the key's id when the key may read all decisions.",
+    "schema": {"type": "string", "enum": [purpose.value for purpose in ReadPurpose], "default": "review"},
+}
 
 
 def path_id(name: str) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class LifeEvent(Struct, frozen=True, kw_only=True):
 class StoredApplication(Struct, frozen=True, kw_only=True):
     """A decided application. `answer` is the first answer's bytes; None = there is none, or the person was erased."""
 
+    person_id: bytes
     case_id: UUID
     decision_id: UUID
     book: str
@@ -65,6 +66,7 @@ async def read_application(record: Record, case_id: UUID) -> StoredApplication |
         for kind, offer_id, at in zip(row["kinds"], row["offer_ids"], row["recorded_ats"], strict=True)
     )
     return StoredApplication(
+        person_id=row["person_id"],
         case_id=case_id,
         decision_id=UUID(int=row["decision_id"].int),
         book=row["book"],

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from instant_credit.access.actors import Actor
+from instant_credit.access.purposes import Reading, ReadPurpose
 from instant_credit.application.document import decode_product
 from instant_credit.application.door import Door, Told
 from instant_credit.application.facts import record_identity
@@ -27,6 +28,7 @@ from instant_credit.record.commit import commit_group, find_answer
 from instant_credit.record.documents import get_document
 from instant_credit.record.grouping import Grouping, Written
 from instant_credit.record.ids import new_id
+from instant_credit.record.persons import log_read
 from instant_credit.record.pool import Record, within
 from instant_credit.record.reads import read_decision
 from instant_credit.record.rows import Committed, Entry
@@ -335,13 +337,16 @@ class Desk:
         course.facts.update(application_id=str(ids.application_id), decision_id=str(ids.decision_id))
         return Answered(body=answer, decision_id=ids.decision_id, is_repeated=True, stages=course.stages())
 
-    async def read_decision(self, decision_id: UUID, caller: Caller, *, sees_all: bool = False) -> RecordedDecision:
+    async def read_decision(
+        self, decision_id: UUID, caller: Caller, *, purpose: ReadPurpose | None = None
+    ) -> RecordedDecision:
         """A recorded decision by its id.
 
         Parameters
         ----------
         caller : sees the decisions of its client and of its mode, test or not.
-        sees_all : whether it sees those of every client, and of imported tapes; a key for tests never sees any but tests.
+        purpose : set for a caller who sees those of every client and of imported tapes, and written down before the decision leaves; a key
+            for tests never sees any but tests.
 
         Raises
         ------
@@ -349,9 +354,13 @@ class Desk:
         """
         async with within(APPLICATION_SECONDS):
             stored = await read_decision(self._record, decision_id)
-        is_shown = stored is not None and caller.may_see(stored.client_id, stored.book, sees_all=sees_all)
-        if stored is None or not is_shown or stored.decision is None:
-            raise NotFound("decision", "of this id, or its person was erased")
+            sees_all = purpose is not None
+            is_shown = stored is not None and caller.may_see(stored.client_id, stored.book, sees_all=sees_all)
+            if stored is None or not is_shown or stored.decision is None:
+                raise NotFound("decision", "of this id, or its person was erased")
+            if purpose is not None:
+                reading = Reading(actor=caller.actor, purpose=purpose)
+                await log_read(self._record, "decision", stored.person_id, stored.case_id, reading)
         decision = decode_decision(stored.decision)
         product = await self._read_product(decision.product_hash)
         names = [variable.name for variable in product.model_variables]

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
+from instant_credit.access.purposes import Reading, ReadPurpose
 from instant_credit.errors import BrokenInvariant, NotFound
 from instant_credit.record.life import LifeEvent, LifeEventKind, add_life_event, read_application
+from instant_credit.record.persons import log_read
 from instant_credit.record.pool import Record, within
 from instant_credit.underwriting.course import APPLICATION_SECONDS, Caller
 from instant_credit.underwriting.offers import (
@@ -34,31 +36,33 @@ class LifeDesk:
     ----------
     record : the open system of record; its clock says what has expired.
 
-    A caller sees the applications of its client that were made in its own mode, test or not. Where `sees_all` is true it sees those of
-    every client; a key for tests never sees any but tests.
+    A caller sees the applications of its client that were made in its own mode, test or not. With a `purpose` it sees those of every
+    client, which is written down first; a key for tests never sees any but tests.
     """
 
     def __init__(self, record: Record) -> None:
         self._record = record
 
-    async def read_status(self, application_id: UUID, caller: Caller, *, sees_all: bool = False) -> ApplicationStatus:
+    async def read_status(
+        self, application_id: UUID, caller: Caller, *, purpose: ReadPurpose | None = None
+    ) -> ApplicationStatus:
         """The application as it stands.
 
         Raises
         ------
         NotFound : there is none, it is another client's, or the person was erased since.
         """
-        return (await self._read(application_id, caller, sees_all=sees_all)).tell()
+        return (await self._read(application_id, caller, purpose=purpose)).tell()
 
-    async def list_offers(self, application_id: UUID, caller: Caller, *, sees_all: bool = False) -> Offers:
+    async def list_offers(self, application_id: UUID, caller: Caller, *, purpose: ReadPurpose | None = None) -> Offers:
         """Its offers; raises as `read_status` does."""
-        return (await self._read(application_id, caller, sees_all=sees_all)).tell_offers()
+        return (await self._read(application_id, caller, purpose=purpose)).tell_offers()
 
     async def read_offer(
-        self, application_id: UUID, offer_id: UUID, caller: Caller, *, sees_all: bool = False
+        self, application_id: UUID, offer_id: UUID, caller: Caller, *, purpose: ReadPurpose | None = None
     ) -> OfferStatus:
         """One of its offers; raises as `read_status` does, and `NotFound` when there is no such offer."""
-        return (await self._read(application_id, caller, sees_all=sees_all)).tell_offer(offer_id)
+        return (await self._read(application_id, caller, purpose=purpose)).tell_offer(offer_id)
 
     async def accept(self, application_id: UUID, offer_id: UUID, caller: Caller) -> OfferStatus:
         """Accept an offer; accepting it again changes nothing and is answered alike.
@@ -102,11 +106,15 @@ class LifeDesk:
 
         return (await self._advance(application_id, caller, judge)).tell()
 
-    async def _read(self, application_id: UUID, caller: Caller, *, sees_all: bool = False) -> Application:
+    async def _read(self, application_id: UUID, caller: Caller, *, purpose: ReadPurpose | None = None) -> Application:
         async with within(APPLICATION_SECONDS):
             stored = await read_application(self._record, application_id)
-        if stored is None or not caller.may_see(stored.client_id, stored.book, sees_all=sees_all):
-            raise NotFound("application", "of this id, or its person was erased")
+            sees_all = purpose is not None
+            if stored is None or not caller.may_see(stored.client_id, stored.book, sees_all=sees_all):
+                raise NotFound("application", "of this id, or its person was erased")
+            if purpose is not None and stored.answer is not None:
+                reading = Reading(actor=caller.actor, purpose=purpose)
+                await log_read(self._record, "decision", stored.person_id, stored.case_id, reading)
         return open_application(stored, self._record.clock.now())
 
     async def _advance(
