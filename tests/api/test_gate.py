@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from instant_credit.api.gate import LEAST, MOST, READING_MAX, TARGET_NS, WINDOW_NS, Cause, Gate
+from instant_credit.api.gate import AT_ONCE, LEAST, MOST, READING_MAX, TARGET_NS, WINDOW_NS, Cause, Gate
 
 NS = 1_000_000_000
 
@@ -20,10 +20,14 @@ def within(limit_ns: int) -> Callable[[], int]:
     return lambda: limit_ns
 
 
+def begin(gate: Gate) -> None:
+    gate.begin(lambda: None, lambda _: None)
+
+
 def fill(gate: Gate, count: int) -> None:
     for _ in range(count):
         assert gate.find_refusal(unhurried) is None
-        gate.begin()
+        begin(gate)
 
 
 def serve_for(gate: Gate, service_ns: int, windows: int, now_ns: int = 0) -> int:
@@ -31,7 +35,7 @@ def serve_for(gate: Gate, service_ns: int, windows: int, now_ns: int = 0) -> int
     until_ns = now_ns + windows * max(WINDOW_NS, service_ns)
     while now_ns < until_ns:
         while gate.find_refusal(unhurried) is None:
-            gate.begin()
+            begin(gate)
         now_ns += service_ns
         gate.end(now_ns)
     return now_ns
@@ -68,7 +72,7 @@ def test_places_come_back_when_work_gets_cheap_again() -> None:
 def test_costs_are_not_measured_while_most_places_are_free() -> None:
     gate = Gate()
     for number in range(1_000):
-        gate.begin()
+        begin(gate)
         gate.end((number + 1) * NS)
     assert gate.places == MOST
     assert gate.expected_ns == 0
@@ -95,12 +99,27 @@ def test_slow_senders_take_no_places_and_are_bounded_by_themselves() -> None:
     gate = Gate()
     for _ in range(READING_MAX):
         assert gate.find_refusal(unhurried) is None
-        gate.begin()
+        begin(gate)
         gate.begin_reading()
     assert gate.under_way == 0
     assert gate.find_refusal(unhurried) is Cause.FULL
     gate.end_reading()
     assert gate.find_refusal(unhurried) is None
+
+
+def test_those_taken_on_are_begun_a_few_at_a_time_in_their_order() -> None:
+    gate, turns, begun = Gate(), [], []  # type: ignore[var-annotated] # a loop's callbacks, and numbers
+    for number in range(3 * AT_ONCE + 1):
+        gate.begin(lambda number=number: begun.append(number), turns.append)  # type: ignore[misc] # mypy sees no type in a default
+        assert len(begun) == min(number + 1, AT_ONCE)
+    for turn in range(2, 5):
+        assert len(turns) == 1
+        turns.pop()()
+        assert begun == list(range(min(turn * AT_ONCE, 3 * AT_ONCE + 1)))
+    turns.pop()()
+    assert not turns
+    gate.begin(lambda: begun.append(-1), turns.append)
+    assert begun[-1] == -1
 
 
 class Gates(RuleBasedStateMachine):
@@ -116,7 +135,7 @@ class Gates(RuleBasedStateMachine):
     @rule()
     def come(self) -> None:
         if self.gate.find_refusal(unhurried) is None:
-            self.gate.begin()
+            begin(self.gate)
             self.working += 1
 
     @precondition(lambda self: self.working)
@@ -163,7 +182,7 @@ def test_expected_times_are_finite_and_positive(steps: list[tuple[int, int]]) ->
     gate, now_ns = Gate(), 0
     for took_ns, count in steps:
         while gate.under_way < MOST and gate.find_refusal(unhurried) is None:
-            gate.begin()
+            begin(gate)
         now_ns += took_ns
         for _ in range(min(count, gate.under_way)):
             gate.end(now_ns)

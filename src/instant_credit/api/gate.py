@@ -4,18 +4,23 @@ One event loop does all of a process's work, so requests that are taken on toget
 s, the last one is answered after n times s. The gate measures s while it is busy, and takes on what can be answered within
 `TARGET_NS`, at least `LEAST` and at most `MOST`. The newest request is the one turned away, so those taken on are answered in time.
 
+Those taken on are begun a few at a time. In between the loop looks who else has come, so that a refusal does not wait for all of them.
+
 A request counts from when it is whole. Those whose body still comes are counted apart, so that slow senders take no places.
 """
 
+from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 from instant_credit.underwriting.course import APPLICATION_SECONDS
 
 MOST: Final = 128
-LEAST: Final = 8
+LEAST: Final = 32
 READING_MAX: Final = 1_000
+AT_ONCE: Final = 8
 TARGET_NS: Final = int(APPLICATION_SECONDS * 1e9 / 2)
 WINDOW_NS: Final = 100_000_000
 
@@ -56,6 +61,8 @@ class Gate:
         self._service_ns = 0.0
         self._since_ns: int | None = None
         self._ended = 0
+        self._at_once = 0
+        self._waiting: deque[Callable[[], None]] = deque()
         resized(MOST)
 
     @property
@@ -84,9 +91,30 @@ class Gate:
             self._turned_away(cause)
         return cause
 
-    def begin(self) -> None:
-        """A request is taken on."""
+    def begin(self, start: Callable[[], None], call_soon: Callable[[Callable[[], None]], object]) -> None:
+        """A request is taken on.
+
+        Parameters
+        ----------
+        start : starts its work; called now, or after others.
+        call_soon : has the loop call something after it has looked at its connections once.
+        """
         self._taken_on += 1
+        self._waiting.append(start)
+        if self._at_once == 0:
+            call_soon(partial(self._take_turn, call_soon))
+        self._start_some()
+
+    def _take_turn(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
+        self._at_once = 0
+        if self._waiting:
+            call_soon(partial(self._take_turn, call_soon))
+            self._start_some()
+
+    def _start_some(self) -> None:
+        while self._waiting and self._at_once < AT_ONCE:
+            self._at_once += 1
+            self._waiting.popleft()()
 
     def begin_reading(self) -> None:
         """A request that was taken on waits for its body."""

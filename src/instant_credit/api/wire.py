@@ -16,7 +16,8 @@ from typing import Any, Final, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from instant_credit.api.bodies import DISCARD_BYTES_MAX
-from instant_credit.api.deadlines import ARRIVED, find_timeout_ns
+from instant_credit.api.bodies import ARRIVED
+from instant_credit.api.deadlines import find_timeout_ns
 from instant_credit.api.gate import Cause, Gate
 from instant_credit.api.problems import (
     FULL_DETAIL,
@@ -206,8 +207,10 @@ class BoundedProtocol(HttpToolsProtocol):
             )
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._gate.begin()
         self._running = cycle
+        self._gate.begin(partial(self._run, cycle, app), self.loop.call_soon)
+
+    def _run(self, cycle: RequestResponseCycle, app: Any) -> None:
         task = self.loop.create_task(cycle.run_asgi(app))
         self.tasks.add(task)
         task.add_done_callback(partial(self._end_asgi_task, cycle))

@@ -1,7 +1,7 @@
-"""The server's sockets: bound once, shared by its workers, each of which takes one connection at a time.
+"""The server's sockets: bound once, shared by its workers.
 
 Workers that inherit one socket share its queue. A connection that no worker has taken yet waits there for whichever is free, also while
-workers come and go. Taking one at a time spreads a crowd over the workers, where taking all would give it to the first that wakes.
+workers come and go. A worker takes few at a time: that spreads a crowd over the workers, and leaves time for those under way.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from instant_credit.errors import Refused
 from instant_credit.settings import HOST, PORT
 
 BACKLOG: Final = 2048
+AT_ONCE: Final = 64
 PAUSE_SECONDS: Final = 1.0
 
 
@@ -91,23 +92,27 @@ class Doorway:
 
     def _resume(self) -> None:
         self._pause = None
-        self._loop.add_reader(self._opened.fileno(), self._take_one)
+        self._loop.add_reader(self._opened.fileno(), self._take_some)
 
-    def _take_one(self) -> None:
-        try:
-            connection, _ = self._opened.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return
-        except OSError as trouble:
-            # Out of file descriptors or memory: the connection waits until some are free again.
-            structlog.get_logger("instant_credit.serve").error("connection_not_taken", error=trouble.strerror)
-            self._loop.remove_reader(self._opened.fileno())
-            self._pause = self._loop.call_later(PAUSE_SECONDS, self._resume)
-            return
-        connection.setblocking(False)
-        task = self._loop.create_task(self._greet(connection))
-        self._arriving.add(task)
-        task.add_done_callback(self._arriving.discard)
+    def _take_some(self) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                connection, _ = self._opened.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as trouble:
+                self._pause_for(trouble)
+                return
+            connection.setblocking(False)
+            task = self._loop.create_task(self._greet(connection))
+            self._arriving.add(task)
+            task.add_done_callback(self._arriving.discard)
+
+    def _pause_for(self, trouble: OSError) -> None:
+        """Out of file descriptors or memory: connections wait until some are free again."""
+        structlog.get_logger("instant_credit.serve").error("connection_not_taken", error=trouble.strerror)
+        self._loop.remove_reader(self._opened.fileno())
+        self._pause = self._loop.call_later(PAUSE_SECONDS, self._resume)
 
     async def _greet(self, connection: socket.socket) -> None:
         try:
