@@ -6,12 +6,13 @@ from typing import Annotated
 
 import msgspec
 import numpy as np
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from instant_credit.application.facts import Facts
 from instant_credit.features.build import FeatureMatrix, build_features
 from instant_credit.features.pack import pack_facts
 from instant_credit.features.program import FeatureProgram
+from instant_credit.policy.guards import History
 from instant_credit.units import days_from_date
 
 
@@ -20,7 +21,7 @@ class Case(Struct, frozen=True, kw_only=True):
 
     `product_hash` names the product document at whose door the facts were told, `layout_hash` what its columns of `facts` mean
     (`application.document.hash_layout`): a later version of the product with the same layout decides the Case as well. Nothing in
-    a Case says who the person is.
+    a Case says who the person is. `history` holds the person's earlier applications where the release's policy asks for them.
     """
 
     schema_version: int = 1
@@ -28,6 +29,7 @@ class Case(Struct, frozen=True, kw_only=True):
     layout_hash: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
     as_of: date
     facts: Facts
+    history: History | UnsetType = UNSET
 
 
 _DECODER = msgspec.json.Decoder(Case)

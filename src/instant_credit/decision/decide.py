@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import UNSET
 from numpy.typing import NDArray
 
 from instant_credit.decision.case import Case, build_case_features
@@ -113,7 +114,7 @@ def _decide_row(case: Case, release: Release, row: _Row) -> Decision:
     values, has_evidence, log_odds, pd, contributions, adverse = row
     is_scored = has_evidence and math.isfinite(log_odds)
     pd_ppm = pd_to_ppm(pd) if is_scored else None
-    verdict = evaluate(release.policy, case.facts, values, pd_ppm)
+    verdict = evaluate(release.policy, case.facts, values, pd_ppm, None if case.history is UNSET else case.history)
     reasons: tuple[Reason, ...] = ()
     if verdict.outcome is not Outcome.APPROVE:
         seen = [values[position] for position in release.model_positions]

@@ -55,6 +55,7 @@ def find_problems(policy: Policy, product: Product) -> list[str]:
         *_check_grid(policy),
         *_check_debt(policy, catalogue),
         *check_rules(policy, catalogue),
+        *_check_guards(policy),
     ]
     return problems or check_examples(policy, compile_policy(policy, product), product)
 
@@ -114,6 +115,19 @@ def _check_sections(policy: Policy, product: Product) -> list[str]:
             problems.append(f"{name}: leave it out; {why_not}")
     if policy.offer_days is not UNSET and not product.is_priced:
         problems.append(f"offer_days: leave it out; {_NOT_PRICED}")
+    return problems
+
+
+def _check_guards(policy: Policy) -> list[str]:
+    """A guard has a name of its own in the trace, and a reason."""
+    guards = () if policy.guards is UNSET else policy.guards
+    codes = {reason.code for reason in policy.reasons}
+    taken = {*EXITS, *(rule.id for rule in policy.rules)}
+    problems = [f"guard {name}: the id is used twice" for name in _repeated([guard.id for guard in guards])]
+    problems.extend(f"guard {one.id}: the id is that of a rule or an exit" for one in guards if one.id in taken)
+    problems.extend(
+        f"guard {one.id}: reason {one.reason} is not among the reasons" for one in guards if one.reason not in codes
+    )
     return problems
 
 

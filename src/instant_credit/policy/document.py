@@ -25,6 +25,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from instant_credit.application.product import Code, Name, Text
 from instant_credit.canonical import encode_canonical
 from instant_credit.errors import Refused
+from instant_credit.policy.guards import Guard
 from instant_credit.policy.verdict import Outcome
 
 PpmShare = Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -196,8 +197,9 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rules: Annotated[tuple[Rule, ...], Meta(max_length=200)] = ()
     reasons: Annotated[tuple[ReasonText, ...], Meta(min_length=1, max_length=500)]
     examples: Annotated[tuple[Example, ...], Meta(min_length=1, max_length=200)]
-    # Left out of the canonical bytes where it is not said, so that policies from before there were offers keep their hash.
+    # Left out of the canonical bytes where they are not said, so that policies from before they were known keep their hash.
     offer_days: Annotated[int, Meta(ge=1, le=90)] | UnsetType = UNSET
+    guards: Annotated[tuple[Guard, ...], Meta(max_length=50)] | UnsetType = UNSET
 
 
 _DECODER = msgspec.json.Decoder(Policy)

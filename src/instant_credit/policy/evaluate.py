@@ -1,6 +1,6 @@
 """Runs a compiled policy over one applicant.
 
-Every rule runs, then every exit; the trace is what ran. The outcome is the heaviest of what was said: decline, refer,
+Every rule runs, then every guard, then every exit; the trace is what ran. The outcome is the heaviest of what was said: decline, refer,
 counter-offer, approve. Because each part can only get lighter as a fact gets better, so can the whole.
 
 Where the product knows no amount and term nothing is priced: rules and score alone say who is eligible.
@@ -11,13 +11,20 @@ from typing import NamedTuple
 
 from instant_credit.application.facts import Facts
 from instant_credit.policy.document import Band
+from instant_credit.policy.guards import History, count_priors
 from instant_credit.policy.pricing import Asked, Quote, band_of, quote
 from instant_credit.policy.program import CompiledPolicy, CompiledRule, Pricing
 from instant_credit.policy.verdict import Outcome, Reason, RuleTrace, Verdict
 from instant_credit.units import Cents, Ppm, money_text, percent_text
 
 
-def evaluate(policy: CompiledPolicy, facts: Facts, variables: Sequence[float], pd_ppm: Ppm | None) -> Verdict:
+def evaluate(
+    policy: CompiledPolicy,
+    facts: Facts,
+    variables: Sequence[float],
+    pd_ppm: Ppm | None,
+    history: History | None = None,
+) -> Verdict:
     """What the policy says.
 
     Parameters
@@ -25,6 +32,7 @@ def evaluate(policy: CompiledPolicy, facts: Facts, variables: Sequence[float], p
     facts : columns in the product's order.
     variables : float64 by variable in the product's order, NaN = missing.
     pd_ppm : probability of default in ppm; None when no score could be computed.
+    history : the person's earlier applications; None = not known, and then no guard hits.
     """
     trace: list[RuleTrace] = []
     declining: list[CompiledRule] = []
@@ -40,17 +48,18 @@ def evaluate(policy: CompiledPolicy, facts: Facts, variables: Sequence[float], p
             (declining if rule.declines else referring).append(rule)
         else:
             trace.append(rule.traces.clear)
+    declines, refers = _count(policy, trace, history)
     priced = _price(policy.pricing, facts, pd_ppm)
     _trace_exits(policy, trace, pd_ppm, priced)
 
     is_declined_by_score = pd_ppm is not None and pd_ppm >= policy.decline_from
-    reasons = [rule.reason_for(facts, variables) for rule in declining]
+    reasons = [*(rule.reason_for(facts, variables) for rule in declining), *declines]
     if priced is not None and priced.quoted.terms is None:
         reasons.extend(_unaffordable(policy, priced))
     if reasons or is_declined_by_score:
         return _without_terms(Outcome.DECLINE, reasons, trace, by_score=is_declined_by_score)
     is_referred_by_score = pd_ppm is not None and pd_ppm >= policy.approve_below
-    reasons = [rule.reason_for(facts, variables) for rule in referring]
+    reasons = [*(rule.reason_for(facts, variables) for rule in referring), *refers]
     if policy.pricing is not None and priced is None:
         reasons.append(policy.pricing.evidence_missing.fill(None))
     if pd_ppm is None:
@@ -61,6 +70,21 @@ def evaluate(policy: CompiledPolicy, facts: Facts, variables: Sequence[float], p
     if priced is None:
         return _without_terms(Outcome.APPROVE, [], trace, by_score=False)
     return _offer(policy, priced, trace)
+
+
+def _count(
+    policy: CompiledPolicy, trace: list[RuleTrace], history: History | None
+) -> tuple[list[Reason], list[Reason]]:
+    """Appends what each guard said; the reasons of those that decline and of those that refer, each with its count."""
+    declines: list[Reason] = []
+    refers: list[Reason] = []
+    for compiled in policy.guards:
+        found = count_priors(compiled.guard, history)
+        traces = compiled.traces
+        trace.append(traces.unknown if found.is_hit is None else traces.hit if found.is_hit else traces.clear)
+        if found.is_hit:
+            (declines if compiled.declines else refers).append(compiled.reason.fill(str(found.count)))
+    return declines, refers
 
 
 class _Priced(NamedTuple):

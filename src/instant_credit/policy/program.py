@@ -9,11 +9,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from msgspec import UNSET
+
 from instant_credit.application.facts import Facts
 from instant_credit.application.product import Product
 from instant_credit.application.wording import format_value
 from instant_credit.errors import require
 from instant_credit.policy.document import Band, Comparison, Condition, DebtToIncome, Policy, ReasonText, Rule
+from instant_credit.policy.guards import Guard, window_days
 from instant_credit.policy.operands import Catalogue, Number, Operand, OperandKind, Read, compile_read
 from instant_credit.policy.verdict import Reason, RuleResult, RuleTrace
 from instant_credit.units import Cents, Ppm, money_text
@@ -78,6 +81,16 @@ class CompiledRule:
 
 
 @dataclass(frozen=True, slots=True)
+class CompiledGuard:
+    """One guard, ready to count."""
+
+    guard: Guard
+    declines: bool
+    traces: Traces
+    reason: CompiledReason
+
+
+@dataclass(frozen=True, slots=True)
 class Means:
     """What holds an instalment against income. `read_debt` is None where no debt to income is judged."""
 
@@ -123,6 +136,12 @@ class CompiledPolicy:
     score_unavailable: CompiledReason
     referred_by_score: CompiledReason
     pricing: Pricing | None
+    guards: tuple[CompiledGuard, ...] = ()
+
+    @property
+    def history_days(self) -> int | None:
+        """How many days of a person's history the guards read; None = no guard asks for any."""
+        return window_days([one.guard for one in self.guards]) if self.guards else None
 
     @property
     def model_variables_known_min(self) -> int:
@@ -144,6 +163,15 @@ def compile_policy(policy: Policy, product: Product) -> CompiledPolicy:
         score_unavailable=reasons[policy.exits.score_unavailable],
         referred_by_score=reasons[policy.exits.referred_by_score],
         pricing=_compile_pricing(policy, catalogue, reasons),
+        guards=tuple(
+            CompiledGuard(
+                guard=guard,
+                declines=guard.outcome == "decline",
+                traces=_traces(guard.id),
+                reason=reasons[guard.reason],
+            )
+            for guard in (() if policy.guards is UNSET else policy.guards)
+        ),
     )
 
 
