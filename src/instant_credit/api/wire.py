@@ -16,8 +16,7 @@ from typing import Any, Final, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from instant_credit.api.bodies import DISCARD_BYTES_MAX
-from instant_credit.api.bodies import ARRIVED
-from instant_credit.api.deadlines import find_timeout_ns
+from instant_credit.api.deadlines import ARRIVED, find_timeout_ns
 from instant_credit.api.gate import Cause, Gate
 from instant_credit.api.problems import (
     FULL_DETAIL,
