@@ -20,7 +20,7 @@ from tests.lending import Documents, invent_body, make_documents
 from tests.simulation.rules import read_rules_at
 from tests.simulation.world import Stage, World
 
-RUNS = 600 * TIMES
+RUNS = 400 * TIMES
 SEED = 20_261_123
 BODIES = 6
 PERSONS = 3
@@ -76,7 +76,6 @@ def test_no_fault_loses_doubles_halves_or_changes_an_answered_decision(stage: St
             "same answer",
             "conflict",
             "unavailable",
-            "overloaded",
             "stall",
             "client gone",
             "server killed",
@@ -92,5 +91,5 @@ def test_one_integer_gives_one_run(stage: Stage) -> None:
         answers = sorted((str(name), answered.body) for name, answered in world.answers.items())
         return world.trace, [json.loads(body) | {"timings_ns": None} for _, body in answers]
 
-    for seed in list_runs()[:20]:
+    for seed in list_runs()[:10]:
         assert trace(seed) == trace(seed)
