@@ -22,11 +22,13 @@ from instant_credit.api.limits import ClientLimits
 from instant_credit.api.metrics import Metrics
 from instant_credit.commands.inheriting import Inheritance
 from instant_credit.commands.listening import addresses_of, tell_address
+from instant_credit.commands.months import beside, keep_months_ahead
 from instant_credit.commands.server import HANDOVER_SECONDS, Server
 from instant_credit.errors import InstantCreditError, Unavailable
 from instant_credit.record.api_keys import KeyDesk
 from instant_credit.record.embedded import revive_cluster
-from instant_credit.record.pool import open_record
+from instant_credit.record.partitions import make_months_ahead
+from instant_credit.record.pool import NOT_DURABLE, Record, open_record
 from instant_credit.settings import Settings
 from instant_credit.underwriting.desk import Desk
 from instant_credit.underwriting.probing import Probing
@@ -34,6 +36,8 @@ from instant_credit.underwriting.releases import LiveReleases, NotLoaded
 
 REFRESH_SECONDS: Final = 1.0
 REVIVE_SECONDS: Final = 5.0
+# Less than a caller waits (`APPLICATION_SECONDS`): the database gives up a statement before the one who asked for it.
+STATEMENT_SECONDS: Final = 4.0
 KEEP_ALIVE_SECONDS: Final = 30
 NO_RELEASE: Final = (
     "No release is live yet: applications are answered 404 until one is activated (instant-credit release)."
@@ -55,9 +59,8 @@ async def _answer(sockets: Sequence[socket.socket], settings: Settings, inherite
     async with contextlib.AsyncExitStack() as stack:
         for opened in sockets:
             stack.callback(opened.close)
-        record = await stack.enter_async_context(open_record(settings))
-        for warning in record.warnings:
-            structlog.get_logger("instant_credit.record").warning(warning.event, detail=warning.detail)
+        record = await stack.enter_async_context(open_record(settings, statement_seconds=STATEMENT_SECONDS))
+        tell_safety(record)
         releases = LiveReleases(record, _log_not_loaded)
         await releases.refresh()
         if inherited is None and not releases.live() and not releases.not_loaded():
@@ -81,9 +84,18 @@ async def _answer(sockets: Sequence[socket.socket], settings: Settings, inherite
         server = Server(config, gate, lambda: _tell_listening(sockets, inherited))
         _end_when_told(server, inherited)
         revive = None if settings.database_url is not None else lambda: revive_cluster(settings.home)
-        async with kept_fresh(releases, revive):
+        async with kept_fresh(releases, revive), beside(keep_months_ahead(lambda: make_months_ahead(record))):
             await server.serve(list(sockets))
             await desk.drain()
+
+
+def tell_safety(record: Record) -> None:
+    """Log on which settings of the database the durability of an answer rests, or what takes it away."""
+    log = structlog.get_logger("instant_credit.record")
+    if not any(warning.event == NOT_DURABLE for warning in record.warnings):
+        log.info("record_durable", **record.durability)
+    for warning in record.warnings:
+        log.warning(warning.event, detail=warning.detail)
 
 
 def _tell_listening(sockets: Sequence[socket.socket], inherited: Inheritance | None) -> None:
@@ -147,13 +159,8 @@ async def kept_fresh(releases: LiveReleases, revive: Callable[[], bool] | None =
             except Exception:
                 log.exception("releases_not_refreshed")
 
-    task = asyncio.create_task(refresh())
-    try:
+    async with beside(refresh()):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def _revive(revive: Callable[[], bool]) -> None:

@@ -85,7 +85,9 @@ def draft_command(
     _print_columns(drafted.draft)
     _print_doubts(drafted.draft)
     if is_renamed:
-        click.echo(f"\nNamed {name}, because the book {name.removesuffix('_tape')} holds what comes in through the API.")
+        click.echo(
+            f"\nNamed {name}, because the book {name.removesuffix('_tape')} holds what comes in through the API."
+        )
     _print_next(drafted.draft, product, mapping)
 
 

@@ -6,9 +6,10 @@ never left in a transaction. What goes wrong with the database leaves here as `U
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import asyncpg
@@ -26,11 +27,15 @@ from instant_credit.record.shipped import read_sql
 from instant_credit.settings import DATABASE_OWNER_URL, DATABASE_URL, KEY_RING, Settings
 
 STATEMENT_SECONDS: Final = 30
+LOCK_SECONDS: Final = 10
 ACQUIRE_SECONDS: Final = 5
 CONNECT_SECONDS: Final = 10
 PLAN_SECONDS: Final = 5
 """A statement is planned anew after so long: the plan of a table that was empty reads the whole of it when it has grown, until Postgres
 analyses it (64 look-ups: 24 ms instead of 0.4 ms after 30,000 rows)."""
+
+NOT_DURABLE: Final = "record_not_durable"
+"""The event of a `Caution` about a database that may lose commits."""
 
 _ACTOR: Final = Actor(kind=ActorKind.JOB, id="open-record")
 
@@ -39,8 +44,6 @@ _SERVER_SETTINGS: Final = {
     "role": APP,
     "search_path": "instant_credit",
     "timezone": "UTC",
-    "statement_timeout": f"{STATEMENT_SECONDS}s",
-    "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "30s",
 }
 
@@ -95,16 +98,25 @@ class Record:
     ----------
     key_ring, clock, entropy : what ids and sealing take.
     warnings : what an operator should know about this database.
+    durability : the database's settings that a commit's durability rests on, by name.
     """
 
     def __init__(
-        self, *, pool: Any, key_ring: KeyRing, clock: Clock, entropy: Entropy, warnings: tuple[Caution, ...] = ()
+        self,
+        *,
+        pool: Any,
+        key_ring: KeyRing,
+        clock: Clock,
+        entropy: Entropy,
+        warnings: tuple[Caution, ...] = (),
+        durability: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._pool = pool
         self.key_ring = key_ring
         self.clock = clock
         self.entropy = entropy
         self.warnings = warnings
+        self.durability = durability
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
@@ -184,7 +196,11 @@ async def open_urls(settings: Settings) -> AsyncIterator[DatabaseUrls]:
 
 @asynccontextmanager
 async def open_record(
-    settings: Settings, *, clock: Clock | None = None, entropy: Entropy = os.urandom
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    entropy: Entropy = os.urandom,
+    statement_seconds: float = STATEMENT_SECONDS,
 ) -> AsyncIterator[Record]:
     """The system of record, migrated to this version's schema.
 
@@ -192,6 +208,7 @@ async def open_record(
     ----------
     settings : where the database and the key ring are.
     clock, entropy : the machine's own by default.
+    statement_seconds : after which the database gives up a statement, undoing it.
 
     Raises
     ------
@@ -209,17 +226,24 @@ async def open_record(
                 min_size=1,
                 max_size=settings.database_connections,
                 timeout=CONNECT_SECONDS,
-                command_timeout=STATEMENT_SECONDS + 5,
+                command_timeout=statement_seconds + 5,
                 max_inactive_connection_lifetime=0,
                 max_cached_statement_lifetime=PLAN_SECONDS,
                 connection_class=_Connection,
-                server_settings=_SERVER_SETTINGS,
+                server_settings=_SERVER_SETTINGS
+                | {
+                    "statement_timeout": f"{statement_seconds * 1e3:.0f}ms",
+                    "lock_timeout": f"{min(statement_seconds, LOCK_SECONDS) * 1e3:.0f}ms",
+                },
             )
         stack.push_async_callback(_close, pool)
         key_ring = await _open_own_ring(pool, settings.key_ring, clock, entropy)
         async with _lend(pool) as connection:
-            warnings = await _read_warnings(connection)
-        yield Record(pool=pool, key_ring=key_ring, clock=clock, entropy=entropy, warnings=warnings)
+            durability = {row["name"]: row["setting"] for row in await connection.fetch(read_sql("list_durability"))}
+            warnings = (*_judge_durability(durability), *await _judge_login(connection))
+        yield Record(
+            pool=pool, key_ring=key_ring, clock=clock, entropy=entropy, warnings=warnings, durability=durability
+        )
 
 
 async def _open_own_ring(pool: Any, path: Path, clock: Clock, entropy: Entropy) -> KeyRing:
@@ -261,24 +285,26 @@ async def _close(pool: Any) -> None:
         pool.terminate()
 
 
-async def _read_warnings(connection: Any) -> tuple[Caution, ...]:
-    """What this server's settings would cost in a crash, and what its login could undo."""
-    cautions = [
-        Caution(
-            event="record_not_durable",
-            detail=f"the database runs with {row['name']} = off: an answer may leave before its record is on disk; switch it on",
-        )
-        for row in await connection.fetch(read_sql("list_durability"))
-        if row["setting"] == "off"
-    ]
-    login = await connection.fetchrow(read_sql("read_login"))
-    if login["is_superuser"] or login["may_own"]:
-        power = "is a superuser" if login["is_superuser"] else f"may become {OWNER}"
-        cautions.append(
-            Caution(
-                event="record_not_append_only",
-                detail=f"the server's login {power}, so it could change recorded facts: give {DATABASE_URL} a login that is a member "
-                f"of {APP} alone, and {DATABASE_OWNER_URL} the one that migrates",
+def _judge_durability(durability: Mapping[str, str]) -> Iterator[Caution]:
+    """What the database's settings would cost in a crash."""
+    for name, setting in durability.items():
+        if setting == "off":
+            yield Caution(
+                event=NOT_DURABLE,
+                detail=f"the database runs with {name} = off: an answer may leave before its record is on disk; switch it on",
             )
-        )
-    return tuple(cautions)
+
+
+async def _judge_login(connection: Any) -> tuple[Caution, ...]:
+    """What the server's login could undo."""
+    login = await connection.fetchrow(read_sql("read_login"))
+    if not (login["is_superuser"] or login["may_own"]):
+        return ()
+    power = "is a superuser" if login["is_superuser"] else f"may become {OWNER}"
+    return (
+        Caution(
+            event="record_not_append_only",
+            detail=f"the server's login {power}, so it could change recorded facts: give {DATABASE_URL} a login that is a member "
+            f"of {APP} alone, and {DATABASE_OWNER_URL} the one that migrates",
+        ),
+    )
