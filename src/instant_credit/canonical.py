@@ -1,11 +1,14 @@
 """Canonical bytes and their content hash: the one way in which this package names a document, a bundle or a release."""
 
 import hashlib
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
+
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises where bytes or text are not what they should be: wrong, no UTF-8, or nested too deeply."""
 
 
 def encode_canonical(value: Any) -> bytes:

@@ -13,7 +13,7 @@ import msgspec
 from instant_credit.application.checks import find_faults
 from instant_credit.application.invalid import tell_invalid
 from instant_credit.application.product import Attribute, Product, Variable
-from instant_credit.canonical import encode_canonical, hash_content
+from instant_credit.canonical import UNREADABLE, encode_canonical, hash_content
 from instant_credit.errors import Refused
 
 DOCUMENT_CHARACTERS_MAX: Final = 4_000_000
@@ -67,7 +67,7 @@ def decode_product(raw: bytes) -> Product:
     """
     try:
         product = _DECODER.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise _refused([str(error)]) from error
     return _checked(product)
 

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from instant_credit.canonical import UNREADABLE
 from instant_credit.errors import Refused
 
 _READY: Final = b"\n"
@@ -50,5 +51,5 @@ def decode_inheritance(text: str) -> Inheritance:
     """
     try:
         return _DECODER.decode(text)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         raise Refused("--inherited is for workers that the server starts by itself: leave it out") from None

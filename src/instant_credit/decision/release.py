@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from instant_credit.application.document import decode_product, hash_layout
 from instant_credit.application.product import AttributeType, Product, Variable
-from instant_credit.canonical import encode_canonical, hash_content
+from instant_credit.canonical import UNREADABLE, encode_canonical, hash_content
 from instant_credit.errors import Refused
 from instant_credit.features.program import FeatureProgram, compile_features
 from instant_credit.policy.checks import check_policy
@@ -111,7 +111,7 @@ def decode_manifest(raw: bytes) -> Manifest:
     """The manifest behind canonical JSON. Raises Refused when it is not one."""
     try:
         return _MANIFEST_DECODER.decode(raw)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise Refused(f"release manifest: {error}") from error
 
 
@@ -145,7 +145,7 @@ def decode_reference(raw: bytes) -> Reference:
     """The reference behind canonical JSON. Raises Refused when it is not one."""
     try:
         return _REFERENCE_DECODER.decode(raw)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise Refused(f"reference population: {error}") from error
 
 

@@ -23,7 +23,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from instant_credit.application.product import Code, Name, Text
-from instant_credit.canonical import encode_canonical
+from instant_credit.canonical import UNREADABLE, encode_canonical
 from instant_credit.errors import Refused
 from instant_credit.policy.guards import Guard
 from instant_credit.policy.verdict import Outcome
@@ -216,7 +216,7 @@ def read_policy(text: str) -> Policy:
         return msgspec.toml.decode(text, type=Policy)
     except msgspec.ValidationError as error:
         raise Refused(f"policy document: {error}; schemas/policy.json lists what each field takes") from error
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise Refused(f"policy document: {error}") from error
 
 
@@ -229,5 +229,5 @@ def decode_policy(raw: bytes) -> Policy:
     """The document behind canonical JSON. Raises Refused when it is not one."""
     try:
         return _DECODER.decode(raw)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise Refused(f"policy document: {error}") from error

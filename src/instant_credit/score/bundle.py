@@ -19,7 +19,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from numpy.typing import NDArray
 
 from instant_credit.application.product import Direction, Name
-from instant_credit.canonical import encode_canonical, hash_content
+from instant_credit.canonical import UNREADABLE, encode_canonical, hash_content
 from instant_credit.errors import Refused
 from instant_credit.score.calibration import Calibration, CalibrationTable, calibrate_matrix, tabulate_calibrations
 from instant_credit.score.points import Scale
@@ -274,7 +274,7 @@ def decode_bundle(raw: bytes) -> Bundle:
     """
     try:
         document = _DECODER.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise Refused(f"model bundle: {error}") from error
     added = {name: getattr(document, name) for name in _ADDED if getattr(document, name) is not UNSET}
     wanted = () if document.schema_version == 1 else _ADDED

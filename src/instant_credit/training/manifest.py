@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from instant_credit import __version__
-from instant_credit.canonical import encode_canonical
+from instant_credit.canonical import UNREADABLE, encode_canonical
 from instant_credit.errors import Refused
 from instant_credit.score.bundle import ENGINE_VERSION
 from instant_credit.training.dataset import LeftOut
@@ -81,7 +81,7 @@ def decode_training(raw: bytes) -> TrainingManifest:
     """The manifest behind canonical JSON. Raises Refused when it is not one."""
     try:
         return _DECODER.decode(raw)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise Refused(f"training manifest: {error}") from error
 
 
