@@ -35,8 +35,12 @@ def require_json(scope: Scope, *, also: bytes = JSON) -> None:
     raise Failure(WRONG_MEDIA_TYPE, "Send Content-Type: application/json.")
 
 
-async def read_body(request: Request[Any, Any, Any]) -> bytes:
+async def read_body(request: Request[Any, Any, Any], *, is_whole: bool = False) -> bytes:
     """The whole body, at most `BODY_BYTES_MAX` bytes.
+
+    Parameters
+    ----------
+    is_whole : it has arrived, so nothing is waited for.
 
     Raises
     ------
@@ -45,6 +49,8 @@ async def read_body(request: Request[Any, Any, Any]) -> bytes:
     announced = header_values(request.scope, b"content-length")
     if announced and (not announced[0].isdigit() or int(announced[0][:20]) > DISCARD_BYTES_MAX):
         raise _too_large(_CLOSE)
+    if is_whole:
+        return await _receive(request)
     try:
         async with asyncio.timeout(BODY_SECONDS_MAX):
             return await _receive(request)
