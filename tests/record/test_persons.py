@@ -71,7 +71,7 @@ def make_again(record: Record, entry: Entry) -> Entry:
 
 
 async def read_held(record: Record, person_id: bytes) -> tuple[HeldCase, ...]:
-    return await read_holdings(record, person_id, READING)
+    return (await read_holdings(record, person_id, READING)).cases
 
 
 def is_open(held: HeldCase) -> bool:

@@ -21,7 +21,7 @@ from instant_credit.record.sealing import KEY_BYTES, bucket_of_person, seal, uns
 from instant_credit.record.shipped import read_sql
 
 VERSIONS_MAX: Final = 1_000
-_BODY_PLACE: Final = "draft_versions.body"
+DRAFT_PLACE: Final = "draft_versions.body"
 
 
 class DraftEventKind(StrEnum):
@@ -76,8 +76,8 @@ async def read_draft(record: Record, draft_id: UUID) -> StoredDraft | None:
         return None
     body = None
     if row["wrapped_key"] is not None:
-        row_id = _name_version(draft_id, row["number"])
-        body = unseal(open_data_key(record, row), row["sealed_body"], place=_BODY_PLACE, row_id=row_id)
+        row_id = name_version(draft_id, row["number"])
+        body = unseal(open_data_key(record, row), row["sealed_body"], place=DRAFT_PLACE, row_id=row_id)
     return StoredDraft(
         draft_id=draft_id,
         number=row["number"],
@@ -98,7 +98,8 @@ async def read_draft(record: Record, draft_id: UUID) -> StoredDraft | None:
 
 
 async def add_draft_version(record: Record, version: DraftVersion, actor: Actor) -> bool:
-    """Add a version; whether it was written, which it is not when another one of its number, or the owner's key, came first.
+    """Add a version; whether it was written, which it is not when another one of its number, or the owner's key, came first,
+    or the key was destroyed.
 
     Raises
     ------
@@ -110,8 +111,8 @@ async def add_draft_version(record: Record, version: DraftVersion, actor: Actor)
         sealed = seal(
             cipher,
             version.body,
-            place=_BODY_PLACE,
-            row_id=_name_version(version.draft_id, version.number),
+            place=DRAFT_PLACE,
+            row_id=name_version(version.draft_id, version.number),
             entropy=record.entropy,
         )
         try:
@@ -131,7 +132,7 @@ async def add_draft_version(record: Record, version: DraftVersion, actor: Actor)
                 version.recorded_at,
                 *wrapped,
             )
-        except asyncpg.UniqueViolationError:
+        except (asyncpg.UniqueViolationError, asyncpg.TransactionRollbackError):
             return False
     return True
 
@@ -172,5 +173,6 @@ def _open_or_make_key(
     return key_id, AESGCM(data_key), (wrapped.master_key_id, wrapped.wrapped)
 
 
-def _name_version(draft_id: UUID, number: int) -> bytes:
+def name_version(draft_id: UUID, number: int) -> bytes:
+    """What a version is sealed as."""
     return draft_id.bytes + number.to_bytes(2, "big")

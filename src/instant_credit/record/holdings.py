@@ -1,7 +1,10 @@
 """Edge. Everything that is held on a person, opened: for the person's own export, which is written down as a read."""
 
+from collections import defaultdict
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
 
 from instant_credit.access.purposes import Reading
 from instant_credit.record.columns import (
@@ -12,28 +15,69 @@ from instant_credit.record.columns import (
     MONITORING_PLACE,
     open_data_key,
 )
+from instant_credit.record.drafts import DRAFT_PLACE, name_version
 from instant_credit.record.persons import log_read
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import read_events
-from instant_credit.record.rows import EventRow, HeldCase
+from instant_credit.record.rows import EventRow, HeldCase, HeldDraft, LifeRow
 from instant_credit.record.sealing import bucket_of_person, unseal
 from instant_credit.record.shipped import read_sql
 
 
-async def read_holdings(record: Record, person_id: bytes, reading: Reading) -> tuple[HeldCase, ...]:
-    """All Cases of a person, oldest first, with identity, Decision, answer and events. Who reads them is written down first."""
+class Holdings(Struct, frozen=True, kw_only=True):
+    """Cases with identity, Decision, answer and events, and versions of drafts; each oldest first."""
+
+    cases: tuple[HeldCase, ...]
+    drafts: tuple[HeldDraft, ...]
+
+
+async def read_holdings(record: Record, person_id: bytes, reading: Reading) -> Holdings:
+    """Everything of a person. Who reads it is written down first."""
     await log_read(record, "person", person_id, None, reading)
+    bucket = bucket_of_person(person_id)
     async with record.connection() as connection:
-        rows = await connection.fetch(read_sql("list_person_cases"), bucket_of_person(person_id), person_id)
+        rows = await connection.fetch(read_sql("list_person_cases"), bucket, person_id)
         events = await read_events(connection, rows) if rows else {}
-    return tuple(_open_held(record, row, events.get(row["case_id"], ())) for row in rows)
+        lives = await connection.fetch(read_sql("list_person_events"), bucket, person_id)
+        drafts = await connection.fetch(read_sql("list_person_drafts"), person_id)
+    life: dict[UUID, list[LifeRow]] = defaultdict(list)
+    for row in lives:
+        life[row["case_id"]].append(
+            LifeRow(kind=row["kind"], offer_id=_plain(row["offer_id"]), recorded_at=row["recorded_at"])
+        )
+    return Holdings(
+        cases=tuple(
+            _open_held(record, row, events.get(row["case_id"], ()), tuple(life.get(row["case_id"], ()))) for row in rows
+        ),
+        drafts=tuple(_open_draft(record, row) for row in drafts),
+    )
 
 
-def _open_held(record: Record, row: Any, events: tuple[EventRow, ...]) -> HeldCase:
+def _open_draft(record: Record, row: Any) -> HeldDraft:
+    draft_id, body = UUID(int=row["draft_id"].int), None
+    if row["wrapped_key"] is not None:
+        name = name_version(draft_id, row["number"])
+        body = unseal(open_data_key(record, row), row["sealed_body"], place=DRAFT_PLACE, row_id=name)
+    return HeldDraft(
+        draft_id=draft_id,
+        number=row["number"],
+        product=row["product"],
+        client_id=row["client_id"],
+        is_test=row["is_test"],
+        body=body,
+        recorded_at=row["recorded_at"],
+    )
+
+
+def _plain(value: Any) -> UUID | None:
+    return None if value is None else UUID(int=value.int)
+
+
+def _open_held(record: Record, row: Any, events: tuple[EventRow, ...], life: tuple[LifeRow, ...]) -> HeldCase:
     is_erased = row["wrapped_key"] is None
     cipher = None if is_erased else open_data_key(record, row)
     case_id = UUID(int=row["case_id"].int)
-    decision_id = None if row["decision_id"] is None else UUID(int=row["decision_id"].int)
+    decision_id = _plain(row["decision_id"])
 
     def opened(column: str, place: str, row_id: UUID | None) -> bytes | None:
         if cipher is None or row_id is None or row[column] is None:
@@ -62,4 +106,5 @@ def _open_held(record: Record, row: Any, events: tuple[EventRow, ...]) -> HeldCa
         answer=opened("sealed_answer", ANSWER_PLACE, decision_id),
         decided_at=row["decided_at"],
         events=events,
+        life=life,
     )

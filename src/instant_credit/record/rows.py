@@ -122,6 +122,14 @@ class StoredCase(Struct, frozen=True, kw_only=True):
     release_hash: str | None = None
 
 
+class LifeRow(Struct, frozen=True, kw_only=True):
+    """What happened to an application after its decision; `offer_id` of an accepted offer."""
+
+    kind: str
+    offer_id: UUID | None
+    recorded_at: datetime
+
+
 class HeldCase(Struct, frozen=True, kw_only=True):
     """All that is recorded of one Case, opened. `identity`, `case`, `monitoring`, `decision` and `answer` None = erased (`is_erased`),
     or there is none.
@@ -148,6 +156,19 @@ class HeldCase(Struct, frozen=True, kw_only=True):
     answer: bytes | None
     decided_at: datetime | None
     events: tuple[EventRow, ...]
+    life: tuple[LifeRow, ...]
+
+
+class HeldDraft(Struct, frozen=True, kw_only=True):
+    """A version of a draft, opened; `body` None = erased."""
+
+    draft_id: UUID
+    number: int
+    product: str
+    client_id: str
+    is_test: bool
+    body: bytes | None
+    recorded_at: datetime
 
 
 class BookCount(Struct, frozen=True, kw_only=True):

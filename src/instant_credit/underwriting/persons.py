@@ -22,7 +22,7 @@ from instant_credit.record.documents import get_document
 from instant_credit.record.holdings import read_holdings
 from instant_credit.record.persons import Erasure, Hold, PersonalRead, list_reads, read_person
 from instant_credit.record.pool import Record
-from instant_credit.record.rows import HeldCase
+from instant_credit.record.rows import HeldCase, HeldDraft, LifeRow
 from instant_credit.underwriting.books import read_event
 
 
@@ -50,6 +50,19 @@ class ExportedCase(Struct, frozen=True, kw_only=True):
     decision: Raw | None
     answer: Raw | None
     events: tuple[RepaymentEvent, ...]
+    life: tuple[LifeRow, ...]
+
+
+class ExportedDraft(Struct, frozen=True, kw_only=True):
+    """A version of a draft from when the person was known; `body` as it was told, null when erased."""
+
+    draft_id: UUID
+    number: int
+    product: str
+    client_id: str
+    is_test: bool
+    recorded_at: datetime
+    body: Raw | None
 
 
 class PersonExport(Struct, frozen=True, kw_only=True):
@@ -60,6 +73,7 @@ class PersonExport(Struct, frozen=True, kw_only=True):
     person_id: str
     kept_until: datetime
     applications: tuple[ExportedCase, ...]
+    drafts: tuple[ExportedDraft, ...]
     holds: tuple[Hold, ...]
     erasures: tuple[Erasure, ...]
     reads: tuple[PersonalRead, ...]
@@ -79,13 +93,14 @@ async def export_person(record: Record, person_id: bytes, reading: Reading) -> b
     held = await read_holdings(record, person_id, reading)
     products = {
         product_hash: decode_product(await get_document(record, product_hash))
-        for product_hash in {case.product_hash for case in held if not case.is_erased}
+        for product_hash in {case.product_hash for case in held.cases if not case.is_erased}
     }
     export = PersonExport(
         exported_at=record.clock.now(),
         person_id=person_id.hex(),
         kept_until=person.kept_until,
-        applications=tuple(_tell_case(case, products.get(case.product_hash)) for case in held),
+        applications=tuple(_tell_case(case, products.get(case.product_hash)) for case in held.cases),
+        drafts=tuple(_tell_draft(draft) for draft in held.drafts),
         holds=person.holds,
         erasures=person.erasures,
         reads=await list_reads(record, person_id),
@@ -122,6 +137,19 @@ def _tell_case(held: HeldCase, product: Product | None) -> ExportedCase:
         decision=_raw(held.decision),
         answer=_raw(held.answer),
         events=order_events([read_event(row) for row in held.events]),
+        life=held.life,
+    )
+
+
+def _tell_draft(held: HeldDraft) -> ExportedDraft:
+    return ExportedDraft(
+        draft_id=held.draft_id,
+        number=held.number,
+        product=held.product,
+        client_id=held.client_id,
+        is_test=held.is_test,
+        recorded_at=held.recorded_at,
+        body=_raw(held.body),
     )
 
 
