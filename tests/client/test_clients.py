@@ -246,3 +246,59 @@ def test_more_calls_than_connections_take_turns(house: House) -> None:
         return {one.answer.decision_id for one in applied}
 
     assert len(asyncio.run(run())) == len(bodies)
+
+
+def test_a_draft_becomes_an_application_that_is_read_and_withdrawn(asking: Asking, house: House) -> None:
+    product, body = house.documents.product.name, invent_body(house.documents.product, Random(4))
+    opened: dict[str, Any] = {"to": house.server.address, "key": house.keys["all"]}
+    draft = asking.call("open_draft", product, {"facts": body["facts"]}, **opened)
+    assert draft.missing
+    assert asking.call("submit_draft", draft.draft_id, **opened).missing
+    asking.call("change_draft", draft.draft_id, {"applicant": body["applicant"]}, **opened)
+    assert not asking.call("read_draft", draft.draft_id, **opened).missing
+    applied = asking.call("submit_draft", draft.draft_id, **opened)
+    again = asking.call("submit_draft", draft.draft_id, **opened)
+    assert (again.is_repeated, again.raw, again.idempotency_key) == (True, applied.raw, None)
+    ids = applied.answer.application_id
+    assert asking.call("read_application", ids, **opened).outcome == applied.answer.outcome
+    offers = asking.call("list_offers", ids, **opened).offers
+    for one in offers:
+        assert asking.call("read_offer", ids, one.offer_id, **opened).offer == applied.answer.offer
+    with pytest.raises(Contradicted, match="draft-closed"):
+        asking.call("withdraw_draft", draft.draft_id, **opened)
+    other = asking.call("open_draft", product, {"facts": body["facts"]}, **opened)
+    assert asking.call("withdraw_draft", other.draft_id, **opened).state == "withdrawn"
+
+
+def test_an_offer_is_accepted_once_and_then_not_withdrawn(asking: Asking, house: House) -> None:
+    product = house.documents.product.name
+    opened: dict[str, Any] = {"to": house.server.address, "key": house.keys["all"]}
+    answers = (
+        asking.call("apply", product, invent_body(house.documents.product, Random(s)), **opened).answer
+        for s in range(200, 300)
+    )
+    answer = next(one for one in answers if one.offer is not None)
+    ids = answer.application_id, answer.offer.offer_id
+    accepted = asking.call("accept_offer", *ids, **opened)
+    assert asking.call("accept_offer", *ids, **opened) == accepted
+    with pytest.raises(Contradicted, match="application-closed"):
+        asking.call("withdraw_application", answer.application_id, **opened)
+
+
+def test_a_quote_is_made_and_read(asking: Asking, house: House) -> None:
+    product, body = house.documents.product.name, invent_body(house.documents.product, Random(5))
+    opened: dict[str, Any] = {"to": house.server.address, "key": house.keys["all"]}
+    quote = asking.call("quote", product, {"facts": body["facts"]}, **opened)
+    assert asking.call("read_quote", quote.quote_id, **opened) == quote
+
+
+def test_a_draft_is_opened_once_even_when_the_answer_is_lost(asking: Asking) -> None:
+    sent = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        raise httpx.ReadError("cut")
+
+    with pytest.raises(NoAnswer):
+        asking.on(answer, "open_draft", "personal_loan", {"facts": {}})
+    assert len(sent) == 1

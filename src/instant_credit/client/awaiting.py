@@ -17,13 +17,26 @@ from instant_credit.client.calls import (
     Applied,
     Call,
     Reply,
+    call_accept_offer,
     call_apply,
+    call_change_draft,
+    call_list_offers,
+    call_open_draft,
+    call_quote,
+    call_read_application,
     call_read_decision,
+    call_read_draft,
+    call_read_offer,
+    call_read_quote,
     call_ready,
+    call_submit_draft,
+    call_withdraw_application,
+    call_withdraw_draft,
 )
 from instant_credit.client.doorway import CONNECTIONS_DEFAULT, Incoming, http_options
 from instant_credit.record.clock import Clock, Entropy, SystemClock
 from instant_credit.underwriting.answers import Ready, RecordedDecision
+from instant_credit.underwriting.resources import ApplicationStatus, DraftStatus, Offers, OfferStatus, Quote
 
 T = TypeVar("T")
 
@@ -90,6 +103,54 @@ class AsyncClient:
     async def read_decision(self, decision_id: UUID, *, seconds: float | None = None) -> RecordedDecision:
         """`blocking.Client.read_decision`."""
         return await self._run(call_read_decision(decision_id), seconds)
+
+    async def read_application(self, application_id: UUID, *, seconds: float | None = None) -> ApplicationStatus:
+        """`blocking.Client.read_application`."""
+        return await self._run(call_read_application(application_id), seconds)
+
+    async def withdraw_application(self, application_id: UUID, *, seconds: float | None = None) -> ApplicationStatus:
+        """`blocking.Client.withdraw_application`."""
+        return await self._run(call_withdraw_application(application_id), seconds)
+
+    async def list_offers(self, application_id: UUID, *, seconds: float | None = None) -> Offers:
+        """`blocking.Client.list_offers`."""
+        return await self._run(call_list_offers(application_id), seconds)
+
+    async def read_offer(self, application_id: UUID, offer_id: UUID, *, seconds: float | None = None) -> OfferStatus:
+        """`blocking.Client.read_offer`."""
+        return await self._run(call_read_offer(application_id, offer_id), seconds)
+
+    async def accept_offer(self, application_id: UUID, offer_id: UUID, *, seconds: float | None = None) -> OfferStatus:
+        """`blocking.Client.accept_offer`."""
+        return await self._run(call_accept_offer(application_id, offer_id), seconds)
+
+    async def quote(self, product: str, facts: Application, *, seconds: float | None = None) -> Quote:
+        """`blocking.Client.quote`."""
+        return await self._run(call_quote(product, facts), seconds)
+
+    async def read_quote(self, quote_id: UUID, *, seconds: float | None = None) -> Quote:
+        """`blocking.Client.read_quote`."""
+        return await self._run(call_read_quote(quote_id), seconds)
+
+    async def open_draft(self, product: str, application: Application, *, seconds: float | None = None) -> DraftStatus:
+        """`blocking.Client.open_draft`."""
+        return await self._run(call_open_draft(product, application), seconds)
+
+    async def read_draft(self, draft_id: UUID, *, seconds: float | None = None) -> DraftStatus:
+        """`blocking.Client.read_draft`."""
+        return await self._run(call_read_draft(draft_id), seconds)
+
+    async def change_draft(self, draft_id: UUID, changes: Application, *, seconds: float | None = None) -> DraftStatus:
+        """`blocking.Client.change_draft`."""
+        return await self._run(call_change_draft(draft_id, changes), seconds)
+
+    async def submit_draft(self, draft_id: UUID, *, seconds: float | None = None) -> Applied | DraftStatus:
+        """`blocking.Client.submit_draft`."""
+        return await self._run(call_submit_draft(draft_id), seconds)
+
+    async def withdraw_draft(self, draft_id: UUID, *, seconds: float | None = None) -> DraftStatus:
+        """`blocking.Client.withdraw_draft`."""
+        return await self._run(call_withdraw_draft(draft_id), seconds)
 
     async def ready(self, *, seconds: float | None = None) -> Ready:
         """`blocking.Client.ready`."""

@@ -17,13 +17,26 @@ from instant_credit.client.calls import (
     Applied,
     Call,
     Reply,
+    call_accept_offer,
     call_apply,
+    call_change_draft,
+    call_list_offers,
+    call_open_draft,
+    call_quote,
+    call_read_application,
     call_read_decision,
+    call_read_draft,
+    call_read_offer,
+    call_read_quote,
     call_ready,
+    call_submit_draft,
+    call_withdraw_application,
+    call_withdraw_draft,
 )
 from instant_credit.client.doorway import CONNECTIONS_DEFAULT, Incoming, http_options
 from instant_credit.record.clock import Clock, Entropy, SystemClock
 from instant_credit.underwriting.answers import Ready, RecordedDecision
+from instant_credit.underwriting.resources import ApplicationStatus, DraftStatus, Offers, OfferStatus, Quote
 
 T = TypeVar("T")
 
@@ -109,6 +122,126 @@ class Client:
         CallFailed : any other failure.
         """
         return self._run(call_read_decision(decision_id), seconds)
+
+    def read_application(self, application_id: UUID, *, seconds: float | None = None) -> ApplicationStatus:
+        """A decided application and what became of it.
+
+        Raises
+        ------
+        NothingThere : there is none for this client.
+        CallFailed : any other failure.
+        """
+        return self._run(call_read_application(application_id), seconds)
+
+    def withdraw_application(self, application_id: UUID, *, seconds: float | None = None) -> ApplicationStatus:
+        """Withdraw an application; again changes nothing.
+
+        Raises
+        ------
+        Contradicted : it ended in another way.
+        CallFailed : any other failure.
+        """
+        return self._run(call_withdraw_application(application_id), seconds)
+
+    def list_offers(self, application_id: UUID, *, seconds: float | None = None) -> Offers:
+        """The offers of an application.
+
+        Raises
+        ------
+        NothingThere : there is no such application for this client.
+        CallFailed : any other failure.
+        """
+        return self._run(call_list_offers(application_id), seconds)
+
+    def read_offer(self, application_id: UUID, offer_id: UUID, *, seconds: float | None = None) -> OfferStatus:
+        """One offer of an application.
+
+        Raises
+        ------
+        NothingThere : there is none for this client.
+        CallFailed : any other failure.
+        """
+        return self._run(call_read_offer(application_id, offer_id), seconds)
+
+    def accept_offer(self, application_id: UUID, offer_id: UUID, *, seconds: float | None = None) -> OfferStatus:
+        """Accept an offer; again changes nothing.
+
+        Raises
+        ------
+        Contradicted : it expired, or the application ended in another way; `code` says which.
+        CallFailed : any other failure.
+        """
+        return self._run(call_accept_offer(application_id, offer_id), seconds)
+
+    def quote(self, product: str, facts: Application, *, seconds: float | None = None) -> Quote:
+        """What might be offered on facts told without a name; it binds nobody.
+
+        Raises
+        ------
+        ApplicationRefused : fields are wrong; `errors` lists them.
+        CallFailed : any other failure.
+        """
+        return self._run(call_quote(product, facts), seconds)
+
+    def read_quote(self, quote_id: UUID, *, seconds: float | None = None) -> Quote:
+        """A quote that was made.
+
+        Raises
+        ------
+        NothingThere : there is none for this client.
+        CallFailed : any other failure.
+        """
+        return self._run(call_read_quote(quote_id), seconds)
+
+    def open_draft(self, product: str, application: Application, *, seconds: float | None = None) -> DraftStatus:
+        """Open a draft with what is known so far. It is sent once: sent again it would open a second one.
+
+        Raises
+        ------
+        ApplicationRefused : what was sent has wrong fields; `errors` lists them.
+        CallFailed : any other failure.
+        """
+        return self._run(call_open_draft(product, application), seconds)
+
+    def read_draft(self, draft_id: UUID, *, seconds: float | None = None) -> DraftStatus:
+        """A draft, and what it misses.
+
+        Raises
+        ------
+        NothingThere : there is none for this client.
+        CallFailed : any other failure.
+        """
+        return self._run(call_read_draft(draft_id), seconds)
+
+    def change_draft(self, draft_id: UUID, changes: Application, *, seconds: float | None = None) -> DraftStatus:
+        """Merge `changes` into a draft; None leaves a field out (RFC 7396).
+
+        Raises
+        ------
+        Contradicted : the draft has ended.
+        CallFailed : any other failure.
+        """
+        return self._run(call_change_draft(draft_id, changes), seconds)
+
+    def submit_draft(self, draft_id: UUID, *, seconds: float | None = None) -> Applied | DraftStatus:
+        """Have a draft decided, once; a draft that misses something is told back with what it misses.
+
+        Raises
+        ------
+        Contradicted : the draft has ended.
+        CallFailed : any other failure.
+        """
+        return self._run(call_submit_draft(draft_id), seconds)
+
+    def withdraw_draft(self, draft_id: UUID, *, seconds: float | None = None) -> DraftStatus:
+        """Withdraw a draft; again changes nothing.
+
+        Raises
+        ------
+        Contradicted : it was decided.
+        CallFailed : any other failure.
+        """
+        return self._run(call_withdraw_draft(draft_id), seconds)
 
     def ready(self, *, seconds: float | None = None) -> Ready:
         """The live releases; asked once.

@@ -41,9 +41,10 @@ class NoAnswer(CallFailed):
     """
 
     def __init__(self, how: str, *, route: str, attempts: int, idempotency_key: str | None) -> None:
-        text = (
-            f"no answer from {route} ({how}, {attempts} attempts): send the same again under the same idempotency key"
+        again = (
+            "it may have been done" if idempotency_key is None else "send the same again under the same idempotency key"
         )
+        text = f"no answer from {route} ({how}, {attempts} attempts): {again}"
         super().__init__(text, route=route, attempts=attempts, idempotency_key=idempotency_key)
         self.how = how
 
