@@ -6,15 +6,19 @@ on, and those may be personal data.
 
 import logging
 import sys
+import traceback
 from typing import Any, Final, TextIO
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from instant_credit.api.problems import safe_frames
-
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
+
+
+def safe_frames(error: BaseException) -> list[str]:
+    """Where `error` was raised, as file:line:function; its message is left out, since it may quote what was sent."""
+    return [f"{frame.filename}:{frame.lineno}:{frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
 
 
 def strip_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -5,7 +5,6 @@ message nor anything that was sent is echoed, because both may hold personal dat
 `instance` by which its log line is found.
 """
 
-import traceback
 from collections.abc import Mapping
 from typing import Any, Final
 from uuid import uuid4
@@ -16,6 +15,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from msgspec import Struct
 
+from instant_credit.api.logs import safe_frames
 from instant_credit.errors import Conflict, NotFound, Overloaded, Problem, Throttled, Unavailable
 from instant_credit.underwriting.answers import ERRORS_MAX, ProblemDocument
 from instant_credit.underwriting.offers import ApplicationClosed, OfferExpired
@@ -114,11 +114,6 @@ def encode_problem(kind: Kind, detail: str = "", errors: tuple[Problem, ...] = (
             errors=errors[:ERRORS_MAX],
         )
     )
-
-
-def safe_frames(error: BaseException) -> list[str]:
-    """Where `error` was raised, as file:line:function; its message is left out, since it may quote what was sent."""
-    return [f"{frame.filename}:{frame.lineno}:{frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
 
 
 def failure_from(error: Exception) -> tuple[Failure, bool]:

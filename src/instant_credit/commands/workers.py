@@ -40,14 +40,19 @@ END_SECONDS: Final = 40.0
 
 
 class Worker:
-    """One process that answers."""
+    """One process that answers.
+
+    Attributes
+    ----------
+    is_kept : whether it got ready and was not told to end: its end is then a loss.
+    """
 
     def __init__(self, process: Process, ended: Callable[["Worker", int], Awaitable[None]]) -> None:
         self._process = process
         self._ended = ended
         self.id = process.pid
         self.ready_at = 0.0
-        self.is_leaving = False
+        self.is_kept = False
         self.watching = asyncio.create_task(self._watch())
 
     def tell(self, number: int) -> None:
@@ -57,7 +62,7 @@ class Worker:
 
     async def leave(self, number: int) -> None:
         """Tell it to end and wait until it has; after `END_SECONDS` it's killed."""
-        self.is_leaving = True
+        self.is_kept = False
         self.tell(number)
         done, _ = await asyncio.wait({self.watching}, timeout=END_SECONDS)
         if not done:
@@ -117,6 +122,7 @@ class Crew:
         if self._handing_over is not None and not self._handing_over.done():
             self._is_asked_again = True
         elif not self._ending.is_set():
+            self._is_asked_again = False
             self._handing_over = asyncio.create_task(self._hand_over())
 
     def end(self) -> None:
@@ -142,11 +148,10 @@ class Crew:
             process, is_ready = await self._launch()
             worker = Worker(process, self._note_end)
             self._all.add(worker)
-            if not await is_ready:
-                worker.is_leaving = True
+            if not await is_ready or worker.watching.done():
                 await asyncio.wait({worker.watching})
                 return None
-            worker.ready_at = monotonic()
+            worker.is_kept, worker.ready_at = True, monotonic()
             self._ready.append(worker)
             self._log.info("worker_started", process=worker.id)
             return worker
@@ -156,7 +161,7 @@ class Crew:
         self._forget(worker.id)
         if worker in self._ready:
             self._ready.remove(worker)
-        if worker.is_leaving or self._ending.is_set():
+        if not worker.is_kept or self._ending.is_set():
             self._log.info("worker_ended", process=worker.id, status=status)
             return
         self._log.error("worker_lost", process=worker.id, status=status)
@@ -179,7 +184,6 @@ class Crew:
     async def _hand_over(self) -> None:
         is_wanted = True
         while is_wanted:
-            self._is_asked_again = False
             for old in list(self._ready):
                 if old not in self._ready:
                     continue
@@ -188,7 +192,7 @@ class Crew:
                         self._log.error("handover_stopped", process=old.id)
                     return
                 await old.leave(signal.SIGHUP)
-            is_wanted = self._is_asked_again
+            is_wanted, self._is_asked_again = self._is_asked_again, False
         self._log.info("handover_done", processes=list(self.ready))
 
 
