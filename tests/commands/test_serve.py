@@ -1,6 +1,7 @@
 """What `serve` does beside answering: it keeps its releases fresh, whatever happens."""
 
 import asyncio
+import gc
 import io
 import json
 
@@ -8,7 +9,7 @@ import pytest
 import structlog
 
 from instant_credit.commands import answering
-from instant_credit.commands.answering import kept_fresh
+from instant_credit.commands.answering import kept_fresh, settle_memory
 
 
 class Failing:
@@ -43,3 +44,14 @@ async def test_no_error_ends_the_search_for_new_releases(log, monkeypatch):
         await asyncio.wait_for(releases.is_asked_again.wait(), 20)
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert [line["event"] for line in lines] == ["releases_not_refreshed"] * 3
+
+
+def test_what_is_loaded_before_serving_is_left_out_of_garbage_collections():
+    before = gc.get_threshold()
+    try:
+        settle_memory()
+        assert gc.get_freeze_count() > 10_000
+        assert gc.get_threshold()[0] == answering.GARBAGE_OBJECTS
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -39,6 +40,8 @@ REVIVE_SECONDS: Final = 5.0
 # Less than a caller waits (`APPLICATION_SECONDS`): the database gives up a statement before the one who asked for it.
 STATEMENT_SECONDS: Final = 4.0
 KEEP_ALIVE_SECONDS: Final = 30
+# New objects after which the youngest are looked through for garbage.
+GARBAGE_OBJECTS: Final = 10_000
 NO_RELEASE: Final = (
     "No release is live yet: applications are answered 404 until one is activated (instant-credit release)."
 )
@@ -84,6 +87,7 @@ async def _answer(sockets: Sequence[socket.socket], settings: Settings, inherite
         server = Server(config, gate, lambda: _tell_listening(sockets, inherited))
         _end_when_told(server, inherited)
         revive = None if settings.database_url is not None else lambda: revive_cluster(settings.home)
+        settle_memory()
         async with kept_fresh(releases, revive), beside(keep_months_ahead(lambda: make_months_ahead(record))):
             await server.serve(list(sockets))
             await desk.drain()
@@ -96,6 +100,16 @@ def tell_safety(record: Record) -> None:
         log.info("record_durable", **record.durability)
     for warning in record.warnings:
         log.warning(warning.event, detail=warning.detail)
+
+
+def settle_memory() -> None:
+    """Leave what is loaded by now out of every later garbage collection, and collect less often.
+
+    An application leaves no cycles behind: looking for them after every 700 objects finds nothing and takes a fifth of its time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_OBJECTS)
 
 
 def _tell_listening(sockets: Sequence[socket.socket], inherited: Inheritance | None) -> None:
