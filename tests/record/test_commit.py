@@ -91,6 +91,26 @@ async def test_a_weight_of_nothing_or_without_bound_is_refused_by_us_and_by_the_
         await commit_entries(record, [entry], actor)
 
 
+async def test_of_entries_with_one_number_of_a_person_the_first_stands_and_the_others_are_outrun(
+    record: Record, actor: Actor
+) -> None:
+    person_id = make_entry(record, 1).person_id
+    first, second, third, fourth = (
+        replace(entry, person_number=number)
+        for entry, number in zip(make_persons_entries(record, person_id, 4), (1, 1, 1, 2), strict=True)
+    )
+    assert [one.kind for one in await commit_entries(record, [first, second], actor)] == ["recorded", "outrun"]
+    ends = await asyncio.gather(*(commit_entries(record, [entry], actor) for entry in (third, fourth, first)))
+    assert [end[0].kind for end in ends] == ["outrun", "recorded", "existing"]
+    assert {case.case_id for case in await read_book(record)} == {first.case_id, fourth.case_id}
+
+
+async def test_a_number_needs_a_decision(record: Record, actor: Actor) -> None:
+    bare = make_entry(record, 1, decision_id=None, decision=None, release_hash=None, outcome=None, answer=None)
+    with pytest.raises(BrokenInvariant, match="numbered"):
+        await commit_entries(record, [replace(bare, person_number=1)], actor)
+
+
 async def test_unknown_ids_read_as_nothing(record: Record) -> None:
     assert await read_decision(record, uuid4()) is None
     assert await read_identity(record, uuid4(), READING) is None

@@ -377,7 +377,7 @@ async def test_a_look_up_by_id_touches_the_partitions_of_one_month(record: Recor
             "read_decision": [7, decision_id, *span],
             "read_identity": [7, case_id],
             "read_monitoring": [7, case_id],
-            "look_up_entries": [[7], [person], [case_id], ["client"], ["key"], ["book"], ["row"], *span],
+            "look_up_entries": [[7], [person], [case_id], ["client"], ["key"], ["book"], ["row"], *span, [1]],
             "read_standing": [[7, 7], [decision_id, None], [None, case_id], *span],
         }[statement]
         touched = await explain(connection, statement, arguments)

@@ -26,6 +26,7 @@ FACTS = [
     "draft_versions",
     "draft_events",
     "quotes",
+    "person_applications",
     "master_key_events",
     "person_holds",
     "person_hold_releases",

@@ -101,8 +101,9 @@ class Twin:
             self._taken.setdefault(name, set()).update(keys)
 
     def look_up_entries(self, arguments: Sequence[Any]) -> list[Row]:
-        buckets, persons, cases, clients, keys, _books, natural_keys, least, greatest = arguments
+        buckets, persons, cases, clients, keys, _books, natural_keys, least, greatest, numbers = arguments
         assert not any(natural_keys), "an application has no natural key"
+        assert not any(numbers), "no policy of the simulation has guards"
         assert all(least <= case_id <= greatest for case_id in cases)
         return [
             self._look_up(bucket, person, case_id, client, key)
@@ -118,6 +119,7 @@ class Twin:
             **_take(first_key, "first_", "bucket", "decision_id"),
             **_take(first_key, "standing_", "body_mac"),
             **_take(same_case, "same_", "case_id"),
+            "number_case_id": None,
         }
 
     def read_standing(self, arguments: Sequence[Any]) -> list[Row]:

@@ -39,6 +39,7 @@ class Columns:
         self._decisions: list[tuple[Any, ...]] = []
         self._keys: list[tuple[Any, ...]] = []
         self._events: list[tuple[Any, ...]] = []
+        self._numbers: list[int | None] = []
 
     def fill(self, fresh: Sequence[tuple[Entry, Actor, Any]]) -> list[Any]:
         """Arguments of ``insert_entries`` in its order. Rows are in order of their keys, so that two commits lock alike."""
@@ -52,6 +53,7 @@ class Columns:
             *_transpose(self._decisions, 12),
             *_transpose(self._keys, 8),
             *_transpose(self._events, 10),
+            self._numbers,
         ]
 
     def _find_data_key(self, entry: Entry, actor: Actor, row: Any) -> tuple[UUID, AESGCM]:
@@ -85,6 +87,7 @@ class Columns:
                 return None
             return seal(cipher, plaintext, place=place, row_id=row_id.bytes, entropy=self._record.entropy)
 
+        self._numbers.append(entry.person_number)
         self._cases.append(
             (
                 bucket,

@@ -18,6 +18,9 @@ Two round trips, however many entries, and a third where something stands:
 So data are sealed under the key that really is stored, and no row points to a sibling that lost. Each Case names that key, and what
 stands is opened with the key that its own Case names: after an erasure there is none, whatever key the person has now. A connection that breaks leaves
 open whether the statement was committed; the round that follows finds out.
+
+An entry that was decided on its person's history carries a number, which stands once as well. Whoever finds it taken is `outrun`: nothing of it is
+written, and it must be decided again on the history as it stands then.
 """
 
 from collections.abc import Mapping, Sequence
@@ -156,11 +159,12 @@ def _check_entry(entry: Entry) -> None:
         "an idempotency key needs client and answer",
     )
     require(entry.answer is None or decided, "an answer needs a decision")
+    require(entry.person_number is None or decided, "what is numbered was decided")
     require(0 < entry.sampling_weight <= SAMPLING_WEIGHT_MAX, "a sampling weight is above 0 and bounded")
 
 
 def _lead(group: Sequence[tuple[Entry, Actor]], waiting: Sequence[int]) -> list[int]:
-    """Places to write now: of twins (same Case, same client and key, or same row of a book) only the first."""
+    """Places to write now: of twins (same Case, same client and key, same row of a book, or same number of a person) only the first."""
     taken: set[object] = set()
     leading = []
     for place in waiting:
@@ -178,6 +182,8 @@ def _name_entry(entry: Entry) -> list[object]:
         names.append((entry.client_id, entry.idempotency_key))
     if entry.natural_key is not None:
         names.append((bucket_of(entry.case_id), entry.book, entry.natural_key))
+    if entry.person_number is not None:
+        names.append((entry.person_id, entry.book, entry.person_number))
     return names
 
 
@@ -198,13 +204,16 @@ async def _run_round(record: Record, group: Sequence[tuple[Entry, Actor]], *, wa
             [entry.book for entry in entries],
             [entry.natural_key for entry in entries],
             *span_of(entry.case_id for entry in entries),
+            [entry.person_number for entry in entries],
         )
         named = [_name_standing(entry, row) for entry, row in zip(entries, rows, strict=True)]
         standing = iter(await _read_standing(connection, [name for name in named if name is not None]))
         outcomes: list[Committed] = []
         fresh: list[tuple[Entry, Actor, Any]] = []
         for (entry, actor), row, name in zip(group, rows, named, strict=True):
-            if name is None:
+            if name is None and row["number_case_id"] is not None:
+                outcomes.append(Committed(kind="outrun", case_id=entry.case_id))
+            elif name is None:
                 fresh.append((entry, actor, row))
                 outcomes.append(_tell_recorded(entry))
             else:

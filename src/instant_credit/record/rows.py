@@ -31,6 +31,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     sampling_weight : how many loans of the population the Case stands for; above 0, at most `SAMPLING_WEIGHT_MAX`.
     client_id : whose application it was; None for a job.
     idempotency_key, body_mac : set together; they need a client, a decision and an answer.
+    person_number : the number of the application among the person's in its book, where it was decided on their history; it stands once.
     stage_ns : durations of the stages, nanoseconds.
     """
 
@@ -53,6 +54,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     client_id: str | None = None
     idempotency_key: str | None = None
     body_mac: bytes | None = None
+    person_number: int | None = None
     events: tuple[EventRow, ...] = ()
     recorded_at: datetime
     stage_ns: tuple[int, ...] = ()
@@ -61,7 +63,8 @@ class Entry(Struct, frozen=True, kw_only=True):
 class Committed(Struct, frozen=True, kw_only=True):
     """What became of an entry.
 
-    `kind` is "recorded" (written now) or "existing" (the first one stands, nothing of this one was written). `case_id`,
+    `kind` is "recorded" (written now), "existing" (the first one stands, nothing of this one was written) or "outrun" (another application
+    took its `person_number`; nothing was written, and the rest tells nothing). `case_id`,
     `decision_id`, `answer` and `body_mac` are those that stand in the record; `body_mac` None = no idempotency key.
     """
 

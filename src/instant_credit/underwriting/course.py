@@ -1,13 +1,17 @@
 """What the desk is handed, what it hands back, and what it knows of one application in between."""
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from msgspec import Struct
 
 from instant_credit.access.actors import Actor
+from instant_credit.decision.decision import Decision
+from instant_credit.decision.release import Release
 from instant_credit.errors import Refused
 from instant_credit.record.clock import Clock
+from instant_credit.record.rows import Entry
 from instant_credit.underwriting.lines import ApplicationLine, Ending, Stages
 
 BOOK: Final = "applications"
@@ -19,6 +23,18 @@ API_BOOKS: Final = frozenset({BOOK, TEST_BOOK})
 
 APPLICATION_SECONDS: Final = 5.0
 """A caller waits no longer than this for an answer, whatever the record does."""
+
+
+class Releases(Protocol):
+    """The live releases, kept in memory by their owner."""
+
+    def live(self) -> Mapping[str, Release]:
+        """Release by product name."""
+        ...
+
+    def not_loaded(self) -> Mapping[str, str]:
+        """Hash by product name of the releases that should be live and could not be loaded."""
+        ...
 
 
 def require_real(book: str) -> None:
@@ -94,6 +110,18 @@ class Course:
         self._spent_ns[stage] = self._spent_ns.get(stage, 0) + spent_ns
         self._last_ns = now_ns
         return spent_ns
+
+    def tell_decided(self, entry: Entry, decision: Decision, release: Release) -> None:
+        """Note what was decided, by what."""
+        self.facts.update(
+            application_id=str(entry.case_id),
+            decision_id=str(entry.decision_id),
+            release_hash=release.hash,
+            model_hash=release.manifest.model_hash,
+            policy_hash=release.manifest.policy_hash,
+            outcome=decision.outcome.value,
+            reasons=tuple(reason.code for reason in decision.reasons),
+        )
 
     def stages(self) -> Stages:
         """Stage times until now."""

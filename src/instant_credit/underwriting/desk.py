@@ -9,8 +9,10 @@ this process later ones wait for the first; between processes the record's commi
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
+
+from msgspec import UNSET
 
 from instant_credit.access.actors import Actor
 from instant_credit.access.purposes import Reading, ReadPurpose
@@ -41,7 +43,8 @@ from instant_credit.underwriting.answers import (
     encode_answer,
     read_ids,
 )
-from instant_credit.underwriting.course import APPLICATION_SECONDS, Answered, Caller, Course, Submission
+from instant_credit.underwriting.course import APPLICATION_SECONDS, Answered, Caller, Course, Releases, Submission
+from instant_credit.underwriting.gathering import gather_history
 from instant_credit.underwriting.lines import ApplicationLine, Ending
 from instant_credit.underwriting.offers import make_offer
 from instant_credit.underwriting.probing import Probing, TooManyVariants
@@ -49,18 +52,8 @@ from instant_credit.underwriting.probing import Probing, TooManyVariants
 # What the door calls a body that is no JSON at all; every other problem names a field.
 UNREADABLE: Final = frozenset({"BODY_NOT_JSON", "BODY_TOO_DEEP"})
 _IN_FLIGHT_MAX: Final = 1_000
-
-
-class Releases(Protocol):
-    """The live releases, kept in memory by their owner."""
-
-    def live(self) -> Mapping[str, Release]:
-        """Release by product name."""
-        ...
-
-    def not_loaded(self) -> Mapping[str, str]:
-        """Hash by product name of the releases that should be live and could not be loaded."""
-        ...
+# Each lost round means that another application of the person was recorded.
+_ROUNDS_MAX: Final = 16
 
 
 class Desk:
@@ -212,33 +205,49 @@ class Desk:
                 return first
             course.facts["problems"] = ("VARIANTS_MANY",)
             raise
+        for _ in range(_ROUNDS_MAX):
+            entry, decision = await self._decide(submission, release=release, told=told, now=now, course=course)
+            committed = await self._grouping.submit((entry, submission.actor), until_ns=course.until_ns)
+            course.spend("record_ns")
+            if committed.kind != "outrun":
+                break
+        else:
+            raise Overloaded("the person applies too often at once")
+        if committed.kind == "existing":
+            return self._repeat(submission, committed.answer, committed.body_mac, course)
+        course.tell_decided(entry, decision, release)
+        assert entry.answer is not None
+        assert entry.decision_id is not None
+        return Answered(body=entry.answer, decision_id=entry.decision_id, is_repeated=False, stages=course.stages())
+
+    async def _decide(
+        self, submission: Submission, *, release: Release, told: Told, now: datetime, course: Course
+    ) -> tuple[Entry, Decision]:
+        """Gather, decide and write down; again for whoever was outrun, on the history that then stands."""
+        person_id = self._record.key_ring.person_id_of(told.identity.identity_number)
+        gathered = await gather_history(self._record, release, person_id, book=submission.book, now=now)
+        history, number = (UNSET, None) if gathered is None else gathered
         case = Case(
             product_hash=release.manifest.product_hash,
             layout_hash=release.layout_hash,
             as_of=now.date(),
             facts=told.facts,
+            history=history,
         )
+        course.spend("read_ns")
         decision = decide(case, release)
         course.spend("decide_ns")
         entry = self._write_entry(
-            submission, release=release, told=told, case=case, decision=decision, now=now, course=course
+            submission,
+            release=release,
+            told=told,
+            case=case,
+            decision=decision,
+            now=now,
+            course=course,
+            person=(person_id, number),
         )
-        committed = await self._grouping.submit((entry, submission.actor), until_ns=course.until_ns)
-        course.spend("record_ns")
-        if committed.kind == "existing":
-            return self._repeat(submission, committed.answer, committed.body_mac, course)
-        course.facts.update(
-            application_id=str(entry.case_id),
-            decision_id=str(entry.decision_id),
-            release_hash=release.hash,
-            model_hash=release.manifest.model_hash,
-            policy_hash=release.manifest.policy_hash,
-            outcome=decision.outcome.value,
-            reasons=tuple(reason.code for reason in decision.reasons),
-        )
-        assert entry.answer is not None
-        assert entry.decision_id is not None
-        return Answered(body=entry.answer, decision_id=entry.decision_id, is_repeated=False, stages=course.stages())
+        return entry, decision
 
     def _write_entry(
         self,
@@ -250,10 +259,13 @@ class Desk:
         decision: Decision,
         now: datetime,
         course: Course,
+        person: tuple[bytes, int | None],
     ) -> Entry:
-        """Everything that one transaction records: ids, answer and stage times are fixed here."""
-        key_ring = self._record.key_ring
-        person_id = key_ring.person_id_of(told.identity.identity_number)
+        """Everything that one transaction records: ids, answer and stage times are fixed here.
+
+        `person` is who applies, and the number of the application where it was decided on the person's history.
+        """
+        person_id, number = person
         bucket = bucket_of_person(person_id)
         case_id, decision_id, offer_id = (new_id(bucket, now, self._entropy) for _ in range(3))
         stages = course.stages()
@@ -290,6 +302,7 @@ class Desk:
             client_id=submission.client_id,
             idempotency_key=key,
             body_mac=None if key is None else self._mac(submission),
+            person_number=number,
             recorded_at=now,
             stage_ns=(stages.wait_ns, stages.read_ns, stages.decide_ns),
         )

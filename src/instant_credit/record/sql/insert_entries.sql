@@ -13,6 +13,7 @@
 --   timestamptz[], actor_kind text[], actor_id text[]
 -- $51..$60 events: bucket smallint[], case_id uuid[], event_id uuid[], kind text[], amount_cents bigint[], event_on date[], known_on
 --   date[], recorded_at timestamptz[], actor_kind text[], actor_id text[]
+-- $61 integer[]: by Case, its number among the person's applications, or NULL
 -- Relies on the primary keys of all these tables and of natural_keys, on person_keys (bucket, person_id) and on (bucket, decision_id) of
 --   every partition of decisions: their uniqueness decides races. Rows are written in the order of these keys, so that two commits lock
 --   alike: those of cases, identities, decisions and events as they are given, the others sorted here.
@@ -44,6 +45,19 @@ WITH inserted_cases AS (
     )
     WHERE row.natural_key IS NOT NULL
     ORDER BY row.bucket, row.book, row.natural_key
+), inserted_numbers AS (
+    INSERT INTO person_applications (
+        bucket, person_id, book, number, case_id, recorded_at, actor_kind, actor_id
+    )
+    SELECT
+        row.bucket, row.person_id, row.book, row.number, row.case_id, row.recorded_at, row.actor_kind, row.actor_id
+    FROM unnest(
+        $9::smallint[], $11::bytea[], $13::text[], $61::integer[], $10::uuid[], $21::timestamptz[], $22::text[], $23::text[]
+    ) AS row (
+        bucket, person_id, book, number, case_id, recorded_at, actor_kind, actor_id
+    )
+    WHERE row.number IS NOT NULL
+    ORDER BY row.bucket, row.person_id, row.book, row.number
 ), inserted_persons AS (
     INSERT INTO sealed_keys.person_keys (
         bucket, key_id, person_id, master_key_id, wrapped_key, recorded_at, actor_kind, actor_id
