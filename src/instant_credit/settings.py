@@ -16,6 +16,9 @@ from instant_credit.errors import Refused
 
 HOME: Final = "INSTANT_CREDIT_HOME"
 KEY_RING: Final = "INSTANT_CREDIT_KEY_RING"
+ANCHORS: Final = "INSTANT_CREDIT_ANCHORS"
+ANCHOR_KEY: Final = "INSTANT_CREDIT_ANCHOR_KEY"
+ANCHOR_SECONDS: Final = "INSTANT_CREDIT_ANCHOR_SECONDS"
 HOST: Final = "INSTANT_CREDIT_HOST"
 PORT: Final = "INSTANT_CREDIT_PORT"
 CONNECTIONS: Final = "INSTANT_CREDIT_DATABASE_CONNECTIONS"
@@ -29,6 +32,7 @@ METRICS: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 PORT_DEFAULT: Final = 8420
 CONNECTIONS_DEFAULT: Final = 8
+ANCHOR_SECONDS_DEFAULT: Final = 60
 CLIENT_RATE_DEFAULT: Final = 500
 CLIENT_BURST_DEFAULT: Final = 1_000
 VARIANTS_DEFAULT: Final = 20
@@ -48,6 +52,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     key_ring : file of master keys; made on first use, readable by its owner only.
     host, port : where `serve` listens.
     database_connections : most connections that one process opens to the database.
+    anchors : file of signed anchors of the hash chain; None = below `home`.
+    anchor_key : file of the key that signs them; None = beside the key ring.
+    anchor_seconds : how often a server appends one; 0 = never.
     client_rate, client_burst : requests that one process takes of one client, a second and at once; a rate of 0 = without limit.
     variants, variant_hours : how many variants of one person's application it takes of one client within how many hours; 0 = without limit.
     """
@@ -59,10 +66,23 @@ class Settings(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = PORT_DEFAULT
     database_connections: int = CONNECTIONS_DEFAULT
+    anchors: Path | None = None
+    anchor_key: Path | None = None
+    anchor_seconds: int = ANCHOR_SECONDS_DEFAULT
     client_rate: int = CLIENT_RATE_DEFAULT
     client_burst: int = CLIENT_BURST_DEFAULT
     variants: int = VARIANTS_DEFAULT
     variant_hours: int = VARIANT_HOURS_DEFAULT
+
+    @property
+    def anchors_file(self) -> Path:
+        """Where anchors are."""
+        return self.anchors or self.home / "audit" / "anchors.jsonl"
+
+    @property
+    def anchor_key_file(self) -> Path:
+        """Where the key that signs anchors is."""
+        return self.anchor_key or self.key_ring.with_name("anchor.pem")
 
     @property
     def allowance(self) -> Allowance | None:
@@ -92,8 +112,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     """
     home_text = environ.get(HOME, "")
     home = (Path(home_text) if home_text else Path("~/.local/share/instant-credit")).expanduser().absolute()
-    key_ring_text = environ.get(KEY_RING, "")
-    key_ring = Path(key_ring_text).expanduser().absolute() if key_ring_text else home / "keys" / "ring.json"
+    key_ring = _read_path(environ, KEY_RING) or home / "keys" / "ring.json"
     database_url = _read_url(environ, DATABASE_URL)
     database_owner_url = _read_url(environ, DATABASE_OWNER_URL)
     if database_owner_url is not None and database_url is None:
@@ -108,11 +127,19 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         host=environ.get(HOST, "") or "127.0.0.1",
         port=_read_whole(environ, PORT, PORT_DEFAULT, least=0, most=65_535),
         database_connections=_read_whole(environ, CONNECTIONS, CONNECTIONS_DEFAULT, least=1, most=1_000),
+        anchors=_read_path(environ, ANCHORS),
+        anchor_key=_read_path(environ, ANCHOR_KEY),
+        anchor_seconds=_read_whole(environ, ANCHOR_SECONDS, ANCHOR_SECONDS_DEFAULT, least=0, most=86_400),
         client_rate=_read_whole(environ, CLIENT_RATE, CLIENT_RATE_DEFAULT, least=0, most=1_000_000),
         client_burst=_read_whole(environ, CLIENT_BURST, CLIENT_BURST_DEFAULT, least=1, most=1_000_000),
         variants=_read_whole(environ, VARIANTS, VARIANTS_DEFAULT, least=0, most=10_000),
         variant_hours=_read_whole(environ, VARIANT_HOURS, VARIANT_HOURS_DEFAULT, least=1, most=720),
     )
+
+
+def _read_path(environ: Mapping[str, str], name: str) -> Path | None:
+    text = environ.get(name, "")
+    return Path(text).expanduser().absolute() if text else None
 
 
 def worker_environ(metrics: str) -> dict[str, str]:

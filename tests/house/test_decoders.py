@@ -31,6 +31,7 @@ from instant_credit.record.shipped import read_starter
 from instant_credit.score.bundle import decode_bundle
 from instant_credit.training.manifest import decode_training
 from instant_credit.training.tapes.mapping import load_mapping, read_product_name
+from instant_credit.verify_receipt import FalseReceiptError, verify_receipt
 from tests.budget import examples
 from tests.house.source import PACKAGE, modules, name_of
 from tests.lending import Documents
@@ -41,6 +42,7 @@ LISTED = {
     "application/door.py": "Door.read_application, in READERS",
     "policy/document.py": "read_policy and decode_policy, in READERS",
     "record/rings.py": "read_key_ring, in READERS",
+    "verify_receipt.py": "verify_receipt, below",
     "training/tapes/mapping.py": "load_mapping and read_product_name, in READERS",
     # What follows reads what this package, or a library in the same process, wrote a moment before.
     "commands/demo.py": "prints what its own server answered",
@@ -286,3 +288,8 @@ def test_the_door_answers_hostile_bytes_with_problems() -> None:
         assert not isinstance(found, Told)
         assert found
         assert all(isinstance(one, Problem) for one in found)
+
+
+def test_a_receipt_that_cannot_be_read_is_false() -> None:
+    for raw in HOSTILE:
+        end_in(lambda given: verify_receipt(given, bytes(32)), raw, (FalseReceiptError,))

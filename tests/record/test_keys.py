@@ -23,6 +23,7 @@ KEYED_OTHERWISE = {
     "api_key_rotations": ["key_id"],
     "idempotency_keys": ["client_id", "idempotency_key"],
     "key_rings": ["ring"],
+    "links": ["writer_id", "seq"],
     "master_key_events": ["master_key_id", "kind"],
     "book_reads": ["read_id"],
     "schema_migrations": ["number"],

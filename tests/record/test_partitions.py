@@ -479,7 +479,7 @@ async def read_rows(connection: Any) -> dict[str, list[str]]:
         table: [
             row["told"]
             for row in await connection.fetch(
-                f"SELECT to_jsonb(told)::text AS told FROM instant_credit.{table} AS told ORDER BY 1"  # noqa: S608 names of this file
+                f"SELECT jsonb_strip_nulls(to_jsonb(told))::text AS told FROM instant_credit.{table} AS told ORDER BY 1"  # noqa: S608 names of this file
             )
         ]
         for table in OLD_TABLES

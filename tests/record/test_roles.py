@@ -54,11 +54,25 @@ async def test_not_even_the_owner_changes_a_fact(cluster: Cluster, empty_databas
     await connection.close()
 
 
+async def test_not_even_the_owner_changes_a_link(cluster: Cluster, empty_database: str) -> None:
+    connection = await asyncpg.connect(cluster.url(OWNER, empty_database))
+    for change in ("UPDATE {table} SET seq = 1", "DELETE FROM {table}", "TRUNCATE {table}"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+            await connection.execute(change.format(table="instant_credit.links"))
+    await connection.close()
+
+
+async def test_the_app_changes_no_link(record: Record) -> None:
+    async with record.connection() as connection:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("UPDATE links SET seq = 1")
+
+
 async def test_every_table_of_facts_names_its_actor(record: Record) -> None:
     async with record.connection() as connection:
         rows = await connection.fetch(
             "SELECT table_name, count(*) AS found FROM information_schema.columns"
-            " WHERE table_schema IN ('instant_credit', 'sealed_keys') AND table_name <> 'schema_migrations'"
+            " WHERE table_schema IN ('instant_credit', 'sealed_keys') AND table_name NOT IN ('schema_migrations', 'links')"
             " AND column_name IN ('actor_kind', 'actor_id', 'recorded_at') GROUP BY table_name"
         )
     assert {row["table_name"]: row["found"] for row in rows} == dict.fromkeys([*FACTS, "person_keys"], 3)

@@ -21,8 +21,9 @@ def calls(tree: ast.AST, method: str) -> int:
     )
 
 
-def test_migrations_alone_open_a_transaction() -> None:
-    assert [name for name, tree in modules() if calls(tree, "transaction")] == ["record/migrate.py"]
+def test_migrations_and_what_reads_at_one_instant_alone_open_a_transaction() -> None:
+    named = [name for name, tree in modules() if calls(tree, "transaction")]
+    assert named == ["record/migrate.py", "record/scanning.py"]
 
 
 def test_nobody_outside_the_record_opens_a_connection() -> None:

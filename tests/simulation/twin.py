@@ -21,6 +21,19 @@ _INSERT = re.compile(
     r"\s*AS row \((?P<names>[^)]*)\)(?:\s*WHERE row\.(?P<needed>\w+) IS NOT NULL)?",
     re.DOTALL,
 )
+_INSERT_ONE = re.compile(r"INSERT INTO (?P<table>[\w.]+) \((?P<columns>[^)]*)\)\s*VALUES \((?P<arguments>[^)]*)\)")
+
+
+class InsertOne:
+    """One INSERT of a single row: its table, and of every column the argument (from 0)."""
+
+    def __init__(self, found: re.Match[str]) -> None:
+        self.table = f"instant_credit.{found['table']}"
+        arguments = [int(number) - 1 for number in re.findall(r"\$(\d+)", found["arguments"])]
+        self.columns = list(zip(_words(found["columns"]), arguments, strict=True))
+
+    def rows(self, arguments: Sequence[Any]) -> list[Row]:
+        return [{column: arguments[number] for column, number in self.columns}]
 
 
 class Insert:
@@ -57,10 +70,11 @@ _CASTS: dict[str, Callable[[Any], Any]] = {"": lambda value: value, "bigint[]": 
 
 
 @cache
-def inserts_of(name: str) -> list[Insert]:
+def inserts_of(name: str) -> list[Insert | InsertOne]:
     """Every INSERT of the statement `name`."""
     text = "\n".join(line for line in read_sql(name).splitlines() if not line.startswith("--"))
-    found = [Insert(match) for match in _INSERT.finditer(text)]
+    many = [Insert(match) for match in _INSERT.finditer(text)]
+    found = [*many, *(InsertOne(match) for match in _INSERT_ONE.finditer(text))]
     assert len(found) == text.count("INSERT INTO"), f"{name} holds an INSERT that the twin does not understand"
     return found
 

@@ -20,6 +20,7 @@ from instant_credit.record.sealing import KeyRing, unseal
 from instant_credit.underwriting.course import Answered, Submission
 from instant_credit.underwriting.desk import Desk
 from tests.clock import SeededEntropy
+from tests.simulation.chains import check_chain
 from tests.simulation.database import NONE, Database, Faults, Pool
 from tests.simulation.rules import Rules
 from tests.simulation.timing import VirtualClock, run_virtually
@@ -305,6 +306,7 @@ class World:
             assert opened[answered.decision_id] == answered.body, "what was answered is not what is recorded"
         assert len(keys) == sum(name[1] is not None for name in self.answers)
         assert len({one.name for one in told}) >= len(decisions), "a key was decided twice"
+        check_chain(tables)
 
     def _open(self, case: Mapping[str, Any]) -> AESGCM:
         found = self.database.twin._one("sealed_keys.person_keys", bucket=case["bucket"], key_id=case["key_id"])

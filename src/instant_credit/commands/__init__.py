@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "release": ("release", "release", "Make, activate and list releases."),
     "replay": ("replay", "replay", "Decide recorded Cases again and compare bytes."),
     "serve": ("serve", "serve", "Serve the API."),
+    "audit": ("audit", "audit", "Check the record against its hash chain; write receipts."),
     "key": ("key", "key", "Create, rotate, list and revoke API keys."),
     "key-ring": ("key_ring", "key_ring", "Show, add, rotate and retire master keys."),
     "person": ("person", "person", "Show, export, hold and erase what is recorded of a person."),

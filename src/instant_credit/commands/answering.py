@@ -21,6 +21,7 @@ from instant_credit.api.app import create_app, line_writer
 from instant_credit.api.gate import Gate
 from instant_credit.api.limits import ClientLimits
 from instant_credit.api.metrics import Metrics
+from instant_credit.commands.anchored import kept_anchored
 from instant_credit.commands.inheriting import Inheritance
 from instant_credit.commands.listening import addresses_of, tell_address
 from instant_credit.commands.months import beside, keep_months_ahead
@@ -88,7 +89,8 @@ async def _answer(sockets: Sequence[socket.socket], settings: Settings, inherite
         _end_when_told(server, inherited)
         revive = None if settings.database_url is not None else lambda: revive_cluster(settings.home)
         settle_memory()
-        async with kept_fresh(releases, revive), beside(keep_months_ahead(lambda: make_months_ahead(record))):
+        keeping = beside(keep_months_ahead(lambda: make_months_ahead(record)))
+        async with kept_anchored(record, settings), kept_fresh(releases, revive), keeping:
             await server.serve(list(sockets))
             await desk.drain()
 

@@ -15,6 +15,7 @@ from instant_credit.access.actors import Actor, Scope
 from instant_credit.access.keys import KEY_ID_BYTES, SECRET_BYTES, Grant, KeptKey, check_key, mint_key, parse_key
 from instant_credit.access.limits import Allowance, Bucket, seconds_ceil
 from instant_credit.errors import Conflict, NotFound, Refused, Throttled
+from instant_credit.record.chain import leaf_of
 from instant_credit.record.pool import Record, within
 from instant_credit.record.shipped import read_sql
 
@@ -66,8 +67,8 @@ async def create_key(
         actor=actor,
         is_test=is_test,
     )
-    async with record.connection() as connection:
-        await connection.execute(read_sql("insert_api_key"), *row)
+    async with record.writer() as writer, record.connection() as connection:
+        await writer.append(connection, read_sql("insert_api_key"), row, [leaf_of("api_keys", row)], record.clock.now())
     return text
 
 
@@ -105,9 +106,11 @@ async def rotate_key(
         actor=actor,
         is_test=former["is_test"],
     )
-    async with record.connection() as connection:
+    rotation = (key_id, row[0], now + overlap, actor.kind.value, actor.id, row[7])
+    leaves = [leaf_of("api_keys", row), leaf_of("api_key_rotations", rotation)]
+    async with record.writer() as writer, record.connection() as connection:
         try:
-            await connection.execute(read_sql("insert_rotation"), *row, key_id, now + overlap)
+            await writer.append(connection, read_sql("insert_rotation"), (*row, key_id, now + overlap), leaves, now)
         except asyncpg.UniqueViolationError:
             raise Conflict("the key was rotated at this moment by somebody else: rotate its successor") from None
     return text
@@ -156,13 +159,16 @@ async def revoke_key(record: Record, key_id: str, actor: Actor) -> None:
     ------
     NotFound : there is no such key.
     """
-    async with record.connection() as connection:
+    now = record.clock.now()
+    row = (key_id, actor.kind.value, actor.id, now)
+    async with record.writer() as writer, record.connection() as connection:
+        leaves = [leaf_of("api_key_revocations", row)]
         try:
-            await connection.execute(
-                read_sql("insert_revocation"), key_id, actor.kind.value, actor.id, record.clock.now()
-            )
+            await writer.append(connection, read_sql("insert_revocation"), row, leaves, now)
         except asyncpg.ForeignKeyViolationError:
             raise NotFound("API key", key_id) from None
+        except asyncpg.UniqueViolationError:
+            return
 
 
 class KeyDesk:

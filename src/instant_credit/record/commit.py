@@ -32,7 +32,8 @@ import asyncpg
 
 from instant_credit.access.actors import Actor
 from instant_credit.errors import BrokenInvariant, Conflict, Unavailable, require
-from instant_credit.record.columns import ANSWER_PLACE, Columns, open_data_key
+from instant_credit.record.chain import leaf_of
+from instant_credit.record.columns import ANSWER_PLACE, Columns, event_row, open_data_key, transpose
 from instant_credit.record.ids import bucket_of, span_of
 from instant_credit.record.pool import Record
 from instant_credit.record.rows import SAMPLING_WEIGHT_MAX, Committed, Entry, EventRow, FirstAnswer
@@ -103,26 +104,43 @@ async def commit_events(
     ------
     Conflict : a Case is not recorded; nothing is written.
     """
-    pairs = sorted(
-        ((case_id, event) for case_id, rows in events.items() for event in rows), key=lambda pair: pair[1].event_id
-    )
-    arguments = (
-        [bucket_of(case_id) for case_id, _ in pairs],
-        [case_id for case_id, _ in pairs],
-        [event.event_id for _, event in pairs],
-        [event.kind for _, event in pairs],
-        [event.amount_cents for _, event in pairs],
-        [event.event_on for _, event in pairs],
-        [event.known_on for _, event in pairs],
-        actor.kind.value,
-        actor.id,
-        recorded_at,
-    )
-    async with record.connection() as connection:
+    rows: dict[tuple[UUID, UUID], tuple[Any, ...]] = {}
+    for case_id, found in events.items():
+        for event in found:
+            row = event_row(case_id, event, (recorded_at, actor.kind.value, actor.id))
+            rows.setdefault((case_id, event.event_id), row)
+    for _ in range(_ROUNDS_MAX):
+        count = await _insert_events(record, rows, recorded_at)
+        if count is not None:
+            return count
+    raise BrokenInvariant("events keep losing races against nobody")
+
+
+async def _insert_events(
+    record: Record, rows: Mapping[tuple[UUID, UUID], tuple[Any, ...]], recorded_at: datetime
+) -> int | None:
+    """Write the events that are not recorded yet; how many, None when the insert lost a race."""
+    async with record.writer() as writer, record.connection() as connection:
+        found = await connection.fetch(
+            read_sql("find_events"),
+            [row[0] for row in rows.values()],
+            [case_id for case_id, _ in rows],
+            [event_id for _, event_id in rows],
+            *span_of(case_id for case_id, _ in rows),
+        )
+        standing = {(row["case_id"], row["event_id"]) for row in found}
+        # In order of their keys, so that two callers lock alike.
+        fresh = sorted(row for key, row in rows.items() if key not in standing)
+        if not fresh:
+            return 0
+        leaves = [leaf_of("repayment_events", row) for row in fresh]
         try:
-            return int(await connection.fetchval(read_sql("insert_events"), *arguments))
+            await writer.append(connection, read_sql("insert_events"), transpose(fresh, 10), leaves, recorded_at)
         except asyncpg.ForeignKeyViolationError:
             raise Conflict("an event names a Case that is not recorded") from None
+        except _LOST_RACES:
+            return None
+    return len(fresh)
 
 
 async def find_answer(record: Record, client_id: str, key: str) -> FirstAnswer | None:
@@ -193,7 +211,7 @@ async def _run_round(record: Record, group: Sequence[tuple[Entry, Actor]], *, wa
     After a cut, a row that stands and equals ours to the id and the instant is the one that we wrote before the cut.
     """
     entries = [entry for entry, _ in group]
-    async with record.connection() as connection:
+    async with record.writer() as writer, record.connection() as connection:
         rows = await connection.fetch(
             read_sql("look_up_entries"),
             [bucket_of_person(entry.person_id) for entry in entries],
@@ -222,9 +240,11 @@ async def _run_round(record: Record, group: Sequence[tuple[Entry, Actor]], *, wa
                 kind = "recorded" if ours else "existing"
                 outcomes.append(_tell_standing(record, stands, row["standing_body_mac"], kind))
         if fresh:
-            arguments = Columns(record).fill(fresh)
+            columns = Columns(record, writer)
+            columns.fill(fresh)
+            statement, now = read_sql("insert_entries"), record.clock.now()
             try:
-                await connection.execute(read_sql("insert_entries"), *arguments)
+                await writer.append(connection, statement, columns.arguments(), columns.leaves(), now)
             except _LOST_RACES:
                 return None
     return outcomes

@@ -1,6 +1,6 @@
 """Edge. Documents by content hash (products, policies, models, references, manifests) and which release is live."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -10,6 +10,7 @@ from msgspec import Struct
 from instant_credit.access.actors import Actor
 from instant_credit.canonical import hash_content
 from instant_credit.errors import NotFound, require
+from instant_credit.record.chain import leaf_of
 from instant_credit.record.pool import Record
 from instant_credit.record.shipped import read_sql
 
@@ -45,19 +46,30 @@ async def put_documents(record: Record, documents: Sequence[tuple[str, bytes]], 
     Documents that are kept already, or come twice, change nothing.
     """
     hashes = tuple(hash_content(body) for _, body in documents)
-    # In order of their keys, so that two callers with the same documents lock alike.
-    rows = sorted((content_hash, kind, body) for content_hash, (kind, body) in zip(hashes, documents, strict=True))
-    async with record.connection() as connection:
-        await connection.execute(
-            read_sql("insert_documents"),
-            [content_hash for content_hash, _, _ in rows],
-            [kind for _, kind, _ in rows],
-            [body for _, _, body in rows],
-            actor.kind.value,
-            actor.id,
-            record.clock.now(),
-        )
+    rows: dict[str, tuple[str, bytes]] = {}
+    for content_hash, document in zip(hashes, documents, strict=True):
+        rows.setdefault(content_hash, document)
+    while not await _put_new(record, rows, actor):
+        pass
     return hashes
+
+
+async def _put_new(record: Record, rows: Mapping[str, tuple[str, bytes]], actor: Actor) -> bool:
+    """Keep those that are not kept yet, by their hashes; False when somebody else kept one of them meanwhile."""
+    now = record.clock.now()
+    async with record.writer() as writer, record.connection() as connection:
+        kept = {row["content_hash"] for row in await connection.fetch(read_sql("find_documents"), list(rows))}
+        # In order of their keys, so that two callers with the same documents lock alike.
+        fresh = [(key, *rows[key], actor.kind.value, actor.id, now) for key in sorted(rows.keys() - kept)]
+        if not fresh:
+            return True
+        leaves = [leaf_of("documents", row) for row in fresh]
+        columns = [list(column) for column in zip(*fresh, strict=True)]
+        try:
+            await writer.append(connection, read_sql("insert_documents"), columns, leaves, now)
+        except asyncpg.UniqueViolationError:
+            return False
+    return True
 
 
 async def get_document(record: Record, content_hash: str) -> bytes:
@@ -91,11 +103,13 @@ async def activate_release(record: Record, product: str, release_hash: str, acto
     ------
     NotFound : the release's manifest is not among the documents.
     """
-    async with record.connection() as connection:
+    now = record.clock.now()
+    async with record.writer() as writer, record.connection() as connection:
+        number = await connection.fetchval(read_sql("draw_activation"))
+        row = (number, product, release_hash, actor.kind.value, actor.id, now)
+        leaves = [leaf_of("release_activations", row)]
         try:
-            await connection.execute(
-                read_sql("insert_activation"), product, release_hash, actor.kind.value, actor.id, record.clock.now()
-            )
+            await writer.append(connection, read_sql("insert_activation"), row, leaves, now)
         except asyncpg.ForeignKeyViolationError:
             raise NotFound("release", release_hash) from None
 

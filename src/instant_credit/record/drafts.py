@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
 from instant_credit.access.actors import Actor
+from instant_credit.record.chain import leaf_of
 from instant_credit.record.columns import open_data_key
 from instant_credit.record.ids import bucket_of, new_id
 from instant_credit.record.pool import Record
@@ -105,7 +106,7 @@ async def add_draft_version(record: Record, version: DraftVersion, actor: Actor)
     ------
     Unavailable : the database did not answer; the version may have been written, and reading the draft tells.
     """
-    async with record.connection() as connection:
+    async with record.writer() as writer, record.connection() as connection:
         found = await connection.fetchrow(read_sql("read_person_key"), bucket_of_person(version.owner), version.owner)
         key_id, cipher, wrapped = _open_or_make_key(record, version, found)
         sealed = seal(
@@ -115,23 +116,23 @@ async def add_draft_version(record: Record, version: DraftVersion, actor: Actor)
             row_id=name_version(version.draft_id, version.number),
             entropy=record.entropy,
         )
+        row = (
+            bucket_of(version.draft_id),
+            version.draft_id,
+            version.number,
+            version.product,
+            version.client_id,
+            version.is_test,
+            version.owner,
+            key_id,
+            sealed,
+            actor.kind.value,
+            actor.id,
+            version.recorded_at,
+        )
+        statement, leaves = read_sql("insert_draft_version"), [leaf_of("draft_versions", row)]
         try:
-            await connection.execute(
-                read_sql("insert_draft_version"),
-                bucket_of(version.draft_id),
-                version.draft_id,
-                version.number,
-                version.product,
-                version.client_id,
-                version.is_test,
-                version.owner,
-                key_id,
-                sealed,
-                actor.kind.value,
-                actor.id,
-                version.recorded_at,
-                *wrapped,
-            )
+            await writer.append(connection, statement, (*row, *wrapped), leaves, version.recorded_at)
         except (asyncpg.UniqueViolationError, asyncpg.TransactionRollbackError):
             return False
     return True
@@ -144,18 +145,19 @@ async def add_draft_event(record: Record, draft_id: UUID, event: DraftEvent, act
     ------
     Unavailable : the database did not answer; the event may have been written, and reading the draft tells.
     """
-    async with record.connection() as connection:
+    row = (
+        bucket_of(draft_id),
+        draft_id,
+        event.kind.value,
+        event.complete_by,
+        actor.kind.value,
+        actor.id,
+        event.recorded_at,
+    )
+    leaves = [leaf_of("draft_events", row)]
+    async with record.writer() as writer, record.connection() as connection:
         try:
-            await connection.execute(
-                read_sql("insert_draft_event"),
-                bucket_of(draft_id),
-                draft_id,
-                event.kind.value,
-                event.complete_by,
-                actor.kind.value,
-                actor.id,
-                event.recorded_at,
-            )
+            await writer.append(connection, read_sql("insert_draft_event"), row, leaves, event.recorded_at)
         except asyncpg.UniqueViolationError:
             return False
     return True

@@ -12,6 +12,7 @@ import asyncpg
 from msgspec import Struct
 
 from instant_credit.access.actors import Actor
+from instant_credit.record.chain import leaf_of
 from instant_credit.record.columns import ANSWER_PLACE, open_data_key
 from instant_credit.record.ids import bucket_of
 from instant_credit.record.pool import Record
@@ -86,19 +87,20 @@ async def add_life_event(record: Record, case_id: UUID, event: LifeEvent, *, num
     ------
     Unavailable : the database did not answer; the event may have been written, and reading the application tells.
     """
-    async with record.connection() as connection:
+    row = (
+        bucket_of(case_id),
+        case_id,
+        number,
+        event.kind.value,
+        event.offer_id,
+        actor.kind.value,
+        actor.id,
+        event.recorded_at,
+    )
+    leaves = [leaf_of("application_events", row)]
+    async with record.writer() as writer, record.connection() as connection:
         try:
-            await connection.execute(
-                read_sql("insert_application_event"),
-                bucket_of(case_id),
-                case_id,
-                number,
-                event.kind.value,
-                event.offer_id,
-                actor.kind.value,
-                actor.id,
-                event.recorded_at,
-            )
+            await writer.append(connection, read_sql("insert_application_event"), row, leaves, event.recorded_at)
         except asyncpg.UniqueViolationError:
             return False
     return True

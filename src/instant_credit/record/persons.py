@@ -15,6 +15,7 @@ from msgspec import Struct
 from instant_credit.access.actors import Actor
 from instant_credit.access.purposes import BookPurpose, ErasureReason, HoldReason, Reading, ReleaseReason
 from instant_credit.errors import NotFound, Refused, Unavailable
+from instant_credit.record.chain import leaf_of
 from instant_credit.record.ids import bucket_of, new_id
 from instant_credit.record.pool import Record, passing_as_unavailable
 from instant_credit.record.sealing import bucket_of_person
@@ -151,17 +152,10 @@ async def place_hold(record: Record, person_id: bytes, reason: HoldReason, actor
     """
     bucket, now = bucket_of_person(person_id), record.clock.now()
     hold_id = new_id(bucket, now, record.entropy)
-    async with record.connection() as connection:
-        placed = await connection.fetchval(
-            read_sql("insert_person_hold"),
-            bucket,
-            hold_id,
-            person_id,
-            reason.value,
-            actor.kind.value,
-            actor.id,
-            now,
-        )
+    row = (bucket, hold_id, person_id, reason.value, actor.kind.value, actor.id, now)
+    leaves = [leaf_of("person_holds", row)]
+    async with record.writer() as writer, record.connection() as connection:
+        placed = await writer.append_some(connection, read_sql("insert_person_hold"), row, leaves, now)
     if placed is None:
         raise NotFound("data key", "of this person")
     return hold_id
@@ -174,17 +168,12 @@ async def release_hold(record: Record, hold_id: UUID, reason: ReleaseReason, act
     ------
     NotFound : there is no such hold.
     """
-    async with record.connection() as connection:
+    now = record.clock.now()
+    row = (bucket_of(hold_id), hold_id, reason.value, actor.kind.value, actor.id, now)
+    leaves = [leaf_of("person_hold_releases", row)]
+    async with record.writer() as writer, record.connection() as connection:
         try:
-            await connection.execute(
-                read_sql("insert_person_hold_release"),
-                bucket_of(hold_id),
-                hold_id,
-                reason.value,
-                actor.kind.value,
-                actor.id,
-                record.clock.now(),
-            )
+            await writer.append_some(connection, read_sql("insert_person_hold_release"), row, leaves, now)
         except asyncpg.ForeignKeyViolationError:
             raise NotFound("hold", str(hold_id)) from None
 
@@ -206,19 +195,23 @@ async def erase_person(record: Record, owner: Any, person_id: bytes, reason: Era
     if person.key_id is None:
         when = f" since {person.erasures[-1].recorded_at:%Y-%m-%d}" if person.erasures else ""
         raise Refused(f"this person is erased{when}: there is no data key to destroy")
-    with passing_as_unavailable():
-        row = await owner.fetchrow(
-            read_sql("erase_person"),
-            bucket_of_person(person_id),
-            person.key_id,
-            person_id,
-            reason.value,
-            actor.kind.value,
-            actor.id,
-            record.clock.now(),
-        )
-    if row["is_erased"]:
-        return person.key_id
+    now = record.clock.now()
+    erasure = (
+        bucket_of_person(person_id),
+        person.key_id,
+        person_id,
+        reason.value,
+        actor.kind.value,
+        actor.id,
+        now,
+    )
+    async with record.writer() as writer:
+        link = writer.compose([leaf_of("person_erasures", erasure)], now)
+        with passing_as_unavailable():
+            row = await owner.fetchrow(read_sql("erase_person"), *erasure, *link.arguments())
+        if row["is_erased"]:
+            writer.settle()
+            return person.key_id
     in_the_way = []
     if row["kept_until"] > record.clock.now():
         in_the_way.append(
@@ -243,34 +236,29 @@ async def log_read(record: Record, kind: str, person_id: bytes, case_id: UUID | 
     kind : ``decision`` or ``identity`` of the Case `case_id`; ``person`` (then None): everything.
     """
     bucket, now = bucket_of_person(person_id), record.clock.now()
-    async with record.connection() as connection:
-        await connection.execute(
-            read_sql("insert_personal_data_read"),
-            bucket,
-            new_id(bucket, now, record.entropy),
-            person_id,
-            case_id,
-            kind,
-            reading.purpose.value,
-            reading.actor.kind.value,
-            reading.actor.id,
-            now,
-        )
+    row = (
+        bucket,
+        new_id(bucket, now, record.entropy),
+        person_id,
+        case_id,
+        kind,
+        reading.purpose.value,
+        reading.actor.kind.value,
+        reading.actor.id,
+        now,
+    )
+    leaves = [leaf_of("personal_data_reads", row)]
+    async with record.writer() as writer, record.connection() as connection:
+        await writer.append(connection, read_sql("insert_personal_data_read"), row, leaves, now)
 
 
 async def log_book_read(record: Record, book: str, purpose: BookPurpose, actor: Actor) -> None:
     """Write down that a whole book is taken in the clear, before it is given away."""
     now = record.clock.now()
-    async with record.connection() as connection:
-        await connection.execute(
-            read_sql("insert_book_read"),
-            new_id(0, now, record.entropy),
-            book,
-            purpose.value,
-            actor.kind.value,
-            actor.id,
-            now,
-        )
+    row = (new_id(0, now, record.entropy), book, purpose.value, actor.kind.value, actor.id, now)
+    leaves = [leaf_of("book_reads", row)]
+    async with record.writer() as writer, record.connection() as connection:
+        await writer.append(connection, read_sql("insert_book_read"), row, leaves, now)
 
 
 async def list_reads(record: Record, person_id: bytes) -> tuple[PersonalRead, ...]:

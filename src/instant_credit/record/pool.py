@@ -7,7 +7,7 @@ never left in a transaction. What goes wrong with the database leaves here as `U
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.errors import BrokenInvariant, Refused, Unavailable
+from instant_credit.record.adopting import adopt_rows
 from instant_credit.record.clock import Clock, Entropy, SystemClock
 from instant_credit.record.connecting import connecting
 from instant_credit.record.embedded import APP, OWNER, use_cluster
@@ -24,6 +25,7 @@ from instant_credit.record.migrate import migrate
 from instant_credit.record.rings import FollowedKeyRing, create_key_ring
 from instant_credit.record.sealing import KeyRing
 from instant_credit.record.shipped import read_sql
+from instant_credit.record.writers import Writer, Writers
 from instant_credit.settings import DATABASE_OWNER_URL, DATABASE_URL, KEY_RING, Settings
 
 STATEMENT_SECONDS: Final = 30
@@ -97,6 +99,7 @@ class Record:
     Attributes
     ----------
     key_ring, clock, entropy : what ids and sealing take.
+    anchors : the file of the hash chain's anchors; None = there is none.
     warnings : what an operator should know about this database.
     durability : the database's settings that a commit's durability rests on, by name.
     """
@@ -109,6 +112,7 @@ class Record:
         clock: Clock,
         entropy: Entropy,
         warnings: tuple[Caution, ...] = (),
+        anchors: Path | None = None,
         durability: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._pool = pool
@@ -116,6 +120,8 @@ class Record:
         self.clock = clock
         self.entropy = entropy
         self.warnings = warnings
+        self.anchors = anchors
+        self._writers = Writers(entropy)
         self.durability = durability
 
     @asynccontextmanager
@@ -123,6 +129,10 @@ class Record:
         """A connection of the app role; database trouble inside the block leaves as `Unavailable`."""
         async with _lend(self._pool) as connection:
             yield connection
+
+    def writer(self) -> AbstractAsyncContextManager[Writer]:
+        """A writer of the hash chain, for one user at a time."""
+        return self._writers.lend()
 
     async def ping(self) -> None:
         """Return when the database answers; raise `Unavailable` when it does not."""
@@ -241,9 +251,17 @@ async def open_record(
         async with _lend(pool) as connection:
             durability = {row["name"]: row["setting"] for row in await connection.fetch(read_sql("list_durability"))}
             warnings = (*_judge_durability(durability), *await _judge_login(connection))
-        yield Record(
-            pool=pool, key_ring=key_ring, clock=clock, entropy=entropy, warnings=warnings, durability=durability
+        record = Record(
+            pool=pool,
+            key_ring=key_ring,
+            clock=clock,
+            entropy=entropy,
+            warnings=warnings,
+            durability=durability,
+            anchors=settings.anchors_file,
         )
+        await adopt_rows(record.connection, clock.now())
+        yield record
 
 
 async def _open_own_ring(pool: Any, path: Path, clock: Clock, entropy: Entropy) -> KeyRing:

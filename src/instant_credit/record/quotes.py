@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from instant_credit.access.actors import Actor
+from instant_credit.record.chain import leaf_of
 from instant_credit.record.ids import bucket_of
 from instant_credit.record.pool import Record
 from instant_credit.record.shipped import read_sql
@@ -45,21 +46,22 @@ async def add_quote(record: Record, quote: QuoteRow, actor: Actor) -> None:
     Unavailable : the database did not answer; the quote may have been written, and nobody knows its id.
     """
     terms = quote.terms
-    async with record.connection() as connection:
-        await connection.execute(
-            read_sql("insert_quote"),
-            bucket_of(quote.quote_id),
-            quote.quote_id,
-            quote.client_id,
-            quote.is_test,
-            quote.product,
-            quote.release_hash,
-            quote.indication,
-            *(None if terms is None else getattr(terms, name) for name in _TERMS),
-            actor.kind.value,
-            actor.id,
-            quote.recorded_at,
-        )
+    row = (
+        bucket_of(quote.quote_id),
+        quote.quote_id,
+        quote.client_id,
+        quote.is_test,
+        quote.product,
+        quote.release_hash,
+        quote.indication,
+        *(None if terms is None else getattr(terms, name) for name in _TERMS),
+        actor.kind.value,
+        actor.id,
+        quote.recorded_at,
+    )
+    leaves = [leaf_of("quotes", row)]
+    async with record.writer() as writer, record.connection() as connection:
+        await writer.append(connection, read_sql("insert_quote"), row, leaves, quote.recorded_at)
 
 
 async def read_quote(record: Record, quote_id: UUID) -> QuoteRow | None:

@@ -1,6 +1,11 @@
--- Purpose: keep a new API key.
+-- Purpose: keep a new API key, with its link.
 -- $1 text: key id; $2 text: client id; $3 bytea: hash of the secret; $4 text[]: scopes; $5 timestamptz: expires at or NULL;
 -- $6 text: actor kind; $7 text: actor id; $8 timestamptz: recorded at; $9 boolean: is for tests
--- Relies on the primary key of api_keys.
+-- $10..$14 link: writer_id uuid, seq bigint, link bytea, leaves bytea, recorded_at timestamptz
+-- Relies on the primary keys of api_keys and links.
+WITH appended AS (
+    INSERT INTO links (writer_id, seq, link, leaves, recorded_at)
+    VALUES ($10, $11, $12, $13, $14)
+)
 INSERT INTO api_keys (key_id, client_id, secret_hash, scopes, expires_at, actor_kind, actor_id, recorded_at, is_test)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)

@@ -2,8 +2,12 @@
 -- $1 smallint: bucket; $2 uuid: draft id; $3 smallint: number; $4 text: product; $5 text: client id; $6 boolean: is a test;
 -- $7 bytea: person id; $8 uuid: key id; $9 bytea: sealed body; $10 text: actor kind; $11 text: actor id; $12 timestamptz: recorded at;
 -- $13 text: master key id of a new data key, or NULL; $14 bytea: wrapped new data key, or NULL
+-- $15..$19 link: writer_id uuid, seq bigint, link bytea, leaves bytea, recorded_at timestamptz
 -- Relies on the primary key of draft_versions and on person_keys (bucket, person_id): their uniqueness decides races.
-WITH inserted_key AS (
+WITH appended AS (
+    INSERT INTO links (writer_id, seq, link, leaves, recorded_at)
+    VALUES ($15, $16, $17, $18, $19)
+), inserted_key AS (
     INSERT INTO sealed_keys.person_keys (
         bucket, key_id, person_id, master_key_id, wrapped_key, recorded_at, actor_kind, actor_id
     )

@@ -1,0 +1,143 @@
+"""Commands about the hash chain: check it, sign it, write a decision's receipt, show the public key."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from instant_credit.commands.running import run_stoppable
+from instant_credit.errors import Conflict, Refused
+from instant_credit.record.anchoring import Anchorer
+from instant_credit.record.anchors import read_anchor_key
+from instant_credit.record.audit import AuditReport, Finding, audit_record
+from instant_credit.record.pool import open_record
+from instant_credit.record.receipts import NotAnchored, make_receipt
+from instant_credit.settings import ANCHORS, Settings, read_settings
+from instant_credit.verify_receipt import FalseReceiptError, read_public_key
+
+BROKEN: Final = 1
+
+
+@click.group()
+def audit() -> None:
+    """Check the record against its hash chain and its anchors."""
+
+
+@audit.command("verify")
+@click.option("--anchors", type=click.Path(path_type=Path), help=f"File of anchors; default {ANCHORS}.")
+@click.option("--public-key", help="Key that signed them: 64 hex digits or a file; default that of this machine's key.")
+def verify(anchors: Path | None, public_key: str | None) -> None:
+    """Check every row, link and anchor. Says which link is the first bad one, and ends with status 1, when something was changed."""
+    settings = read_settings(os.environ)
+    path = anchors or settings.anchors_file
+    if anchors is not None and not anchors.exists():
+        raise Refused(f"there is no file of anchors at {anchors}")
+    key = _read_key(settings, public_key)
+
+    async def run() -> AuditReport:
+        async with open_record(settings) as record:
+            with _shown_progress() as show:
+                return await audit_record(record, path, key, show)
+
+    report = run_stoppable(run(), left="nothing was written; start it again")
+    _print_report(report, path)
+    if report.found:
+        sys.exit(BROKEN)
+
+
+@audit.command("anchor")
+def anchor() -> None:
+    """Sign every link that no anchor covers, and append the anchor to the file."""
+    settings = read_settings(os.environ)
+
+    async def run() -> int:
+        async with open_record(settings) as record:
+            return await Anchorer(record, settings.anchors_file, settings.anchor_key_file).append()
+
+    links = asyncio.run(run())
+    click.echo(f"anchored {links} links in {settings.anchors_file}" if links else "nothing to anchor")
+
+
+@audit.command("receipt")
+@click.argument("decision_id", type=click.UUID)
+@click.option("--to", "to", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write.")
+def receipt(decision_id: UUID, to: Path) -> None:
+    """Write the receipt of a decision: what proves offline that it stands in the record.
+
+    It holds the Decision in the clear, so the file is readable by its owner only.
+    """
+    settings = read_settings(os.environ)
+
+    async def run() -> bytes:
+        async with open_record(settings) as record:
+            try:
+                return await make_receipt(record, decision_id)
+            except NotAnchored:
+                raise Conflict(
+                    "no anchor covers this decision yet: run instant-credit audit anchor, then ask again"
+                ) from None
+
+    raw = asyncio.run(run())
+    handle = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(raw)
+    click.echo(f"wrote {to}")
+
+
+@audit.command("public-key")
+def show_public_key() -> None:
+    """Show the public key of the anchors: publish it where a holder of receipts can trust it."""
+    click.echo(_own_key(read_settings(os.environ)).hex())
+
+
+@contextmanager
+def _shown_progress() -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on the terminal's error stream; nothing where there is no terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("Auditing"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _own_key(settings: Settings) -> bytes:
+    return read_anchor_key(settings.anchor_key_file).public_key().public_bytes_raw()
+
+
+def _read_key(settings: Settings, told: str | None) -> bytes:
+    if told is None:
+        return _own_key(settings)
+    try:
+        return read_public_key(told)
+    except FalseReceiptError as trouble:
+        raise Refused(f"--public-key: {trouble}") from None
+
+
+def _print_report(report: AuditReport, anchors: Path) -> None:
+    click.echo(f"read {report.rows} rows, {report.links} links and {report.anchors} anchors in {anchors}")
+    if report.newer_links:
+        since = f"since the last anchor, of {report.last_at}" if report.last_at else "and there is no anchor"
+        click.echo(
+            f"newer: {report.newer_links} links over {report.newer_rows} rows {since}: a superuser could change them unseen"
+        )
+    if not report.found:
+        click.echo("all is what it was")
+        return
+    click.echo(f"NOT what it was: {report.found} findings, the first of them:", err=True)
+    for finding in report.findings:
+        click.echo(f"  {_describe(finding)}", err=True)
+
+
+def _describe(finding: Finding) -> str:
+    where = [] if finding.anchor is None else [f"anchor {finding.anchor}"]
+    if finding.writer_id is not None:
+        where.append(f"link {finding.seq} of writer {finding.writer_id}")
+    return f"{', '.join(where)}: {finding.what}" if where else finding.what

@@ -1,0 +1,236 @@
+"""Edits that only a database superuser can make, of eight kinds, each chosen by a seed and taken back afterwards."""
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any, Final
+from uuid import UUID
+
+from instant_credit.record.chain import compose_link, leaf_of, split_leaves
+from instant_credit.record.scanning import COVERED
+from instant_credit.record.shipped import read_sql
+from instant_credit.verify_receipt import begin_chain
+from tests.record.anchored import Place
+
+# How each column can be changed within the checks of its table.
+BY_TYPE: Final = {
+    "bytea": "set_byte({0}, octet_length({0}) - 1, get_byte({0}, octet_length({0}) - 1) # 1)",
+    "date": "{0} + 1",
+    "timestamp with time zone": "{0} + interval '1 microsecond'",
+    "bigint": "{0} + 1",
+    "boolean": "NOT {0}",
+    "integer": "{0} + 1",
+    "smallint": "({0} + 1) % 256",
+    "double precision": "{0} * 2",
+    "ARRAY": "array_append({0}, NULL)",
+    "uuid": "gen_random_uuid()",
+}
+OTHERWISE: Final = {
+    "outcome": "CASE outcome WHEN 'approve' THEN 'decline' ELSE 'approve' END",
+    "actor_kind": "CASE actor_kind WHEN 'job' THEN 'person' ELSE 'job' END",
+    "repayment_events.kind": "CASE kind WHEN 'paid' THEN 'current' ELSE 'paid' END",
+    "repayment_events.known_on": "known_on + 1",
+    "repayment_events.event_on": "event_on - 1",
+    "application_events.kind": "CASE kind WHEN 'accepted' THEN 'withdrawn' ELSE kind END, offer_id = NULL",
+    "person_holds.reason": "CASE reason WHEN 'AUDIT' THEN 'COMPLAINT' ELSE 'AUDIT' END",
+    "person_hold_releases.reason": "CASE reason WHEN 'MATTER_CLOSED' THEN 'HELD_IN_ERROR' ELSE 'MATTER_CLOSED' END",
+    "person_erasures.reason": "CASE reason WHEN 'PERSON_REQUEST' THEN 'RETENTION_ENDED' ELSE 'PERSON_REQUEST' END",
+    "personal_data_reads.kind": "CASE kind WHEN 'decision' THEN 'identity' ELSE 'decision' END",
+    "currency": "CASE currency WHEN 'USD' THEN 'EUR' ELSE 'USD' END",
+    "quotes.term_months": "term_months + 1",
+    "purpose": "CASE purpose WHEN 'audit' THEN 'legal' ELSE 'audit' END",
+    "indication": "CASE indication WHEN 'none' THEN 'eligible' ELSE indication END, amount_cents = amount_cents + 1",
+    "draft_events.kind": "CASE kind WHEN 'completed' THEN 'withdrawn' ELSE 'completed' END",
+    "product_hash": "md5(product_hash) || md5(product_hash)",
+    "release_hash": "md5(release_hash) || md5(release_hash)",
+}
+KEYS: Final = {
+    "cases": "case_id = gen_random_uuid(), natural_key = NULL",
+    "identities": "case_id = gen_random_uuid()",
+    "decisions": "decision_id = gen_random_uuid(), case_id = gen_random_uuid()",
+    "idempotency_keys": "idempotency_key = idempotency_key || 'x'",
+    "repayment_events": "event_id = gen_random_uuid()",
+    "documents": "content_hash = md5(content_hash) || md5(content_hash)",
+    "release_activations": "activation = activation + 1000",
+    "api_keys": "key_id = left(md5(key_id), 16)",
+    "api_key_revocations": "key_id = left(md5(key_id), 16)",
+    "api_key_rotations": "key_id = left(md5(key_id), 16), successor_key_id = left(md5(successor_key_id), 16)",
+    "application_events": "number = number + 50",
+    "quotes": "quote_id = gen_random_uuid()",
+    "draft_versions": "number = number + 50",
+    "draft_events": "draft_id = gen_random_uuid()",
+    "person_holds": "hold_id = gen_random_uuid()",
+    "person_hold_releases": "hold_id = gen_random_uuid()",
+    "person_erasures": "key_id = gen_random_uuid()",
+    "personal_data_reads": "read_id = gen_random_uuid()",
+    "book_reads": "read_id = gen_random_uuid()",
+}
+
+
+class Tampering:
+    """One superuser's connection and where every leaf was when the anchors were signed."""
+
+    def __init__(self, connection: Any, places: dict[bytes, Place]) -> None:
+        self._connection = connection
+        self._places = places
+
+    async def start(self) -> None:
+        """Put the triggers to rest and keep a copy of every table."""
+        await self._connection.execute(
+            "SET session_replication_role = replica; SET search_path = instant_credit, pg_catalog"
+        )
+        for table in (*COVERED, "links"):
+            await self._connection.execute(f"CREATE TEMP TABLE kept_{table} AS TABLE {table}")
+
+    async def restore(self) -> None:
+        """Take back whatever was edited."""
+        statements = []
+        for table in (*COVERED, "links"):
+            statements += [f"DELETE FROM {table}", f"INSERT INTO {table} OVERRIDING SYSTEM VALUE TABLE kept_{table}"]  # noqa: S608 names of ours
+        await self._connection.execute("; ".join(statements))
+
+    async def edit(self, kind: str, random: Random) -> Place | None:
+        """Make one edit of a kind; the first link that is bad then, None for a row that no link names."""
+        edits: dict[str, Callable[[Random], Any]] = {
+            "column changed": self._change_column,
+            "row removed": self._remove_row,
+            "row inserted": self._insert_row,
+            "rows swapped": self._swap_rows,
+            "link removed": self._remove_link,
+            "links reordered": self._reorder_links,
+            "leaf rewritten": self._rewrite_leaf,
+            "chain recomputed": self._recompute_chain,
+        }
+        place: Place | None = await edits[kind](random)
+        return place
+
+    async def _pick(
+        self, random: Random, count: int = 1, table: str | None = None
+    ) -> tuple[str, list[tuple[Any, Place]]]:
+        """Anchored rows of one table, each with the place of its leaf."""
+        table = random.choice(list(COVERED)) if table is None else table
+        rows = await self._connection.fetch(read_sql(f"scan_{table}") + f" ORDER BY {table}::text")
+        placed = [(row, self._places[leaf]) for row in rows if (leaf := leaf_of(table, tuple(row))) in self._places]
+        return table, random.sample(placed, count)
+
+    async def _change_column(self, random: Random) -> Place:
+        table, ((row, place),) = await self._pick(random)
+        await self._change(table, row, random)
+        return place
+
+    async def _change(self, table: str, row: Any, random: Random) -> None:
+        """Change one column of a row that is not NULL, to another value that its table accepts."""
+        types = {
+            found["column_name"]: found["data_type"]
+            for found in await self._connection.fetch(
+                "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = $1"
+                " AND table_schema = 'instant_credit'",
+                table,
+            )
+        }
+        others = list(row.items())[COVERED[table] :]
+        column = random.choice([name for name, value in others if value is not None])
+        written = (
+            OTHERWISE.get(f"{table}.{column}") or OTHERWISE.get(column) or BY_TYPE.get(types[column], "{0} || 'x'")
+        )
+        await self._execute(f"UPDATE {table} SET {column} = {written.format(column)} WHERE {self._key(table, row)}", 1)  # noqa: S608 names of ours
+
+    async def _remove_row(self, random: Random) -> Place:
+        table, ((row, place),) = await self._pick(random)
+        await self._execute(f"DELETE FROM {table} WHERE {self._key(table, row)}", 1)  # noqa: S608 names of ours
+        return place
+
+    async def _insert_row(self, random: Random) -> None:
+        table, ((row, _),) = await self._pick(random)
+        await self._connection.execute(
+            f"CREATE TEMP TABLE forged AS SELECT {table}.* FROM {table} WHERE {self._key(table, row)};"  # noqa: S608 names of ours
+            f"UPDATE forged SET {KEYS[table]}; INSERT INTO {table} OVERRIDING SYSTEM VALUE TABLE forged; DROP TABLE forged"
+        )
+
+    async def _swap_rows(self, random: Random) -> Place:
+        """What two rows hold changes places, their keys do not."""
+        table = random.choice(["cases", "identities", "decisions", "repayment_events"])
+        column = {"cases": "sealed_case", "identities": "sealed_identity", "decisions": "sealed_decision"}.get(
+            table, "amount_cents"
+        )
+        _, picked = await self._pick(random, 2, table)
+        (one, _), (other, _) = picked
+        if table == "repayment_events":
+            while one[column] == other[column]:
+                _, picked = await self._pick(random, 2, table)
+                (one, _), (other, _) = picked
+        for row, value in ((one, other[column]), (other, one[column])):
+            await self._execute(f"UPDATE {table} SET {column} = $1 WHERE {self._key(table, row)}", 1, value)  # noqa: S608 names of ours
+        return min(place for _, place in picked)
+
+    async def _remove_link(self, random: Random) -> Place:
+        place = random.choice(sorted(set(self._places.values())))
+        await self._execute("DELETE FROM links WHERE writer_id = $1 AND seq = $2", 1, UUID(bytes=place[1]), place[2])
+        return place
+
+    async def _reorder_links(self, random: Random) -> Place:
+        places = sorted(set(self._places.values()))
+        one = random.choice([place for place in places if sum(other[1] == place[1] for other in places) > 1])
+        other = random.choice([place for place in places if place[1] == one[1] and place != one])
+        writer = UUID(bytes=one[1])
+        for former, later in ((one[2], 1_000_000), (other[2], one[2]), (1_000_000, other[2])):
+            await self._execute("UPDATE links SET seq = $3 WHERE writer_id = $1 AND seq = $2", 1, writer, former, later)
+        return min(one, other)
+
+    async def _rewrite_leaf(self, random: Random) -> Place:
+        """A row is changed, and its leaf in the link with it."""
+        table, ((row, place),) = await self._pick(random)
+        await self._change(table, row, random)
+        await self._replace_leaf(table, row, place)
+        return place
+
+    async def _recompute_chain(self, random: Random) -> Place:
+        """A row is changed, its leaf with it, and every hash of its writer's chain from there on."""
+        place = await self._rewrite_leaf(random)
+        writer = UUID(bytes=place[1])
+        links = await self._connection.fetch(
+            "SELECT seq, link, leaves, recorded_at FROM links WHERE writer_id = $1 ORDER BY seq", writer
+        )
+        previous = begin_chain(writer.bytes)
+        for link in links:
+            if link["seq"] >= place[2]:
+                leaves = split_leaves(link["leaves"])
+                previous = compose_link(writer, link["seq"], previous, leaves, link["recorded_at"]).link
+                await self._execute(
+                    "UPDATE links SET link = $3 WHERE writer_id = $1 AND seq = $2", 1, writer, link["seq"], previous
+                )
+            else:
+                previous = link["link"]
+        return place
+
+    async def _replace_leaf(self, table: str, former: Any, place: Place) -> None:
+        (now,) = await self._connection.fetch(f"{read_sql(f'scan_{table}')} WHERE {self._key(table, former)}")
+        leaf, rewritten = leaf_of(table, tuple(former)), leaf_of(table, tuple(now))
+        writer = UUID(bytes=place[1])
+        leaves = await self._connection.fetchval(
+            "SELECT leaves FROM links WHERE writer_id = $1 AND seq = $2", writer, place[2]
+        )
+        changed = b"".join(rewritten if one == leaf else one for one in split_leaves(leaves))
+        await self._execute(
+            "UPDATE links SET leaves = $3 WHERE writer_id = $1 AND seq = $2", 1, writer, place[2], changed
+        )
+
+    def _key(self, table: str, row: Any) -> str:
+        names = list(row.keys())[: COVERED[table]]
+        return " AND ".join(f"{name} = '{row[name]}'" for name in names)
+
+    async def _execute(self, statement: str, rows: int, *arguments: Any) -> None:
+        """Run a statement that changes so many rows."""
+        done = await self._connection.execute(statement, *arguments)
+        assert done.endswith(f" {rows}"), (statement, done)
+
+
+KINDS: Final[Sequence[str]] = (
+    "column changed",
+    "row removed",
+    "row inserted",
+    "rows swapped",
+    "link removed",
+    "links reordered",
+    "leaf rewritten",
+    "chain recomputed",
+)
