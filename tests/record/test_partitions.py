@@ -43,7 +43,7 @@ PARTITIONS = """
     WHERE parent.relnamespace = 'instant_credit'::regnamespace AND child.relkind = 'r' ORDER BY child.relname
 """
 # Statements that read by ids, with the partitions that they may touch: those of one month.
-BY_ID = ["read_decision", "read_identity", "read_monitoring", "look_up_entries", "read_standing"]
+BY_ID = ["read_decision", "read_identity", "read_monitoring", "find_cases", "read_standing"]
 
 
 @asynccontextmanager
@@ -372,18 +372,26 @@ async def test_a_look_up_by_id_touches_the_partitions_of_one_month(record: Recor
         at = datetime(month.year, month.month, 1, tzinfo=UTC)
         case_id, decision_id = derive_id(7, at, b"case"), derive_id(7, at, b"decision")
         span = span_of([decision_id])
-        person = "\\\\x" + "07" * 32
         arguments = {
             "read_decision": [7, decision_id, *span],
             "read_identity": [7, case_id],
             "read_monitoring": [7, case_id],
-            "look_up_entries": [[7], [person], [case_id], ["client"], ["key"], ["book"], ["row"], *span, [1]],
+            "find_cases": [[7], [case_id], *span],
             "read_standing": [[7, 7], [decision_id, None], [None, case_id], *span],
         }[statement]
         touched = await explain(connection, statement, arguments)
     partitioned = {name for name in touched if name.startswith(tuple(PARENTS))}
     assert partitioned
     assert {name[-8:] for name in partitioned} == {f"_{month:%Y_%m}"}
+
+
+async def test_the_look_up_of_every_commit_touches_no_partition(record: Record) -> None:
+    async with record.connection() as connection:
+        person = "\\\\x" + "07" * 32
+        touched = await explain(
+            connection, "look_up_entries", [[7], [person], ["client"], ["key"], ["book"], ["row"], [1]]
+        )
+    assert touched == {"person_keys", "idempotency_keys", "natural_keys", "person_applications"}
 
 
 async def test_an_insert_touches_the_partitions_of_its_rows(record: Record, superuser_url: str, actor: Actor) -> None:

@@ -17,7 +17,10 @@ from instant_credit.record.shipped import read_sql
 from tests.simulation.rules import Rules
 from tests.simulation.twin import Twin
 
-STATEMENTS = {read_sql(name): name for name in ("look_up_entries", "read_standing", "insert_entries", "find_first_key")}
+STATEMENTS = {
+    read_sql(name): name
+    for name in ("look_up_entries", "find_cases", "read_standing", "insert_entries", "find_first_key")
+}
 SILENCE = 3_600.0
 
 

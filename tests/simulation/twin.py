@@ -115,26 +115,33 @@ class Twin:
             self._taken.setdefault(name, set()).update(keys)
 
     def look_up_entries(self, arguments: Sequence[Any]) -> list[Row]:
-        buckets, persons, cases, clients, keys, _books, natural_keys, least, greatest, numbers = arguments
+        buckets, persons, clients, keys, _books, natural_keys, numbers = arguments
         assert not any(natural_keys), "an application has no natural key"
         assert not any(numbers), "no policy of the simulation has guards"
-        assert all(least <= case_id <= greatest for case_id in cases)
         return [
-            self._look_up(bucket, person, case_id, client, key)
-            for bucket, person, case_id, client, key in zip(buckets, persons, cases, clients, keys, strict=True)
+            self._look_up(bucket, person, client, key)
+            for bucket, person, client, key in zip(buckets, persons, clients, keys, strict=True)
         ]
 
-    def _look_up(self, bucket: int, person: bytes, case_id: Any, client: str | None, key: str | None) -> Row:
+    def _look_up(self, bucket: int, person: bytes, client: str | None, key: str | None) -> Row:
         own = self._one("sealed_keys.person_keys", bucket=bucket, person_id=person)
         first_key = None if key is None else self._first_key(client, key)
-        same_case = self._one("instant_credit.cases", bucket=bucket, case_id=case_id)
         return {
             **_take(own, "", "person_id", "key_id", "master_key_id", "wrapped_key"),
             **_take(first_key, "first_", "bucket", "decision_id"),
             **_take(first_key, "standing_", "body_mac"),
-            **_take(same_case, "same_", "case_id"),
+            "row_case_id": None,
             "number_case_id": None,
         }
+
+    def find_cases(self, arguments: Sequence[Any]) -> list[Row]:
+        buckets, cases, least, greatest = arguments
+        assert all(least <= case_id <= greatest for case_id in cases)
+        found = [
+            self._one("instant_credit.cases", bucket=bucket, case_id=case_id)
+            for bucket, case_id in zip(buckets, cases, strict=True)
+        ]
+        return [_take(case, "", "case_id") for case in found if case is not None]
 
     def read_standing(self, arguments: Sequence[Any]) -> list[Row]:
         buckets, decisions, cases, least, greatest = arguments

@@ -10,7 +10,8 @@ Cases and Decisions lie in partitions by month (ADR 0013).
 
 Two round trips, however many entries, and a third where something stands:
 
-1. ``look_up_entries`` reads, per entry, the person's present data key and the ids of what stands already for one of the three.
+1. ``look_up_entries`` reads, per entry, the person's present data key and the ids of what stands already for one of the first two. A Case
+   is looked for by its own id, with ``find_cases``, from the second round on: that it stands is seldom, and the insert finds it out.
 2. ``read_standing`` reads what stands and its answer.
 3. ``insert_entries`` writes everything that is new in one statement, which is one transaction. It has no ON CONFLICT: losing a race
    is a unique violation that undoes the whole statement, and the round begins again with what now stands.
@@ -76,12 +77,12 @@ async def commit_group(record: Record, group: Sequence[tuple[Entry, Actor]]) -> 
     waiting = list(range(len(group)))
     was_cut = False
     cuts = 0
-    for _ in range(_ROUNDS_MAX):
+    for turn in range(_ROUNDS_MAX):
         if not waiting:
             return [outcomes[place] for place in range(len(group))]
         leading = _lead(group, waiting)
         try:
-            found = await _run_round(record, [group[place] for place in leading], was_cut=was_cut)
+            found = await _run_round(record, [group[place] for place in leading], was_cut=was_cut, is_first=turn == 0)
         except Unavailable:
             cuts += 1
             if cuts > _CUTS_MAX:
@@ -205,7 +206,9 @@ def _name_entry(entry: Entry) -> list[object]:
     return names
 
 
-async def _run_round(record: Record, group: Sequence[tuple[Entry, Actor]], *, was_cut: bool) -> list[Committed] | None:
+async def _run_round(
+    record: Record, group: Sequence[tuple[Entry, Actor]], *, was_cut: bool, is_first: bool
+) -> list[Committed] | None:
     """Look up, seal, insert; None when the insert lost a race.
 
     After a cut, a row that stands and equals ours to the id and the instant is the one that we wrote before the cut.
@@ -216,15 +219,14 @@ async def _run_round(record: Record, group: Sequence[tuple[Entry, Actor]], *, wa
             read_sql("look_up_entries"),
             [bucket_of_person(entry.person_id) for entry in entries],
             [entry.person_id for entry in entries],
-            [entry.case_id for entry in entries],
             [entry.client_id for entry in entries],
             [entry.idempotency_key for entry in entries],
             [entry.book for entry in entries],
             [entry.natural_key for entry in entries],
-            *span_of(entry.case_id for entry in entries),
             [entry.person_number for entry in entries],
         )
-        named = [_name_standing(entry, row) for entry, row in zip(entries, rows, strict=True)]
+        recorded = frozenset() if is_first else await _find_cases(connection, entries)
+        named = [_name_standing(entry, row, recorded) for entry, row in zip(entries, rows, strict=True)]
         standing = iter(await _read_standing(connection, [name for name in named if name is not None]))
         outcomes: list[Committed] = []
         fresh: list[tuple[Entry, Actor, Any]] = []
@@ -250,12 +252,23 @@ async def _run_round(record: Record, group: Sequence[tuple[Entry, Actor]], *, wa
     return outcomes
 
 
-def _name_standing(entry: Entry, row: Any) -> _Name | None:
+async def _find_cases(connection: Any, entries: Sequence[Entry]) -> frozenset[UUID]:
+    """Case ids, of those of `entries`, that are recorded."""
+    case_ids = [entry.case_id for entry in entries]
+    rows = await connection.fetch(
+        read_sql("find_cases"), [bucket_of(case_id) for case_id in case_ids], case_ids, *span_of(case_ids)
+    )
+    return frozenset(_uuid(row["case_id"]) for row in rows)
+
+
+def _name_standing(entry: Entry, row: Any, recorded: frozenset[UUID]) -> _Name | None:
     """Where what stands for an entry is found, None when nothing does."""
     if row["first_decision_id"] is not None:
         return row["first_bucket"], row["first_decision_id"], None
-    if row["same_case_id"] is not None:
-        return bucket_of(entry.case_id), None, row["same_case_id"]
+    if row["row_case_id"] is not None:
+        return bucket_of(entry.case_id), None, row["row_case_id"]
+    if entry.case_id in recorded or row["number_case_id"] == entry.case_id:
+        return bucket_of(entry.case_id), None, entry.case_id
     return None
 
 
