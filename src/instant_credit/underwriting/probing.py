@@ -7,6 +7,7 @@ ADR 0017 says what this does not see.
 
 from collections import OrderedDict
 from datetime import timedelta
+from hashlib import blake2b
 from typing import Final
 
 from instant_credit.access.limits import NS_PER_SECOND, VariantLimit, count_variants, note_variant, seconds_ceil
@@ -19,6 +20,8 @@ from instant_credit.record.pool import Record
 PERSONS_MAX: Final = 20_000
 # The record is asked once this part of the limit was seen in the process: nobody honest pays for the question.
 _ASKED_FROM: Final = 4
+_KEY_BYTES: Final = 32
+_DIGEST_BYTES: Final = 16
 
 
 class TooManyVariants(Throttled):
@@ -31,6 +34,8 @@ class Probing:
     def __init__(self, record: Record, limit: VariantLimit | None = None) -> None:
         self._record = record
         self._limit = limit
+        # Unkeyed, two variants could be made that count as one.
+        self._key = b"" if limit is None else record.entropy(_KEY_BYTES)
         self._sent: OrderedDict[tuple[str, bytes], dict[bytes, int]] = OrderedDict()
 
     async def admit(self, client_id: str, told: Told) -> None:
@@ -43,10 +48,9 @@ class Probing:
         if self._limit is None:
             return
         limit, now_ns = self._limit, self._record.clock.monotonic_ns()
-        key_ring = self._record.key_ring
-        person_id = key_ring.person_id_of(told.identity.identity_number)
+        person_id = self._record.key_ring.person_id_of(told.identity.identity_number)
         sent_ns = self._recall((client_id, person_id))
-        variant = key_ring.body_mac(client_id, encode_canonical(told.facts))
+        variant = blake2b(encode_canonical(told.facts), key=self._key, digest_size=_DIGEST_BYTES).digest()
         others = count_variants(sent_ns, variant, now_ns, limit.window_ns)
         is_known = variant in sent_ns
         if others >= limit.variants and not is_known:
