@@ -69,6 +69,14 @@ def test_a_rotated_key_has_a_successor_of_its_mode(settings: Settings, environ: 
     assert listed.count("test") == 2
 
 
+def test_a_rotation_without_an_overlap_ends_the_former_key_at_once(settings: Settings, environ: dict[str, str]) -> None:
+    former = run(environ, "key", "create", "--client", "shop", "--scope", "apply").stdout.strip()
+    rotated = run(environ, "key", "rotate", former.split("_")[1], "--overlap", "0s")
+    assert rotated.exit_code == 0, rotated.output
+    assert verify(settings, former) is None
+    assert verify(settings, rotated.stdout.strip()) is not None
+
+
 @pytest.mark.parametrize("overlap", ["24", "-1h", "1.5h", "1w", "h", "\N{ARABIC-INDIC DIGIT ONE}h", "99999999h"])
 def test_an_overlap_is_a_whole_number_with_its_unit(environ: dict[str, str], overlap: str) -> None:
     assert run(environ, "key", "rotate", "a" * 16, f"--overlap={overlap}").exit_code == 2

@@ -59,6 +59,7 @@ async def create_key(
         raise Refused("a key needs at least one scope: " + ", ".join(scope.value for scope in Scope))
     if not 1 <= len(client_id) <= 64:
         raise Refused("a client id has 1 to 64 characters")
+    now = record.clock.now()
     text, row = _mint(
         record,
         client_id=client_id,
@@ -66,9 +67,10 @@ async def create_key(
         expires_at=expires_at,
         actor=actor,
         is_test=is_test,
+        now=now,
     )
     async with record.writer() as writer, record.connection() as connection:
-        await writer.append(connection, read_sql("insert_api_key"), row, [leaf_of("api_keys", row)], record.clock.now())
+        await writer.append(connection, read_sql("insert_api_key"), row, [leaf_of("api_keys", row)], now)
     return text
 
 
@@ -105,8 +107,9 @@ async def rotate_key(
         expires_at=expires_at or former["own_expires_at"],
         actor=actor,
         is_test=former["is_test"],
+        now=now,
     )
-    rotation = (key_id, row[0], now + overlap, actor.kind.value, actor.id, row[7])
+    rotation = (key_id, row[0], now + overlap, actor.kind.value, actor.id, now)
     leaves = [leaf_of("api_keys", row), leaf_of("api_key_rotations", rotation)]
     async with record.writer() as writer, record.connection() as connection:
         try:
@@ -124,6 +127,7 @@ def _mint(
     expires_at: datetime | None,
     actor: Actor,
     is_test: bool,
+    now: datetime,
 ) -> tuple[str, tuple[Any, ...]]:
     """A new key's text, and its row in the order of `insert_api_key`.
 
@@ -131,7 +135,6 @@ def _mint(
     ------
     Refused : an expiry that is past.
     """
-    now = record.clock.now()
     if expires_at is not None and expires_at <= now:
         raise Refused("the key would be expired already: give a later day or instant")
     minted = mint_key(record.entropy(KEY_ID_BYTES + SECRET_BYTES), is_test=is_test)
