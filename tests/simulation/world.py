@@ -311,4 +311,4 @@ class World:
     def _open(self, case: Mapping[str, Any]) -> AESGCM:
         found = self.database.twin._one("sealed_keys.person_keys", bucket=case["bucket"], key_id=case["key_id"])
         assert found is not None, "a Case is sealed under a key that is not there"
-        return open_data_key(self.servers[0].desk._record, found)
+        return open_data_key(self.servers[0].desk.record, found)

@@ -15,8 +15,8 @@ from instant_credit.errors import Overloaded
 from instant_credit.policy.document import Policy
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import read_decision
-from instant_credit.underwriting import desk as desk_module
 from instant_credit.underwriting.course import BOOK
+from instant_credit.underwriting.gathering import Gathering
 from instant_credit.underwriting.life import LifeDesk
 from instant_credit.underwriting.replay import replay
 from tests.clock import FixedClock
@@ -154,14 +154,14 @@ async def test_a_policy_without_guards_asks_for_no_history_and_numbers_nothing(r
 async def test_losing_every_round_ends_as_overloaded_and_records_nothing(
     guarded: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gather = desk_module.gather_history
+    gather = Gathering.gather_history
 
     async def lag(*arguments: Any, **named: Any) -> Any:
         history, _ = await gather(*arguments, **named) or (None, 1)
         return history, 1
 
     await guarded.apply(guarded.submission())
-    monkeypatch.setattr(desk_module, "gather_history", lag)
+    monkeypatch.setattr(Gathering, "gather_history", lag)
     with pytest.raises(Overloaded):
         await guarded.apply(guarded.submission())
     monkeypatch.undo()

@@ -4,6 +4,7 @@ The law: whoever decides on a history writes the number that followed it (`Entry
 stands and the second is `outrun`: it was decided on a history that is no longer whole.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -29,24 +30,36 @@ class HistoryRows(Struct, frozen=True, kw_only=True):
     priors: tuple[PriorRow, ...]
 
 
-async def read_history(record: Record, person_id: bytes, *, book: str, since: datetime, most: int) -> HistoryRows:
-    """The person's latest applications in the book.
+class HistoryAsked(Struct, frozen=True, kw_only=True):
+    """Whose history is asked for: of one book, since an instant."""
 
-    Parameters
-    ----------
-    since : instant; older ones are left out.
-    most : how many are read, the latest.
-    """
+    person_id: bytes
+    book: str
+    since: datetime
+
+
+async def read_histories(record: Record, asked: Sequence[HistoryAsked], *, most: int) -> list[HistoryRows]:
+    """The latest applications of each, at most `most`, in the order of asking; all in one snapshot."""
+    least = [least_id(one.since) for one in asked]
     async with record.connection() as connection:
-        row = await connection.fetchrow(
-            read_sql("read_history"), bucket_of_person(person_id), person_id, book, least_id(since), most
+        rows = await connection.fetch(
+            read_sql("read_histories"),
+            [bucket_of_person(one.person_id) for one in asked],
+            [one.person_id for one in asked],
+            [one.book for one in asked],
+            least,
+            min(least),
+            most,
         )
-    return HistoryRows(
-        next_number=row["last_number"] + 1,
-        priors=tuple(
-            PriorRow(recorded_at=recorded_at, outcome=outcome, is_accepted=is_accepted)
-            for recorded_at, outcome, is_accepted in zip(
-                row["recorded_ats"], row["outcomes"], row["are_accepted"], strict=True
-            )
-        ),
-    )
+    return [
+        HistoryRows(
+            next_number=row["last_number"] + 1,
+            priors=tuple(
+                PriorRow(recorded_at=recorded_at, outcome=outcome, is_accepted=is_accepted)
+                for recorded_at, outcome, is_accepted in zip(
+                    row["recorded_ats"], row["outcomes"], row["are_accepted"], strict=True
+                )
+            ),
+        )
+        for row in rows
+    ]

@@ -44,7 +44,7 @@ from instant_credit.underwriting.answers import (
     read_ids,
 )
 from instant_credit.underwriting.course import APPLICATION_SECONDS, Answered, Caller, Course, Releases, Submission
-from instant_credit.underwriting.gathering import gather_history
+from instant_credit.underwriting.gathering import Gathering
 from instant_credit.underwriting.lines import ApplicationLine, Ending
 from instant_credit.underwriting.offers import make_offer
 from instant_credit.underwriting.probing import Probing, TooManyVariants
@@ -61,7 +61,7 @@ class Desk:
 
     Parameters
     ----------
-    record : the open system of record; its clock and chance are the desk's.
+    record : the open system of record, also an attribute; its clock and chance are the desk's.
     releases : live releases by product.
     report : called once with every application's line, at its end.
     observe : called with every group of decisions that was committed together.
@@ -77,7 +77,7 @@ class Desk:
         observe: Callable[[Written], None] = lambda _: None,
         probing: Probing | None = None,
     ) -> None:
-        self._record = record
+        self.record = record
         self._releases = releases
         self._clock = record.clock
         self._entropy = record.entropy
@@ -85,19 +85,16 @@ class Desk:
         self._probing = probing or Probing(record)
         self._doors: dict[str, Door] = {}
         self._products: dict[str, Product] = {}
+        self._gathering = Gathering(record)
         self._under_way: dict[tuple[str, str], asyncio.Event] = {}
         self._in_flight = 0
         self._grouping = Grouping[tuple[Entry, Actor], Committed](
             lambda group: commit_group(record, group), record.clock, observe=observe
         )
 
-    @property
-    def record(self) -> Record:
-        """The system of record that the desk writes to."""
-        return self._record
-
     async def drain(self) -> None:
         """Return when every commit under way has ended."""
+        await self._gathering.drain()
         await self._grouping.drain()
 
     def offered(self) -> Mapping[str, Release]:
@@ -117,7 +114,7 @@ class Desk:
 
     async def check_record(self) -> None:
         """Raise `Unavailable` unless the record answers."""
-        await self._record.ping()
+        await self.record.ping()
 
     async def apply(self, submission: Submission) -> Answered | tuple[Problem, ...]:
         """Decide, record and answer one application.
@@ -224,8 +221,10 @@ class Desk:
         self, submission: Submission, *, release: Release, told: Told, now: datetime, course: Course
     ) -> tuple[Entry, Decision]:
         """Gather, decide and write down; again for whoever was outrun, on the history that then stands."""
-        person_id = self._record.key_ring.person_id_of(told.identity.identity_number)
-        gathered = await gather_history(self._record, release, person_id, book=submission.book, now=now)
+        person_id = self.record.key_ring.person_id_of(told.identity.identity_number)
+        gathered = await self._gathering.gather_history(
+            release, person_id, book=submission.book, now=now, until_ns=course.until_ns
+        )
         history, number = (UNSET, None) if gathered is None else gathered
         case = Case(
             product_hash=release.manifest.product_hash,
@@ -310,7 +309,7 @@ class Desk:
     def _mac(self, submission: Submission) -> bytes:
         """Names the submission's body and product: the same key for another product is another request."""
         named = submission.body if submission.named is None else submission.named
-        return self._record.key_ring.body_mac(submission.client_id, submission.product.encode() + b"\x00" + named)
+        return self.record.key_ring.body_mac(submission.client_id, submission.product.encode() + b"\x00" + named)
 
     def _fold_key(self, submission: Submission) -> str | None:
         """The idempotency key as it is recorded: a keyed hash, since a client may well choose an identity number as its key."""
@@ -318,7 +317,7 @@ class Desk:
         if key is None:
             return None
         space = b"idempotency-key of a test\x00" if submission.is_test else b"idempotency-key\x00"
-        return self._record.key_ring.body_mac(submission.client_id, space + key.encode()).hex()
+        return self.record.key_ring.body_mac(submission.client_id, space + key.encode()).hex()
 
     async def find_first(self, submission: Submission) -> Answered | None:
         """The recorded answer to the submission's idempotency key, None when there is none.
@@ -336,7 +335,7 @@ class Desk:
         key = self._fold_key(submission)
         if key is None:
             return None
-        found = await find_answer(self._record, submission.client_id, key)
+        found = await find_answer(self.record, submission.client_id, key)
         course.spend("record_ns")
         return None if found is None else self._repeat(submission, found.answer, found.body_mac, course)
 
@@ -366,14 +365,14 @@ class Desk:
         NotFound : there is none, it is another client's, or the person was erased since.
         """
         async with within(APPLICATION_SECONDS):
-            stored = await read_decision(self._record, decision_id)
+            stored = await read_decision(self.record, decision_id)
             sees_all = purpose is not None
             is_shown = stored is not None and caller.may_see(stored.client_id, stored.book, sees_all=sees_all)
             if stored is None or not is_shown or stored.decision is None:
                 raise NotFound("decision", "of this id, or its person was erased")
             if purpose is not None:
                 reading = Reading(actor=caller.actor, purpose=purpose)
-                await log_read(self._record, "decision", stored.person_id, stored.case_id, reading)
+                await log_read(self.record, "decision", stored.person_id, stored.case_id, reading)
         decision = decode_decision(stored.decision)
         product = await self._read_product(decision.product_hash)
         names = [variable.name for variable in product.model_variables]
@@ -395,5 +394,5 @@ class Desk:
         """A product document that some decision names; products are few, and they stay in memory."""
         product = self._products.get(product_hash)
         if product is None:
-            product = self._products[product_hash] = decode_product(await get_document(self._record, product_hash))
+            product = self._products[product_hash] = decode_product(await get_document(self.record, product_hash))
         return product
