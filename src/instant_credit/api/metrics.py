@@ -52,7 +52,7 @@ class Metrics:
             buckets=_REQUEST_SECONDS,
             registry=self.registry,
         )
-        self._refusals = Counter(
+        refusals = Counter(
             "instant_credit_refusals",
             "Requests that were turned away before any work, by cause.",
             ("cause",),
@@ -73,8 +73,7 @@ class Metrics:
         self._places = self._make_gauge("places", "Most requests that may be under way.")
         self.in_flight = self._make_gauge("requests_in_flight", "HTTP requests that are being answered.")
         self._make_gauge("workers", "Processes that answer.").set(1)
-        for cause in Cause:
-            self._refusals.labels(cause.value)
+        self._refusals = {cause: refusals.labels(cause.value) for cause in Cause}
 
     def _make_gauge(self, name: str, documentation: str) -> Gauge:
         """A gauge of which the workers that live show their sum."""
@@ -99,7 +98,7 @@ class Metrics:
 
     def count_refusal(self, cause: Cause) -> None:
         """Count one request that was turned away at the gate."""
-        self._refusals.labels(cause.value).inc()
+        self._refusals[cause].inc()
 
     def count_group(self, written: Written) -> None:
         """Count one group of applications that was recorded by one commit."""

@@ -1,7 +1,8 @@
 """The server's sockets: bound once, shared by its workers.
 
 Workers that inherit one socket share its queue. A connection that no worker has taken yet waits there for whichever is free, also while
-workers come and go. A worker takes few at a time: that spreads a crowd over the workers, and leaves time for those under way.
+workers come and go. An idle worker takes one and rests for a moment, in which the others wake up; a busy one leaves it to them first, the
+longer the busier it is, and takes the more then. That spreads connections over the workers.
 """
 
 import asyncio
@@ -16,7 +17,8 @@ from instant_credit.errors import Refused
 from instant_credit.settings import HOST, PORT
 
 BACKLOG: Final = 2048
-AT_ONCE: Final = 64
+REST_SECONDS: Final = 0.001
+REST_SECONDS_MAX: Final = 0.01
 PAUSE_SECONDS: Final = 1.0
 
 
@@ -66,11 +68,15 @@ class Doorway:
     ----------
     opened : bound; it is closed with the doorway.
     make_protocol : makes the protocol of a new connection.
+    under_way : how many requests this process works on.
     """
 
-    def __init__(self, opened: socket.socket, make_protocol: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(
+        self, opened: socket.socket, make_protocol: Callable[[], asyncio.Protocol], under_way: Callable[[], int]
+    ) -> None:
         self._opened = opened
         self._make_protocol = make_protocol
+        self._under_way = under_way
         self._loop = asyncio.get_running_loop()
         self._arriving: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
@@ -92,27 +98,41 @@ class Doorway:
 
     def _resume(self) -> None:
         self._pause = None
-        self._loop.add_reader(self._opened.fileno(), self._take_some)
+        self._loop.add_reader(self._opened.fileno(), self._look)
 
-    def _take_some(self) -> None:
-        for _ in range(AT_ONCE):
+    def _look(self) -> None:
+        under_way = self._under_way()
+        if under_way:
+            self._wait(min(REST_SECONDS * under_way, REST_SECONDS_MAX), self._take_rest)
+        else:
+            self._take(1)
+            self._wait(REST_SECONDS, self._resume)
+
+    def _take_rest(self) -> None:
+        self._resume()
+        self._take(1 + self._under_way() // 2)
+
+    def _wait(self, seconds: float, then: Callable[[], None]) -> None:
+        if self._pause is not None:
+            return
+        self._loop.remove_reader(self._opened.fileno())
+        self._pause = self._loop.call_later(seconds, then)
+
+    def _take(self, most: int) -> None:
+        for _ in range(most):
             try:
                 connection, _ = self._opened.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as trouble:
-                self._pause_for(trouble)
+                # Out of file descriptors or memory: connections wait until some are free again.
+                structlog.get_logger("instant_credit.serve").error("connection_not_taken", error=trouble.strerror)
+                self._wait(PAUSE_SECONDS, self._resume)
                 return
             connection.setblocking(False)
             task = self._loop.create_task(self._greet(connection))
             self._arriving.add(task)
             task.add_done_callback(self._arriving.discard)
-
-    def _pause_for(self, trouble: OSError) -> None:
-        """Out of file descriptors or memory: connections wait until some are free again."""
-        structlog.get_logger("instant_credit.serve").error("connection_not_taken", error=trouble.strerror)
-        self._loop.remove_reader(self._opened.fileno())
-        self._pause = self._loop.call_later(PAUSE_SECONDS, self._resume)
 
     async def _greet(self, connection: socket.socket) -> None:
         try:

@@ -64,7 +64,9 @@ class Server(uvicorn.Server):
         await self.lifespan.startup()
         if self.lifespan.should_exit:
             sys.exit(STARTUP_FAILURE)
-        self._doorways = [Doorway(opened, self._make_protocol) for opened in sockets or ()]
+        self._doorways = [
+            Doorway(opened, self._make_protocol, lambda: self._gate.under_way) for opened in sockets or ()
+        ]
         self.started = True
         self._is_listening()
 
