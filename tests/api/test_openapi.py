@@ -26,6 +26,7 @@ from tests.lending import House, invent_body
 EXAMPLES = {
     "apply_personal_loan": (220, 200),
     "read_decision": (60, 60),
+    "read_receipt": (10, 10),
     "open_draft_personal_loan": (40, 40),
     "quote_personal_loan": (40, 40),
     "read_quote": (10, 10),

@@ -25,6 +25,7 @@ from instant_credit.api.metrics import Metrics
 from instant_credit.api.openapi import OfferedProduct, build_openapi
 from instant_credit.api.problems import HEADERS_TOO_LARGE, MEDIA_TYPE, answer_failure, encode_problem
 from instant_credit.api.quotes import quote_routes
+from instant_credit.api.receipts import receipt_route
 from instant_credit.api.security import FindKey, require_scope
 from instant_credit.api.wire import HEAD_BYTES_MAX
 from instant_credit.underwriting.desk import Desk
@@ -48,6 +49,7 @@ def create_app(desk: Desk, find_key: FindKey, metrics: Metrics, limits: ClientLi
     routes = [
         apply_route(desk, guard),
         decision_route(desk, guard),
+        receipt_route(desk, guard),
         *life_routes(LifeDesk(desk.record), guard),
         *draft_routes(DraftDesk(desk), guard),
         *quote_routes(QuoteDesk(desk), guard),

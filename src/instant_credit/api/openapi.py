@@ -24,6 +24,8 @@ from instant_credit.api.operations import (
     path_id,
     success,
 )
+from instant_credit.api.receipts import receipt_paths
+from instant_credit.record.receipts import Receipt
 from instant_credit.underwriting.answers import Answer, Live, ProblemDocument, Ready, RecordedDecision
 
 IDEMPOTENCY_KEY_PATTERN: Final = "^[!-~]{1,64}$"
@@ -42,7 +44,7 @@ class OfferedProduct(Struct, frozen=True, kw_only=True):
 def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
     """The whole document as builtins, for `products` in the order of their names."""
     _, components = msgspec.json.schema_components(
-        (Answer, RecordedDecision, ProblemDocument, Ready, Live, *LIFE_STRUCTS),
+        (Answer, RecordedDecision, Receipt, ProblemDocument, Ready, Live, *LIFE_STRUCTS),
         ref_template="#/components/schemas/{name}",
     )
     schemas = dict(components)
@@ -53,6 +55,7 @@ def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
         paths[f"/v1/products/{product.name}/quotes"] = {"post": make_quote(product.name, product.title, product.body)}
         paths[f"/v1/products/{product.name}/drafts"] = {"post": open_draft(product.name, product.title)}
     paths["/v1/decisions/{decision_id}"] = {"get": _read_decision()}
+    paths.update(receipt_paths())
     paths.update(quote_paths())
     paths.update(draft_paths())
     paths.update(life_paths())

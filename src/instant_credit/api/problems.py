@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from instant_credit.api.logs import safe_frames
 from instant_credit.errors import Conflict, NotFound, Overloaded, Problem, Throttled, Unavailable
+from instant_credit.record.receipts import NotAnchored
 from instant_credit.underwriting.answers import ERRORS_MAX, ProblemDocument
 from instant_credit.underwriting.offers import ApplicationClosed, OfferExpired
 from instant_credit.underwriting.pending import DraftClosed
@@ -51,6 +52,7 @@ OFFER_EXPIRED: Final = Kind(name="offer-expired", status=409, title="The offer i
 APPLICATION_CLOSED: Final = Kind(
     name="application-closed", status=409, title="The application has ended in another way"
 )
+NOT_ANCHORED: Final = Kind(name="not-anchored", status=409, title="No anchor covers the decision yet")
 DRAFT_CLOSED: Final = Kind(name="draft-closed", status=409, title="The draft has ended")
 TOO_LARGE: Final = Kind(name="body-too-large", status=413, title="The body is too large")
 WRONG_MEDIA_TYPE: Final = Kind(name="unsupported-media-type", status=415, title="The body must be JSON in UTF-8")
@@ -74,6 +76,7 @@ KINDS: Final = (
     OFFER_EXPIRED,
     APPLICATION_CLOSED,
     DRAFT_CLOSED,
+    NOT_ANCHORED,
     TOO_LARGE,
     WRONG_MEDIA_TYPE,
     REFUSED,
@@ -128,6 +131,8 @@ def failure_from(error: Exception) -> tuple[Failure, bool]:
         return Failure(APPLICATION_CLOSED, "Read the application for what became of it."), False
     if isinstance(error, DraftClosed):
         return Failure(DRAFT_CLOSED, "Read the draft for what became of it; open another one to go on."), False
+    if isinstance(error, NotAnchored):
+        return Failure(NOT_ANCHORED, "Ask again after the next anchor, within a minute or so."), False
     if isinstance(error, Conflict):
         return Failure(CONFLICT, "Send the first body again to get its answer, or use a new key."), False
     if isinstance(error, Throttled):

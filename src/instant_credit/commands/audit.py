@@ -13,14 +13,18 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from instant_credit.access.purposes import Reading, ReadPurpose
+from instant_credit.canonical import encode_canonical
+from instant_credit.commands.key import ACTOR
 from instant_credit.commands.running import run_stoppable
 from instant_credit.errors import Conflict, Refused
 from instant_credit.record.anchoring import Anchorer
 from instant_credit.record.anchors import read_anchor_key
 from instant_credit.record.audit import AuditReport, Finding, audit_record
 from instant_credit.record.pool import open_record
-from instant_credit.record.receipts import NotAnchored, make_receipt
+from instant_credit.record.receipts import NotAnchored
 from instant_credit.settings import ANCHORS, Settings, read_settings
+from instant_credit.underwriting.receipts import read_receipt
 from instant_credit.verify_receipt import FalseReceiptError, read_public_key
 
 BROKEN: Final = 1
@@ -68,18 +72,26 @@ def anchor() -> None:
 
 @audit.command("receipt")
 @click.argument("decision_id", type=click.UUID)
+@click.option(
+    "--purpose",
+    type=click.Choice([purpose.value for purpose in ReadPurpose]),
+    default=ReadPurpose.AUDIT.value,
+    show_default=True,
+    help="What it is read for; written down.",
+)
 @click.option("--to", "to", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write.")
-def receipt(decision_id: UUID, to: Path) -> None:
+def receipt(decision_id: UUID, purpose: str, to: Path) -> None:
     """Write the receipt of a decision: what proves offline that it stands in the record.
 
-    It holds the Decision in the clear, so the file is readable by its owner only.
+    It holds the Decision in the clear, so the file is readable by its owner only, and the read is written down.
     """
     settings = read_settings(os.environ)
 
     async def run() -> bytes:
         async with open_record(settings) as record:
             try:
-                return await make_receipt(record, decision_id)
+                reading = Reading(actor=ACTOR, purpose=ReadPurpose(purpose))
+                return encode_canonical(await read_receipt(record, decision_id, reading))
             except NotAnchored:
                 raise Conflict(
                     "no anchor covers this decision yet: run instant-credit audit anchor, then ask again"

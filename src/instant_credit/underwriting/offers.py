@@ -129,6 +129,7 @@ class Application(Struct, frozen=True, kw_only=True):
             links=ApplicationLinks(
                 own=Link.to(*place),
                 decision=Link.to("decisions", self.stored.decision_id),
+                receipt=Link.to("decisions", self.stored.decision_id, "receipt"),
                 offers=Link.to(*place, "offers"),
                 withdraw=Link.to(*place, "withdraw") if state in WITHDRAWABLE else None,
             ),

@@ -56,6 +56,7 @@ class ApplicationLinks(Struct, frozen=True, kw_only=True, omit_defaults=True, re
 
     own: Link
     decision: Link
+    receipt: Link
     offers: Link
     withdraw: Link | None = None
 
