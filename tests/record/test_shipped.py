@@ -7,7 +7,9 @@ import pytest
 import instant_credit
 from instant_credit.errors import NotFound
 from instant_credit.record.pool import Record
+from instant_credit.record.scanning import COVERED
 from instant_credit.record.shipped import list_starters, migrations_folder, read_sql, read_starter
+from tests.house.test_sql import header_of, typed_parameters
 
 PACKAGE = Path(instant_credit.__file__).parent
 STATEMENTS = sorted(path.stem for path in (PACKAGE / "record" / "sql").glob("*.sql"))
@@ -40,7 +42,8 @@ async def test_a_statement_says_the_types_of_its_parameters(record: Record, name
     header, body = split_statement(name)
     async with record.connection() as connection:
         parameters = (await connection.prepare(body)).get_parameters()
-    assert read_types(header) == [type_name(parameter.name) for parameter in parameters]
+    said = typed_parameters(header_of(header))
+    assert [said[number] for number in sorted(said)] == [type_name(parameter.name) for parameter in parameters]
 
 
 @pytest.mark.anyio
@@ -60,24 +63,6 @@ def split_statement(name: str) -> tuple[str, str]:
     return header, text.removeprefix(header)
 
 
-def read_types(header: str) -> list[str]:
-    """Types of $1..$n as the header says them: ``$1 text: what`` or ``$3..$8 what: name type, name type``."""
-    types: dict[int, str] = {}
-    text = re.sub(r"\n-- +", " ", header)
-    for part in re.split(r"(?=\$\d)", re.sub(r"\.\.\$", "..", text))[1:]:
-        single = re.match(r"\$(\d+) (\w+(?:\[\])?): ", part)
-        if single:
-            types[int(single[1])] = single[2]
-            continue
-        several = re.match(r"\$(\d+)\.\.(\d+) [\w ]+: (.+)", part)
-        assert several, part
-        found = re.findall(r"\w+ (\w+\[\])", several[3])
-        assert len(found) == int(several[2]) - int(several[1]) + 1
-        types.update(enumerate(found, start=int(several[1])))
-    assert sorted(types) == list(range(1, len(types) + 1))
-    return [types[number] for number in sorted(types)]
-
-
 def type_name(name: str) -> str:
     """SQL's own name of a type that the driver names as the catalogue does."""
     short = {"int2": "smallint", "int4": "integer", "int8": "bigint", "bool": "boolean"}
@@ -87,7 +72,9 @@ def type_name(name: str) -> str:
 
 def test_every_statement_is_used() -> None:
     source = "\n".join(path.read_text() for path in (PACKAGE / "record").glob("*.py"))
-    assert [name for name in STATEMENTS if f'"{name}"' not in source] == []
+    scans = {f"scan_{table}" for table in COVERED}
+    assert [name for name in STATEMENTS if name not in scans and f'"{name}"' not in source] == []
+    assert scans <= set(STATEMENTS)
 
 
 def test_migrations_are_beside_the_package() -> None:
