@@ -535,3 +535,17 @@ async def test_what_was_recorded_before_is_all_there_afterwards(
         number = next(one for one in range(10_000) if make_entry(record, one).person_id[0] == old["bucket"])
         (found,) = await commit_entries(record, [replace(make_entry(record, number), natural_key="row 7")], actor)
         assert (found.kind, found.case_id) == ("existing", old["case_id"])
+
+
+async def test_a_server_plans_each_statement_once(settings: Settings, actor: Actor, clock: FixedClock) -> None:
+    async with open_record(settings, clock=clock, plan_cache_mode="force_generic_plan") as record:
+        for number in range(3):
+            entry = make_keyed(record, number, f"key {number}")
+            await commit_entries(record, [entry], actor)
+            assert entry.decision_id is not None
+            assert await read_decision(record, entry.decision_id) is not None
+            assert await find_answer(record, "client", f"key {number}") is not None
+        plans = "SELECT sum(custom_plans)::integer FROM pg_prepared_statements WHERE statement = ANY($1)"
+        names = ("look_up_entries", "insert_entries", "read_decision", "find_first_key", "read_standing")
+        async with record.connection() as connection:
+            assert await connection.fetchval(plans, [read_sql(name) for name in names]) == 0

@@ -63,7 +63,9 @@ async def _answer(sockets: Sequence[socket.socket], settings: Settings, inherite
     async with contextlib.AsyncExitStack() as stack:
         for opened in sockets:
             stack.callback(opened.close)
-        record = await stack.enter_async_context(open_record(settings, statement_seconds=STATEMENT_SECONDS))
+        record = await stack.enter_async_context(
+            open_record(settings, statement_seconds=STATEMENT_SECONDS, plan_cache_mode="force_generic_plan")
+        )
         tell_safety(record)
         releases = LiveReleases(record, _log_not_loaded)
         await releases.refresh()

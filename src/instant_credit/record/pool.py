@@ -211,6 +211,7 @@ async def open_record(
     clock: Clock | None = None,
     entropy: Entropy = os.urandom,
     statement_seconds: float = STATEMENT_SECONDS,
+    plan_cache_mode: str = "auto",
 ) -> AsyncIterator[Record]:
     """The system of record, migrated to this version's schema.
 
@@ -219,6 +220,7 @@ async def open_record(
     settings : where the database and the key ring are.
     clock, entropy : the machine's own by default.
     statement_seconds : after which the database gives up a statement, undoing it.
+    plan_cache_mode : Postgres's setting; with ``force_generic_plan`` what names partitions is planned once, not each time.
 
     Raises
     ------
@@ -242,6 +244,7 @@ async def open_record(
                 connection_class=_Connection,
                 server_settings=_SERVER_SETTINGS
                 | {
+                    "plan_cache_mode": plan_cache_mode,
                     "statement_timeout": f"{statement_seconds * 1e3:.0f}ms",
                     "lock_timeout": f"{min(statement_seconds, LOCK_SECONDS) * 1e3:.0f}ms",
                 },
