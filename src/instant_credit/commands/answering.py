@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from time import monotonic
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 import structlog
@@ -35,6 +35,9 @@ from instant_credit.settings import Settings
 from instant_credit.underwriting.desk import Desk
 from instant_credit.underwriting.probing import Probing
 from instant_credit.underwriting.releases import LiveReleases, NotLoaded
+
+if TYPE_CHECKING:
+    from instant_credit.api.tracing import Tracing
 
 REFRESH_SECONDS: Final = 1.0
 REVIVE_SECONDS: Final = 5.0
@@ -74,11 +77,15 @@ async def _answer(sockets: Sequence[socket.socket], settings: Settings, inherite
         metrics = Metrics(None if inherited is None else Path(inherited.metrics))
         gate = Gate(turned_away=metrics.count_refusal, resized=metrics.show_places)
         report = line_writer(lambda name: name in releases.live(), metrics)
+        tracing = _start_tracing(stack) if settings.has_traces else None
+        if tracing is not None:
+            report = tracing.beside(report)
         probing = Probing(record, settings.variant_limit)
         desk = Desk(record, releases, report=report, observe=metrics.count_group, probing=probing)
         limits = ClientLimits(settings.allowance, record.clock.monotonic_ns)
+        app = create_app(desk, KeyDesk(record).verify, metrics, limits)
         config = uvicorn.Config(
-            create_app(desk, KeyDesk(record).verify, metrics, limits),
+            app if tracing is None else tracing.around(app),
             ws="none",
             lifespan="on",
             log_config=None,
@@ -95,6 +102,15 @@ async def _answer(sockets: Sequence[socket.socket], settings: Settings, inherite
         async with kept_anchored(record, settings), kept_fresh(releases, revive), keeping:
             await server.serve(list(sockets))
             await desk.drain()
+
+
+def _start_tracing(stack: contextlib.AsyncExitStack) -> "Tracing":
+    """What makes spans until the server ends; its package is loaded only where it's asked for."""
+    from instant_credit.api.tracing import Tracing
+
+    tracing = Tracing()
+    stack.push_async_callback(asyncio.to_thread, tracing.close)
+    return tracing
 
 
 def tell_safety(record: Record) -> None:
