@@ -7,6 +7,7 @@
 import asyncio
 import fcntl
 import os
+import signal
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -33,6 +34,10 @@ TEMPLATE = "template_instant_credit"
 # Two busy cores make honest examples slow now and then; a deadline would only measure that.
 hypothesis_settings.register_profile("suite", deadline=None, print_blob=True)
 hypothesis_settings.load_profile("suite")
+
+# A job in the background is started with these ignored, and all that it starts would ignore them too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 T = TypeVar("T")
 
