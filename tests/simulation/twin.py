@@ -17,10 +17,11 @@ from tests.simulation.rules import Rules
 Row = dict[str, Any]
 
 _INSERT = re.compile(
-    r"INSERT INTO (?P<table>[\w.]+) \((?P<columns>[^)]*)\)\s*SELECT(?P<values>.*?)FROM unnest\((?P<arguments>[^)]*)\)"
-    r"\s*AS row \((?P<names>[^)]*)\)(?:\s*WHERE row\.(?P<needed>\w+) IS NOT NULL)?",
+    r"INSERT INTO (?P<table>[\w.]+) \((?P<columns>[^)]*)\)\s*SELECT(?P<values>[^()]*?)FROM (?P<source>entries|unnest\([^)]*\))"
+    r"\s*AS row(?: \((?P<names>[^)]*)\))?(?:\s*WHERE row\.(?P<needed>\w+) IS NOT NULL)?",
     re.DOTALL,
 )
+_ENTRIES = re.compile(r"WITH entries AS.*?FROM (?P<source>unnest\([^)]*\))\s*AS row \((?P<names>[^)]*)\)", re.DOTALL)
 _INSERT_ONE = re.compile(r"INSERT INTO (?P<table>[\w.]+) \((?P<columns>[^)]*)\)\s*VALUES \((?P<arguments>[^)]*)\)")
 
 
@@ -29,7 +30,7 @@ class InsertOne:
 
     def __init__(self, found: re.Match[str]) -> None:
         self.table = f"instant_credit.{found['table']}"
-        arguments = [int(number) - 1 for number in re.findall(r"\$(\d+)", found["arguments"])]
+        arguments = _numbers(found["arguments"])
         self.columns = list(zip(_words(found["columns"]), arguments, strict=True))
 
     def rows(self, arguments: Sequence[Any]) -> list[Row]:
@@ -37,29 +38,44 @@ class InsertOne:
 
 
 class Insert:
-    """One INSERT of a statement: its table, and of every column the argument (from 0) and how it is read."""
+    """One INSERT of a statement: its table, and of every column the argument (from 0) and how it is read.
 
-    def __init__(self, found: re.Match[str]) -> None:
+    `entries` are the names and the source of the arrays that several INSERTs read.
+    """
+
+    def __init__(self, found: re.Match[str], entries: re.Match[str]) -> None:
         table = found["table"]
         self.table = table if "." in table else f"instant_credit.{table}"
         columns = _words(found["columns"])
         values = [value.strip() for value in found["values"].split(",")]
-        arguments = [int(number) - 1 for number in re.findall(r"\$(\d+)", found["arguments"])]
-        place = dict(zip(_words(found["names"]), arguments, strict=True))
+        told = entries if found["source"] == "entries" else found
+        arguments = _numbers(told["source"])
+        place = dict(zip(_words(told["names"]), arguments, strict=True))
         self.needed = found["needed"]
         self.columns: list[tuple[str, int, Callable[[Any], Any]]] = []
+        self.constants: list[tuple[str, int]] = []
         for column, value in zip(columns, values, strict=True):
             name, _, cast = value.partition("::")
-            self.columns.append((column, place[name.removeprefix("row.")], _CASTS[cast]))
+            if name.startswith("$"):
+                self.constants.append((column, int(name[1:]) - 1))
+            else:
+                self.columns.append((column, place[name.removeprefix("row.")], _CASTS[cast]))
 
     def rows(self, arguments: Sequence[Any]) -> list[Row]:
         named = [(column, read, arguments[number]) for column, number, read in self.columns]
-        rows = [{column: read(values[at]) for column, read, values in named} for at in range(len(named[0][2]))]
-        return [row for row in rows if self.needed is None or row[self.needed] is not None]
+        constant = {column: arguments[number] for column, number in self.constants}
+        needed = self.columns[0] if self.needed is None else next(one for one in self.columns if one[0] == self.needed)
+        there = [at for at, value in enumerate(arguments[needed[1]]) if self.needed is None or value is not None]
+        return [{column: read(values[at]) for column, read, values in named} | constant for at in there]
 
 
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",")]
+
+
+def _numbers(text: str) -> list[int]:
+    """Places of the parameters in `text`, from 0."""
+    return [int(number) - 1 for number in re.findall(r"\$(\d+)", text)]
 
 
 def _read_array(literal: str) -> list[int]:
@@ -73,7 +89,9 @@ _CASTS: dict[str, Callable[[Any], Any]] = {"": lambda value: value, "bigint[]": 
 def inserts_of(name: str) -> list[Insert | InsertOne]:
     """Every INSERT of the statement `name`."""
     text = "\n".join(line for line in read_sql(name).splitlines() if not line.startswith("--"))
-    many = [Insert(match) for match in _INSERT.finditer(text)]
+    entries = _ENTRIES.search(text)
+    assert entries is not None
+    many = [Insert(match, entries) for match in _INSERT.finditer(text)]
     found = [*many, *(InsertOne(match) for match in _INSERT_ONE.finditer(text))]
     assert len(found) == text.count("INSERT INTO"), f"{name} holds an INSERT that the twin does not understand"
     return found

@@ -74,7 +74,7 @@ class Server:
         )
         self.desk = Desk(record, world.releases, report=lambda _: None)
         self.desk._doors = world.doors
-        world.watch(self.desk._grouping)
+        world.watch(self.desk._deciding._grouping)
         self.tasks: dict[asyncio.Task[Any], None] = {}
 
     def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -86,14 +86,21 @@ class Server:
     def kill(self) -> None:
         """Nothing of this process does anything any more."""
         self.pool.is_dead = True
-        lanes = sorted(self.desk._grouping._lanes, key=lambda lane: int(lane.get_name().removeprefix("Task-")))
+        lanes = sorted(
+            self.desk._deciding._grouping._lanes, key=lambda lane: int(lane.get_name().removeprefix("Task-"))
+        )
         for task in (*self.tasks, *lanes):
             task.cancel()
 
     def left(self) -> list[Any]:
         """What is not done and not given up: queue, lanes, turns, applications under way."""
         desk = self.desk
-        return [list(desk._grouping._queue), list(desk._grouping._lanes), list(desk._under_way), desk._in_flight]
+        return [
+            list(desk._deciding._grouping._queue),
+            list(desk._deciding._grouping._lanes),
+            list(desk._under_way),
+            desk._in_flight,
+        ]
 
     def is_empty(self) -> bool:
         return not any(self.left())
@@ -120,11 +127,11 @@ class World:
         until: dict[int, int] = {}
 
         async def submit_watched(item: Any, *, until_ns: int) -> Any:
-            until[id(item[0])] = until_ns
+            until[id(item)] = until_ns
             return await submit(item, until_ns=until_ns)
 
         async def write_watched(items: Any) -> Any:
-            assert all(self.clock.ns < until[id(entry)] for entry, _ in items), "written past its deadline"
+            assert all(self.clock.ns < until[id(item)] for item in items), "written past its deadline"
             self.count(f"group of {min(len(items), 4)}")
             return await write(items)
 

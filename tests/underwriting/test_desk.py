@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +15,12 @@ from instant_credit.access.purposes import Reading, ReadPurpose
 from instant_credit.application.facts import RecordedIdentity
 from instant_credit.canonical import encode_canonical
 from instant_credit.decision.case import Case
-from instant_credit.decision.decide import decide
+from instant_credit.decision.decide import decide, decide_many
 from instant_credit.decision.release import Release
 from instant_credit.errors import Conflict, NotFound, Unavailable
 from instant_credit.record.persons import find_person, list_reads
 from instant_credit.record.reads import list_books, read_decision, read_identity, read_monitoring
+from instant_credit.underwriting import deciding
 from instant_credit.underwriting import desk as desk_module
 from instant_credit.underwriting.answers import RecordedDecision
 from instant_credit.underwriting.course import BOOK, TEST_BOOK, Answered
@@ -147,7 +149,7 @@ async def test_a_lost_record_ends_as_unavailable_and_the_same_key_then_decides(
         raise Unavailable("down")
 
     with monkeypatch.context() as patch:
-        patch.setattr(desk_module, "commit_group", fail)
+        patch.setattr(deciding, "commit_group", fail)
         with pytest.raises(Unavailable):
             await room.desk.apply(room.submission(key="k"))
     assert room.lines[-1].ending is Ending.FAILED
@@ -160,12 +162,12 @@ async def test_retries_that_arrive_while_the_first_is_under_way_do_not_decide_ag
 ) -> None:
     decided = 0
 
-    def count(case: Case, release: Release) -> Any:
+    def count(cases: Sequence[Case], release: Release) -> Any:
         nonlocal decided
-        decided += 1
-        return decide(case, release)
+        decided += len(cases)
+        return decide_many(cases, release)
 
-    monkeypatch.setattr(desk_module, "decide", count)
+    monkeypatch.setattr(deciding, "decide_many", count)
     answers = await asyncio.gather(*(room.apply(room.submission(key="k")) for _ in range(20)))
     assert decided == 1
     assert len({answer.body for answer in answers}) == 1
@@ -192,7 +194,7 @@ async def test_a_cancelled_application_lets_the_next_one_pass(room: Room, monkey
         raise Unavailable("down")
 
     with monkeypatch.context() as patch:
-        patch.setattr(desk_module, "commit_group", hang)
+        patch.setattr(deciding, "commit_group", hang)
         first = asyncio.create_task(room.desk.apply(room.submission(key="k")))
         await reached.wait()
         second = asyncio.create_task(room.desk.apply(room.submission(key="k")))

@@ -15,8 +15,8 @@ from instant_credit.errors import Overloaded
 from instant_credit.policy.document import Policy
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import read_decision
+from instant_credit.underwriting import deciding
 from instant_credit.underwriting.course import BOOK
-from instant_credit.underwriting.gathering import Gathering
 from instant_credit.underwriting.life import LifeDesk
 from instant_credit.underwriting.replay import replay
 from tests.clock import FixedClock
@@ -154,14 +154,13 @@ async def test_a_policy_without_guards_asks_for_no_history_and_numbers_nothing(r
 async def test_losing_every_round_ends_as_overloaded_and_records_nothing(
     guarded: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gather = Gathering.gather_history
+    gather = deciding.gather_histories
 
-    async def lag(*arguments: Any, **named: Any) -> Any:
-        history, _ = await gather(*arguments, **named) or (None, 1)
-        return history, 1
+    async def lag(*arguments: Any) -> Any:
+        return [None if found is None else (found[0], 1) for found in await gather(*arguments)]
 
     await guarded.apply(guarded.submission())
-    monkeypatch.setattr(Gathering, "gather_history", lag)
+    monkeypatch.setattr(deciding, "gather_histories", lag)
     with pytest.raises(Overloaded):
         await guarded.apply(guarded.submission())
     monkeypatch.undo()

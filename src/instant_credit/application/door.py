@@ -139,6 +139,10 @@ class Door:
             return None
         try:
             body = decoder.decode(raw)
+            # A name and its value stand at a colon, so with as many colons as there are values no name stands twice. Where something is
+            # null or a text holds a colon, the names themselves are looked at.
+            if raw.count(b":") == _count_values(body):
+                return body
             names = read_body(raw)
         except (msgspec.DecodeError, ValueError, RecursionError):
             return None
@@ -169,6 +173,13 @@ class Door:
             return self._untold
         told = msgspec.structs.astuple(monitoring)
         return Monitoring(codes=tuple([codes[one] for codes, one in zip(self._monitoring_codes, told, strict=True)]))
+
+
+def _count_values(body: Struct) -> int:
+    """How many values are told in a body and in its parts."""
+    parts = [part for part in msgspec.structs.astuple(body) if part is not None]
+    told = [msgspec.structs.astuple(part) for part in parts]
+    return len(parts) + sum([len(values) - values.count(None) for values in told])
 
 
 def _lay_out(attributes: tuple[Attribute, ...]) -> list[list[Attribute]]:

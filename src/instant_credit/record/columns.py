@@ -23,6 +23,10 @@ IDENTITY_PLACE: Final = "identities.identity"
 DECISION_PLACE: Final = "decisions.decision"
 ANSWER_PLACE: Final = "decisions.answer"
 
+_DECISION_COLUMNS: Final = 8
+_ENTRY_COLUMNS: Final = 29
+_EVENT_COLUMNS: Final = 10
+
 
 def open_data_key(record: Record, row: Any) -> AESGCM:
     """The data key's cipher from a row that carries ``key_id``, ``person_id``, ``master_key_id`` and ``wrapped_key``."""
@@ -48,124 +52,105 @@ class Columns:
     """Entries as the column arrays of ``insert_entries``, sealed on the way."""
 
     def __init__(self, record: Record, writer: Writer) -> None:
+        self._entropy = record.entropy
         self._record = record
         self._writer = writer
         self._data_keys: dict[bytes, tuple[UUID, bytes]] = {}
-        self._persons: list[tuple[Any, ...]] = []
-        self._cases: list[tuple[Any, ...]] = []
-        self._identities: list[tuple[Any, ...]] = []
-        self._decisions: list[tuple[Any, ...]] = []
-        self._keys: list[tuple[Any, ...]] = []
+        self._entries: list[tuple[Any, ...]] = []
         self._events: list[tuple[Any, ...]] = []
-        self._numbers: list[int | None] = []
+        self._leaves: list[bytes] = []
 
     def fill(self, fresh: Sequence[tuple[Entry, Actor, Any]]) -> None:
         """Take entries, each with who writes it and its row of ``look_up_entries``; rows are kept in order of their keys."""
-        for entry, actor, row in sorted(fresh, key=lambda one: (bucket_of(one[0].case_id), one[0].case_id)):
-            self._add(entry, (entry.recorded_at, actor.kind.value, actor.id), *self._find_data_key(entry, actor, row))
-        self._persons.sort(key=lambda person: (person[0], person[2]))
+        # A Case's id is led by its time, and behind that by its bucket.
+        for entry, actor, row in sorted(fresh, key=lambda one: (bucket_of(one[0].case_id), one[0].case_id.int)):
+            self._add(entry, (entry.recorded_at, actor.kind.value, actor.id), row)
 
     def arguments(self) -> list[Any]:
         """Arguments of ``insert_entries`` in its order, without its link. Rows are in order, so that two commits lock alike."""
-        return [
-            *transpose(self._persons, 8),
-            *transpose(self._cases, 15),
-            *transpose(self._identities, 7),
-            *transpose(self._decisions, 15),
-            *transpose(self._keys, 8),
-            *transpose(self._events, 10),
-            self._numbers,
-        ]
+        return [*transpose(self._entries, _ENTRY_COLUMNS), *transpose(self._events, _EVENT_COLUMNS)]
 
     def leaves(self) -> list[bytes]:
         """The leaf of every row but those of persons' keys, which are wrapped anew and destroyed, and of what only decides races
         about Cases: natural keys and numbers.
         """
-        tables = {
-            "cases": self._cases,
-            "identities": self._identities,
-            "decisions": self._decisions,
-            "idempotency_keys": self._keys,
-            "repayment_events": self._events,
-        }
-        return [leaf_of(table, row) for table, rows in tables.items() for row in rows]
+        return self._leaves
 
-    def _find_data_key(self, entry: Entry, actor: Actor, row: Any) -> tuple[UUID, bytes]:
-        """Id and bytes of the person's key: the stored one, or a new one that is stored by the same statement."""
+    def _find_data_key(self, entry: Entry, row: Any) -> tuple[UUID, bytes, WrappedKey | None]:
+        """Id and bytes of the person's key, the stored one or a new one; and how a new one is stored, by the same statement."""
         found = self._data_keys.get(entry.person_id)
-        if found is None:
+        if found is not None:
+            return (*found, None)
+        wrapped = None
+        if row["key_id"] is not None:
+            found = row["key_id"], unwrap_data_key(self._record, row)
+        else:
             found = (
-                self._make_data_key(entry, actor)
-                if row["key_id"] is None
-                else (row["key_id"], unwrap_data_key(self._record, row))
+                new_id(bucket_of_person(entry.person_id), entry.recorded_at, self._entropy),
+                self._entropy(KEY_BYTES),
             )
-            self._data_keys[entry.person_id] = found
-        return found
+            wrapped = self._record.key_ring.wrap_key(found[0], entry.person_id, found[1], self._entropy)
+        self._data_keys[entry.person_id] = found
+        return (*found, wrapped)
 
-    def _make_data_key(self, entry: Entry, actor: Actor) -> tuple[UUID, bytes]:
-        person_id, at, entropy = entry.person_id, entry.recorded_at, self._record.entropy
-        bucket = bucket_of_person(person_id)
-        key_id, data_key = new_id(bucket, at, entropy), entropy(KEY_BYTES)
-        wrapped = self._record.key_ring.wrap_key(key_id, person_id, data_key, entropy)
-        self._persons.append(
-            (bucket, key_id, person_id, wrapped.master_key_id, wrapped.wrapped, at, actor.kind.value, actor.id)
-        )
-        return key_id, data_key
-
-    def _add(self, entry: Entry, written: tuple[Any, ...], key_id: UUID, data_key: bytes) -> None:
+    def _add(self, entry: Entry, written: tuple[Any, ...], row: Any) -> None:
         """`written` is when and by whom."""
+        key_id, data_key, wrapped = self._find_data_key(entry, row)
         bucket, case_id, cipher = bucket_of(entry.case_id), entry.case_id, AESGCM(data_key)
-
-        def sealed(plaintext: bytes | None, place: str, row_id: UUID) -> bytes | None:
-            if plaintext is None:
-                return None
-            return seal(cipher, plaintext, place=place, row_id=row_id.bytes, entropy=self._record.entropy)
-
-        self._numbers.append(entry.person_number)
-        self._cases.append(
-            (
-                bucket,
-                case_id,
-                entry.person_id,
-                key_id,
-                entry.book,
-                entry.product,
-                entry.product_hash,
-                entry.as_of,
-                entry.natural_key,
-                sealed(entry.case, CASE_PLACE, case_id),
-                sealed(entry.monitoring, MONITORING_PLACE, case_id),
-                float(entry.sampling_weight),
-                *written,
-            )
+        case = (
+            bucket,
+            case_id,
+            entry.person_id,
+            key_id,
+            entry.book,
+            entry.product,
+            entry.product_hash,
+            entry.as_of,
+            entry.natural_key,
+            self._seal(cipher, entry.case, CASE_PLACE, case_id),
+            self._seal(cipher, entry.monitoring, MONITORING_PLACE, case_id),
+            float(entry.sampling_weight),
+            *written,
         )
-        if entry.identity is not None:
-            self._identities.append(
-                (bucket, case_id, entry.person_id, sealed(entry.identity, IDENTITY_PLACE, case_id), *written)
-            )
+        add = self._leaves.append
+        add(leaf_of("cases", case))
+        sealed_identity = self._seal(cipher, entry.identity, IDENTITY_PLACE, case_id)
+        if sealed_identity is not None:
+            add(leaf_of("identities", (bucket, case_id, entry.person_id, sealed_identity, *written)))
+        decision: tuple[Any, ...] = (None,) * _DECISION_COLUMNS
         if entry.decision_id is not None:
-            self._decisions.append(
-                (
-                    bucket,
-                    entry.decision_id,
-                    _commit(entry, data_key),
-                    case_id,
-                    entry.release_hash,
-                    entry.client_id,
-                    entry.outcome,
-                    sealed(entry.decision, DECISION_PLACE, entry.decision_id),
-                    sealed(entry.answer, ANSWER_PLACE, entry.decision_id),
-                    "{" + ",".join(map(str, entry.stage_ns)) + "}",
-                    *written,
-                    self._writer.id,
-                    self._writer.seq,
-                )
-            )
+            decision = self._seal_decision(entry, cipher, data_key)
+            decision_id, commitment, *rest = decision
+            place = (self._writer.id, self._writer.seq)
+            add(leaf_of("decisions", (bucket, decision_id, commitment, case_id, *rest, *written, *place)))
         if entry.idempotency_key is not None:
-            self._keys.append(
-                (entry.client_id, entry.idempotency_key, entry.body_mac, bucket, entry.decision_id, *written)
-            )
-        self._events += [event_row(case_id, event, written) for event in entry.events]
+            key = (entry.client_id, entry.idempotency_key, entry.body_mac, bucket, entry.decision_id, *written)
+            add(leaf_of("idempotency_keys", key))
+        new_key = (None, None) if wrapped is None else (wrapped.master_key_id, wrapped.wrapped)
+        told_key = (entry.idempotency_key, entry.body_mac)
+        self._entries.append((*case, *new_key, entry.person_number, sealed_identity, *decision, *told_key))
+        events = [event_row(case_id, event, written) for event in entry.events]
+        self._events += events
+        self._leaves += [leaf_of("repayment_events", event) for event in events]
+
+    def _seal_decision(self, entry: Entry, cipher: AESGCM, data_key: bytes) -> tuple[Any, ...]:
+        """What a row of decisions holds of its own: from its id to its stages."""
+        assert entry.decision_id is not None
+        return (
+            entry.decision_id,
+            _commit(entry, data_key),
+            entry.release_hash,
+            entry.client_id,
+            entry.outcome,
+            self._seal(cipher, entry.decision, DECISION_PLACE, entry.decision_id),
+            self._seal(cipher, entry.answer, ANSWER_PLACE, entry.decision_id),
+            "{" + ",".join(map(str, entry.stage_ns)) + "}",
+        )
+
+    def _seal(self, cipher: AESGCM, plaintext: bytes | None, place: str, row_id: UUID) -> bytes | None:
+        if plaintext is None:
+            return None
+        return seal(cipher, plaintext, place=place, row_id=row_id.bytes, entropy=self._entropy)
 
 
 def event_row(case_id: UUID, event: EventRow, written: tuple[Any, ...]) -> tuple[Any, ...]:

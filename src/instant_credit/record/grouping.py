@@ -24,6 +24,7 @@ LANES: Final = 2
 GROUP_MAX: Final = 64
 WAITING_MAX: Final = 1_000
 WRITE_SECONDS: Final = 5.0
+_NS_PER_SECOND: Final = 1e9
 
 
 class Written(Struct, frozen=True, kw_only=True):
@@ -38,6 +39,16 @@ class _Waiting(Struct, Generic[T, R], eq=False):
     item: T
     until_ns: int
     result: "asyncio.Future[R]"
+    is_taken: bool = False
+
+    def give_up(self) -> None:
+        """The deadline has passed."""
+        if self.result.done():
+            return
+        if self.is_taken:
+            self.result.set_exception(Unavailable("the record did not answer in time: try again"))
+        else:
+            self.result.set_exception(Overloaded("the deadline passed before the commit"))
 
 
 class Grouping(Generic[T, R]):
@@ -86,15 +97,23 @@ class Grouping(Generic[T, R]):
         Raises
         ------
         Overloaded : the queue is full, or the deadline passed before the item was taken; nothing was written.
-        Unavailable : the database did not answer; the item may have been written.
+        Unavailable : the database did not answer, or not before `until_ns`; the item may have been written.
         """
         if len(self._queue) >= self._waiting_max:
             raise Overloaded("too many items wait for a commit")
-        result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(item, until_ns, result))
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[R] = loop.create_future()
+        left = (until_ns - self._clock.monotonic_ns()) / _NS_PER_SECOND
+        # A timer of its own costs a sixth of `asyncio.timeout`.
+        waiting = _Waiting(item, until_ns, result)
+        timer = loop.call_later(max(left, 0.0), waiting.give_up)
+        self._queue.append(waiting)
         if len(self._lanes) < self._lanes_max:
             self._lanes.add(asyncio.create_task(self._run_lane()))
-        return await result
+        try:
+            return await result
+        finally:
+            timer.cancel()
 
     async def drain(self) -> None:
         """Return when nothing waits and nothing is being written."""
@@ -130,8 +149,9 @@ class Grouping(Generic[T, R]):
             if waiting.result.done():
                 continue
             if waiting.until_ns <= now_ns:
-                waiting.result.set_exception(Overloaded("the deadline passed before the commit"))
+                waiting.give_up()
                 continue
+            waiting.is_taken = True
             group.append(waiting)
         return group
 

@@ -38,6 +38,12 @@ def new_id(bucket: int, at: datetime, entropy: Entropy) -> UUID:
     return _compose_id(bucket, at, entropy(_CHANCE_BYTES))
 
 
+def new_ids(bucket: int, at: datetime, entropy: Entropy, count: int) -> list[UUID]:
+    """So many fresh ids of one instant, as `new_id` makes them."""
+    chance = entropy(_CHANCE_BYTES * count)
+    return [_compose_id(bucket, at, chance[place * _CHANCE_BYTES :]) for place in range(count)]
+
+
 def derive_id(bucket: int, at: datetime, seed: bytes) -> UUID:
     """The same id for the same bucket, millisecond and `seed`: what makes an import idempotent.
 

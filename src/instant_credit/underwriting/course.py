@@ -103,6 +103,10 @@ class Course:
         self._spent_ns: dict[str, int] = {}
         self.facts: dict[str, Any] = {}
 
+    def seconds_left(self) -> float:
+        """Seconds until the deadline, never below 0."""
+        return max(self.until_ns - self._clock.monotonic_ns(), 0) / 1e9
+
     def spend(self, stage: str) -> int:
         """Book the time since the last stage under `stage`; nanoseconds."""
         now_ns = self._clock.monotonic_ns()

@@ -8,52 +8,31 @@ this process later ones wait for the first; between processes the record's commi
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from msgspec import UNSET
-
-from instant_credit.access.actors import Actor
 from instant_credit.access.purposes import Reading, ReadPurpose
 from instant_credit.application.document import decode_product
 from instant_credit.application.door import Door, Told
-from instant_credit.application.facts import record_identity
 from instant_credit.application.product import Product
-from instant_credit.canonical import encode_canonical
-from instant_credit.decision.case import Case
-from instant_credit.decision.decide import decide
-from instant_credit.decision.decision import Decision, decode_decision
+from instant_credit.decision.decision import decode_decision
 from instant_credit.decision.release import Release
 from instant_credit.errors import Conflict, NotFound, Overloaded, Problem, Throttled, require
-from instant_credit.record.commit import commit_group, find_answer
+from instant_credit.record.commit import find_answer
 from instant_credit.record.documents import get_document
-from instant_credit.record.grouping import Grouping, Written
-from instant_credit.record.ids import new_id
+from instant_credit.record.grouping import Written
 from instant_credit.record.persons import log_read
 from instant_credit.record.pool import Record, within
 from instant_credit.record.reads import read_decision
-from instant_credit.record.rows import Committed, Entry
-from instant_credit.record.sealing import bucket_of_person
-from instant_credit.underwriting.answers import (
-    Answer,
-    Contribution,
-    RecordedDecision,
-    Timings,
-    encode_answer,
-    read_ids,
-)
+from instant_credit.underwriting.answers import Contribution, RecordedDecision, read_ids
 from instant_credit.underwriting.course import APPLICATION_SECONDS, Answered, Caller, Course, Releases, Submission
-from instant_credit.underwriting.gathering import Gathering
+from instant_credit.underwriting.deciding import Deciding, Waiting, fold_key, mac_of
 from instant_credit.underwriting.lines import ApplicationLine, Ending
-from instant_credit.underwriting.offers import make_offer
 from instant_credit.underwriting.probing import Probing, TooManyVariants
 
 # What the door calls a body that is no JSON at all; every other problem names a field.
 UNREADABLE: Final = frozenset({"BODY_NOT_JSON", "BODY_TOO_DEEP"})
 _IN_FLIGHT_MAX: Final = 1_000
-# Each lost round means that another application of the person was recorded.
-_ROUNDS_MAX: Final = 16
 
 
 class Desk:
@@ -80,22 +59,17 @@ class Desk:
         self.record = record
         self._releases = releases
         self._clock = record.clock
-        self._entropy = record.entropy
         self._report = report
         self._probing = probing or Probing(record)
         self._doors: dict[str, Door] = {}
         self._products: dict[str, Product] = {}
-        self._gathering = Gathering(record)
         self._under_way: dict[tuple[str, str], asyncio.Event] = {}
         self._in_flight = 0
-        self._grouping = Grouping[tuple[Entry, Actor], Committed](
-            lambda group: commit_group(record, group), record.clock, observe=observe
-        )
+        self._deciding = Deciding(record, observe=observe)
 
     async def drain(self) -> None:
         """Return when every commit under way has ended."""
-        await self._gathering.drain()
-        await self._grouping.drain()
+        await self._deciding.drain()
 
     def offered(self) -> Mapping[str, Release]:
         """The live release of every product that can be applied for."""
@@ -138,8 +112,7 @@ class Desk:
         ending = Ending.FAILED
         self._in_flight += 1
         try:
-            async with within(submission.seconds):
-                answered = await self._take_turn(submission, course)
+            answered = await self._take_turn(submission, course)
             if isinstance(answered, tuple):
                 ending = Ending.REFUSED
                 course.facts["problems"] = tuple(problem.code for problem in answered)
@@ -165,9 +138,11 @@ class Desk:
             return await self._decide_and_record(submission, course)
         slot = (submission.client_id, submission.idempotency_key)
         has_waited = False
-        while (ahead := self._under_way.get(slot)) is not None:
+        if slot in self._under_way:
             has_waited = True
-            await ahead.wait()
+            async with within(course.seconds_left()):
+                while (ahead := self._under_way.get(slot)) is not None:
+                    await ahead.wait()
         done = self._under_way[slot] = asyncio.Event()
         try:
             course.spend("wait_ns")
@@ -195,129 +170,25 @@ class Desk:
         course.spend("read_ns")
         if not isinstance(told, Told):
             return await self._find_first(submission, course) or told
+        person_id = self.record.key_ring.person_id_of(told.identity.identity_number)
         try:
-            await self._probing.admit(submission.client_id, told)
+            await self._probing.admit(submission.client_id, person_id, told.facts, course.seconds_left)
         except TooManyVariants:
             if (first := await self._find_first(submission, course)) is not None:
                 return first
             course.facts["problems"] = ("VARIANTS_MANY",)
             raise
-        for _ in range(_ROUNDS_MAX):
-            entry, decision = await self._decide(submission, release=release, told=told, now=now, course=course)
-            committed = await self._grouping.submit((entry, submission.actor), until_ns=course.until_ns)
-            course.spend("record_ns")
-            if committed.kind != "outrun":
-                break
-        else:
-            raise Overloaded("the person applies too often at once")
+        waiting = Waiting(
+            submission=submission, release=release, told=told, person_id=person_id, now=now, course=course
+        )
+        judged = await self._deciding.decide(waiting)
+        committed, entry = judged.committed, judged.entry
         if committed.kind == "existing":
             return self._repeat(submission, committed.answer, committed.body_mac, course)
-        course.tell_decided(entry, decision, release)
+        course.tell_decided(entry, judged.decision, release)
         assert entry.answer is not None
         assert entry.decision_id is not None
         return Answered(body=entry.answer, decision_id=entry.decision_id, is_repeated=False, stages=course.stages())
-
-    async def _decide(
-        self, submission: Submission, *, release: Release, told: Told, now: datetime, course: Course
-    ) -> tuple[Entry, Decision]:
-        """Gather, decide and write down; again for whoever was outrun, on the history that then stands."""
-        person_id = self.record.key_ring.person_id_of(told.identity.identity_number)
-        gathered = await self._gathering.gather_history(
-            release, person_id, book=submission.book, now=now, until_ns=course.until_ns
-        )
-        history, number = (UNSET, None) if gathered is None else gathered
-        case = Case(
-            product_hash=release.manifest.product_hash,
-            layout_hash=release.layout_hash,
-            as_of=now.date(),
-            facts=told.facts,
-            history=history,
-        )
-        course.spend("read_ns")
-        decision = decide(case, release)
-        course.spend("decide_ns")
-        entry = self._write_entry(
-            submission,
-            release=release,
-            told=told,
-            case=case,
-            decision=decision,
-            now=now,
-            course=course,
-            person=(person_id, number),
-        )
-        return entry, decision
-
-    def _write_entry(
-        self,
-        submission: Submission,
-        *,
-        release: Release,
-        told: Told,
-        case: Case,
-        decision: Decision,
-        now: datetime,
-        course: Course,
-        person: tuple[bytes, int | None],
-    ) -> Entry:
-        """Everything that one transaction records: ids, answer and stage times are fixed here.
-
-        `person` is who applies, and the number of the application where it was decided on the person's history.
-        """
-        person_id, number = person
-        bucket = bucket_of_person(person_id)
-        case_id, decision_id, offer_id = (new_id(bucket, now, self._entropy) for _ in range(3))
-        stages = course.stages()
-        answer = Answer(
-            application_id=case_id,
-            decision_id=decision_id,
-            recorded_at=now,
-            product=submission.product,
-            release=release.hash,
-            outcome=decision.outcome,
-            offer=make_offer(decision, release, offer_id=offer_id, now=now),
-            reasons=decision.reasons,
-            pd_ppm=decision.pd_ppm,
-            points=decision.points,
-            timings_ns=Timings(read=stages.read_ns, decide=stages.decide_ns),
-        )
-        monitoring = told.monitoring
-        key = self._fold_key(submission)
-        return Entry(
-            person_id=person_id,
-            identity=encode_canonical(record_identity(told.identity)),
-            book=submission.book,
-            product=submission.product,
-            product_hash=release.manifest.product_hash,
-            as_of=case.as_of,
-            case_id=case_id,
-            case=encode_canonical(case),
-            monitoring=encode_canonical(monitoring) if any(code >= 0 for code in monitoring.codes) else None,
-            decision_id=decision_id,
-            decision=encode_canonical(decision),
-            release_hash=release.hash,
-            outcome=decision.outcome.value,
-            answer=encode_answer(answer),
-            client_id=submission.client_id,
-            idempotency_key=key,
-            body_mac=None if key is None else self._mac(submission),
-            person_number=number,
-            recorded_at=now,
-            stage_ns=(stages.wait_ns, stages.read_ns, stages.decide_ns),
-        )
-
-    def _mac(self, submission: Submission) -> bytes:
-        """Names the submission's body and product: the same key for another product is another request."""
-        named = submission.body if submission.named is None else submission.named
-        return self.record.key_ring.body_mac(submission.client_id, submission.product.encode() + b"\x00" + named)
-
-    def _fold_key(self, submission: Submission) -> str | None:
-        """The idempotency key as it is recorded: a keyed hash, since a client may well choose an identity number as its key."""
-        key = submission.idempotency_key
-        if key is None:
-            return None
-        space = b"idempotency-key of a test\x00" if submission.is_test else b"idempotency-key\x00"
-        return self.record.key_ring.body_mac(submission.client_id, space + key.encode()).hex()
 
     async def find_first(self, submission: Submission) -> Answered | None:
         """The recorded answer to the submission's idempotency key, None when there is none.
@@ -327,20 +198,20 @@ class Desk:
         Conflict : the key was used for another body.
         NotFound : the answer was erased with its person.
         """
-        async with within(submission.seconds):
-            return await self._find_first(submission, Course(submission, self._clock))
+        return await self._find_first(submission, Course(submission, self._clock))
 
     async def _find_first(self, submission: Submission, course: Course) -> Answered | None:
         """The answer that an earlier submission with the same key got, None when there is none."""
-        key = self._fold_key(submission)
+        key = fold_key(self.record.key_ring, submission)
         if key is None:
             return None
-        found = await find_answer(self.record, submission.client_id, key)
+        async with within(course.seconds_left()):
+            found = await find_answer(self.record, submission.client_id, key)
         course.spend("record_ns")
         return None if found is None else self._repeat(submission, found.answer, found.body_mac, course)
 
     def _repeat(self, submission: Submission, answer: bytes | None, body_mac: bytes | None, course: Course) -> Answered:
-        if body_mac != self._mac(submission):
+        if body_mac != mac_of(self.record.key_ring, submission):
             raise Conflict("the idempotency key was used for another application")
         if answer is None:
             course.facts["problems"] = ("PERSON_ERASED",)

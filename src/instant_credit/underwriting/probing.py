@@ -6,16 +6,17 @@ ADR 0017 says what this does not see.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import timedelta
 from hashlib import blake2b
 from typing import Final
 
 from instant_credit.access.limits import NS_PER_SECOND, VariantLimit, count_variants, note_variant, seconds_ceil
-from instant_credit.application.door import Told
+from instant_credit.application.facts import Facts
 from instant_credit.canonical import encode_canonical
 from instant_credit.errors import Throttled
 from instant_credit.record.counting import count_applications
-from instant_credit.record.pool import Record
+from instant_credit.record.pool import Record, within
 
 PERSONS_MAX: Final = 20_000
 # The record is asked once this part of the limit was seen in the process: nobody honest pays for the question.
@@ -38,19 +39,23 @@ class Probing:
         self._key = b"" if limit is None else record.entropy(_KEY_BYTES)
         self._sent: OrderedDict[tuple[str, bytes], dict[bytes, int]] = OrderedDict()
 
-    async def admit(self, client_id: str, told: Told) -> None:
+    async def admit(self, client_id: str, person_id: bytes, facts: Facts, seconds_left: Callable[[], float]) -> None:
         """Note one application, or refuse it.
+
+        Parameters
+        ----------
+        seconds_left : how long its caller waits; asked only where the record is.
 
         Raises
         ------
+        Unavailable : the record did not answer in time.
         TooManyVariants : it is one more variant than the limit allows. Facts that were sent before within the window pass.
         """
         if self._limit is None:
             return
         limit, now_ns = self._limit, self._record.clock.monotonic_ns()
-        person_id = self._record.key_ring.person_id_of(told.identity.identity_number)
         sent_ns = self._recall((client_id, person_id))
-        variant = blake2b(encode_canonical(told.facts), key=self._key, digest_size=_DIGEST_BYTES).digest()
+        variant = blake2b(encode_canonical(facts), key=self._key, digest_size=_DIGEST_BYTES).digest()
         others = count_variants(sent_ns, variant, now_ns, limit.window_ns)
         is_known = variant in sent_ns
         if others >= limit.variants and not is_known:
@@ -60,7 +65,8 @@ class Probing:
         if is_known or others == 0 or others * _ASKED_FROM < limit.variants:
             return
         try:
-            await self._ask_record(client_id, person_id)
+            async with within(seconds_left()):
+                await self._ask_record(client_id, person_id)
         except BaseException:
             sent_ns.pop(variant, None)
             raise
