@@ -1,6 +1,6 @@
 """The application: routes, guards and failures put together around one desk.
 
-connection ─► wire (bounds the head) ─► edge (counts) ─► Litestar (route, guard) ─► desk ─► answer
+connection ─► wire (bounds the head) ─► edge (counts) ─► express lane (applications) or Litestar (all routes) ─► desk ─► answer
 """
 
 from collections.abc import Callable
@@ -12,12 +12,13 @@ import structlog
 from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from instant_credit.api.applications import apply_route
 from instant_credit.api.deadlines import ARRIVED
 from instant_credit.api.decisions import decision_route
 from instant_credit.api.drafts import draft_routes
+from instant_credit.api.express import ExpressLane
 from instant_credit.api.health import health_routes
 from instant_credit.api.life import life_routes
 from instant_credit.api.limits import ClientLimits, tell_limit
@@ -26,7 +27,7 @@ from instant_credit.api.openapi import OfferedProduct, build_openapi
 from instant_credit.api.problems import HEADERS_TOO_LARGE, MEDIA_TYPE, answer_failure, encode_problem
 from instant_credit.api.quotes import quote_routes
 from instant_credit.api.receipts import receipt_route
-from instant_credit.api.security import FindKey, require_scope
+from instant_credit.api.security import FindKey, admit_keys, require_scope
 from instant_credit.api.wire import HEAD_BYTES_MAX
 from instant_credit.underwriting.desk import Desk
 from instant_credit.underwriting.life import LifeDesk
@@ -45,7 +46,8 @@ def create_app(desk: Desk, find_key: FindKey, metrics: Metrics, limits: ClientLi
     metrics : counters of this server.
     limits : what each client may take; None = as much as it likes.
     """
-    guard = require_scope(find_key, limits or ClientLimits(None, perf_counter_ns))
+    admit = admit_keys(find_key, limits or ClientLimits(None, perf_counter_ns))
+    guard = require_scope(admit)
     routes = [
         apply_route(desk, guard),
         decision_route(desk, guard),
@@ -64,7 +66,7 @@ def create_app(desk: Desk, find_key: FindKey, metrics: Metrics, limits: ClientLi
         pdb_on_exception=False,
         debug=False,
     )
-    return Edge(litestar, metrics)
+    return Edge(litestar, ExpressLane(desk, admit, litestar), metrics)
 
 
 def line_writer(is_offered: Callable[[str], bool], metrics: Metrics) -> Callable[[ApplicationLine], None]:
@@ -113,8 +115,9 @@ class Edge:
 
     _REFUSAL: Final = encode_problem(HEADERS_TOO_LARGE, f"A head has at most {HEAD_BYTES_MAX} bytes.")
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, express: ExpressLane, metrics: Metrics) -> None:
         self._app = app
+        self._express = express
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,6 +126,22 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = scope.get("state", {}).get(ARRIVED) or perf_counter_ns()
+        self._metrics.in_flight.inc()
+        try:
+            status = await self._answer(scope, receive, send)
+        finally:
+            self._metrics.in_flight.dec()
+        self._metrics.count_request(scope.get("path_template", ""), status, perf_counter_ns() - started)
+
+    async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> int:
+        """Answer a request; the status."""
+        head = len(scope["raw_path"]) + len(scope["query_string"])
+        if head + sum([len(name) + len(value) for name, value in scope["headers"]]) > HEAD_BYTES_MAX:
+            await self._refuse(send)
+            return HEADERS_TOO_LARGE.status
+        product = self._express.find_product(scope)
+        if product is not None:
+            return await self._express.answer(product, scope, receive, send)
         status = 0
 
         async def watch(message: Message) -> None:
@@ -131,13 +150,8 @@ class Edge:
                 status = message["status"]
             await send(message)
 
-        with self._metrics.in_flight.track_inprogress():
-            head = len(scope["raw_path"]) + len(scope["query_string"])
-            if head + sum(len(name) + len(value) for name, value in scope["headers"]) > HEAD_BYTES_MAX:
-                await self._refuse(watch)
-            else:
-                await self._app(scope, receive, watch)
-        self._metrics.count_request(scope.get("path_template", ""), status, perf_counter_ns() - started)
+        await self._app(scope, receive, watch)
+        return status
 
     async def _refuse(self, send: Send) -> None:
         headers = [

@@ -18,6 +18,7 @@ MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
 _STAGE_SECONDS: Final = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.05, 0.25, 1.0, 5.0)
 _REQUEST_SECONDS: Final = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25, 1.0, 5.0)
 _GROUP_ITEMS: Final = tuple(2**power for power in range(GROUP_MAX.bit_length()))
+STAGES: Final = ("read", "decide", "record", "total")
 _NS: Final = 1e9
 
 
@@ -73,6 +74,10 @@ class Metrics:
         self._places = self._make_gauge("places", "Most requests that may be under way.")
         self.in_flight = self._make_gauge("requests_in_flight", "HTTP requests that are being answered.")
         self._make_gauge("workers", "Processes that answer.").set(1)
+        # Finding a child by its labels costs more than counting.
+        self._of_stage = {f"{name}_ns": self._stages.labels(name) for name in STAGES}
+        self._of_request: dict[tuple[str, int], Histogram] = {}
+        self._of_application: dict[tuple[str, str, str | None], Counter] = {}
         self._refusals = {cause: refusals.labels(cause.value) for cause in Cause}
 
     def _make_gauge(self, name: str, documentation: str) -> Gauge:
@@ -81,20 +86,22 @@ class Metrics:
 
     def count_application(self, line: ApplicationLine) -> None:
         """Count one application."""
-        self._applications.labels(line.product, line.ending.value, line.outcome or "").inc()
+        name = (line.product, line.ending.value, line.outcome)
+        applications = self._of_application.get(name)
+        if applications is None:
+            applications = self._applications.labels(line.product, line.ending.value, line.outcome or "")
+            self._of_application[name] = applications
+        applications.inc()
         if line.ending == "decided":
-            stages = line.stages
-            for name, spent_ns in (
-                ("read", stages.read_ns),
-                ("decide", stages.decide_ns),
-                ("record", stages.record_ns),
-                ("total", stages.total_ns),
-            ):
-                self._stages.labels(name).observe(spent_ns / _NS)
+            for stage, histogram in self._of_stage.items():
+                histogram.observe(getattr(line.stages, stage) / _NS)
 
     def count_request(self, route: str, status: int, spent_ns: int) -> None:
         """Count one HTTP request; `route` is the template, "" when there is none."""
-        self._requests.labels(route, str(status)).observe(spent_ns / _NS)
+        requests = self._of_request.get((route, status))
+        if requests is None:
+            requests = self._of_request[route, status] = self._requests.labels(route, str(status))
+        requests.observe(spent_ns / _NS)
 
     def count_refusal(self, cause: Cause) -> None:
         """Count one request that was turned away at the gate."""

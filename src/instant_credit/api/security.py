@@ -44,20 +44,29 @@ def unauthenticated() -> Failure:
 
 
 FindKey = Callable[[str], Awaitable[Grant | None]]
+Admit = Callable[[Scope, tuple[actors.Scope, ...]], Awaitable[Grant]]
 
 
-def require_scope(find_key: FindKey, limits: ClientLimits) -> Guard:
-    """A guard that admits a valid key with one of the scopes in the route's `opt`, within its client's limit."""
+def admit_keys(find_key: FindKey, limits: ClientLimits) -> Admit:
+    """What admits a valid key with one of some scopes, within its client's limit."""
 
-    async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-        scopes: tuple[actors.Scope, ...] = handler.opt["scopes"]
-        grant = await find_key(read_key(connection.scope))
+    async def admit(scope: Scope, scopes: tuple[actors.Scope, ...]) -> Grant:
+        grant = await find_key(read_key(scope))
         if grant is None:
             raise unauthenticated()
-        limits.admit(grant, connection.scope)
+        limits.admit(grant, scope)
         if grant.scopes.isdisjoint(scopes):
             raise Failure(FORBIDDEN, f"The key needs the scope {' or '.join(scope.value for scope in scopes)}.")
-        connection.scope["auth"] = grant
+        return grant
+
+    return admit
+
+
+def require_scope(admit: Admit) -> Guard:
+    """A guard that asks for one of the scopes in the route's `opt`."""
+
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        connection.scope["auth"] = await admit(connection.scope, handler.opt["scopes"])
 
     return guard
 
