@@ -1,4 +1,4 @@
-"""Edits that only a database superuser can make, of eight kinds, each chosen by a seed and taken back afterwards."""
+"""Edits that only a database superuser can make, of ten kinds, each chosen by a number and taken back afterwards."""
 
 from collections.abc import Callable, Sequence
 from random import Random
@@ -24,8 +24,11 @@ BY_TYPE: Final = {
     "ARRAY": "array_append({0}, NULL)",
     "uuid": "gen_random_uuid()",
 }
+# A Case and its Decision are of one millisecond, the first 48 bits of their ids.
+SAME_MILLISECOND: Final = "(left({0}::text, 14) || right(gen_random_uuid()::text, 22))::uuid"
 OTHERWISE: Final = {
     "outcome": "CASE outcome WHEN 'approve' THEN 'decline' ELSE 'approve' END",
+    "decisions.case_id": SAME_MILLISECOND,
     "actor_kind": "CASE actor_kind WHEN 'job' THEN 'person' ELSE 'job' END",
     "repayment_events.kind": "CASE kind WHEN 'paid' THEN 'current' ELSE 'paid' END",
     "repayment_events.known_on": "known_on + 1",
@@ -46,7 +49,7 @@ OTHERWISE: Final = {
 KEYS: Final = {
     "cases": "case_id = gen_random_uuid(), natural_key = NULL",
     "identities": "case_id = gen_random_uuid()",
-    "decisions": "decision_id = gen_random_uuid(), case_id = gen_random_uuid()",
+    "decisions": ", ".join(f"{one} = {SAME_MILLISECOND.format(one)}" for one in ("decision_id", "case_id")),
     "idempotency_keys": "idempotency_key = idempotency_key || 'x'",
     "repayment_events": "event_id = gen_random_uuid()",
     "documents": "content_hash = md5(content_hash) || md5(content_hash)",
@@ -64,6 +67,7 @@ KEYS: Final = {
     "personal_data_reads": "read_id = gen_random_uuid()",
     "book_reads": "read_id = gen_random_uuid()",
 }
+TABLES: Final = tuple(COVERED)
 
 
 class Tampering:
@@ -88,9 +92,12 @@ class Tampering:
             statements += [f"DELETE FROM {table}", f"INSERT INTO {table} OVERRIDING SYSTEM VALUE TABLE kept_{table}"]  # noqa: S608 names of ours
         await self._connection.execute("; ".join(statements))
 
-    async def edit(self, kind: str, random: Random) -> Place | None:
-        """Make one edit of a kind; the first link that is bad then, None for a row that no link names."""
-        edits: dict[str, Callable[[Random], Any]] = {
+    async def edit(self, kind: str, number: int) -> Place | None:
+        """Make one edit of a kind; the first link that is bad then, None for a row that no link names.
+
+        Successive numbers go round all tables.
+        """
+        edits: dict[str, Callable[[Random, str], Any]] = {
             "column changed": self._change_column,
             "row removed": self._remove_row,
             "row inserted": self._insert_row,
@@ -99,26 +106,45 @@ class Tampering:
             "links reordered": self._reorder_links,
             "leaf rewritten": self._rewrite_leaf,
             "chain recomputed": self._recompute_chain,
+            "row forged with a leaf": self._forge_row,
+            "tail removed": self._remove_tail,
         }
-        place: Place | None = await edits[kind](random)
+        table = TABLES[(number + 4 * KINDS.index(kind)) % len(TABLES)]
+        place: Place | None = await edits[kind](Random(f"{kind} {number}"), table)
         return place
 
-    async def _pick(
-        self, random: Random, count: int = 1, table: str | None = None
-    ) -> tuple[str, list[tuple[Any, Place]]]:
+    async def list_columns(self) -> list[tuple[str, str]]:
+        """Every table and column of it that is not in its key and that some anchored row has a value in."""
+        return [
+            (table, column)
+            for table in TABLES
+            for column in {name: None for row, _ in await self._list_rows(table) for name in self._valued(table, row)}
+        ]
+
+    async def change_column(self, table: str, column: str) -> Place:
+        """Change one column of an anchored row; the link that is bad then."""
+        row, place = next(
+            (row, place) for row, place in await self._list_rows(table) if column in self._valued(table, row)
+        )
+        await self._change(table, row, column)
+        return place
+
+    async def _list_rows(self, table: str) -> list[tuple[Any, Place]]:
         """Anchored rows of one table, each with the place of its leaf."""
-        table = random.choice(list(COVERED)) if table is None else table
         rows = await self._connection.fetch(read_sql(f"scan_{table}") + f" ORDER BY {table}::text")
-        placed = [(row, self._places[leaf]) for row in rows if (leaf := leaf_of(table, tuple(row))) in self._places]
-        return table, random.sample(placed, count)
+        return [(row, self._places[leaf]) for row in rows if (leaf := leaf_of(table, tuple(row))) in self._places]
 
-    async def _change_column(self, random: Random) -> Place:
-        table, ((row, place),) = await self._pick(random)
-        await self._change(table, row, random)
+    async def _change_column(self, random: Random, table: str) -> Place:
+        row, place = random.choice(await self._list_rows(table))
+        await self._change(table, row, random.choice(self._valued(table, row)))
         return place
 
-    async def _change(self, table: str, row: Any, random: Random) -> None:
-        """Change one column of a row that is not NULL, to another value that its table accepts."""
+    def _valued(self, table: str, row: Any) -> list[str]:
+        """The columns of a row that are not NULL and not in its key."""
+        return [name for name, value in list(row.items())[COVERED[table] :] if value is not None]
+
+    async def _change(self, table: str, row: Any, column: str) -> None:
+        """Change one column of a row to another value that its table accepts."""
         types = {
             found["column_name"]: found["data_type"]
             for found in await self._connection.fetch(
@@ -127,47 +153,47 @@ class Tampering:
                 table,
             )
         }
-        others = list(row.items())[COVERED[table] :]
-        column = random.choice([name for name, value in others if value is not None])
         written = (
             OTHERWISE.get(f"{table}.{column}") or OTHERWISE.get(column) or BY_TYPE.get(types[column], "{0} || 'x'")
         )
         await self._execute(f"UPDATE {table} SET {column} = {written.format(column)} WHERE {self._key(table, row)}", 1)  # noqa: S608 names of ours
 
-    async def _remove_row(self, random: Random) -> Place:
-        table, ((row, place),) = await self._pick(random)
+    async def _remove_row(self, random: Random, table: str) -> Place:
+        row, place = random.choice(await self._list_rows(table))
         await self._execute(f"DELETE FROM {table} WHERE {self._key(table, row)}", 1)  # noqa: S608 names of ours
         return place
 
-    async def _insert_row(self, random: Random) -> None:
-        table, ((row, _),) = await self._pick(random)
+    async def _insert_row(self, random: Random, table: str) -> None:
+        row, _ = random.choice(await self._list_rows(table))
+        await self._insert_like(table, row)
+
+    async def _insert_like(self, table: str, row: Any) -> None:
+        """Insert a copy of a row under another key."""
         await self._connection.execute(
             f"CREATE TEMP TABLE forged AS SELECT {table}.* FROM {table} WHERE {self._key(table, row)};"  # noqa: S608 names of ours
             f"UPDATE forged SET {KEYS[table]}; INSERT INTO {table} OVERRIDING SYSTEM VALUE TABLE forged; DROP TABLE forged"
         )
 
-    async def _swap_rows(self, random: Random) -> Place:
+    async def _swap_rows(self, random: Random, _: str) -> Place:
         """What two rows hold changes places, their keys do not."""
         table = random.choice(["cases", "identities", "decisions", "repayment_events"])
         column = {"cases": "sealed_case", "identities": "sealed_identity", "decisions": "sealed_decision"}.get(
             table, "amount_cents"
         )
-        _, picked = await self._pick(random, 2, table)
-        (one, _), (other, _) = picked
-        if table == "repayment_events":
-            while one[column] == other[column]:
-                _, picked = await self._pick(random, 2, table)
-                (one, _), (other, _) = picked
+        rows = await self._list_rows(table)
+        (one, place), (other, other_place) = random.sample(rows, 2)
+        while one[column] == other[column]:
+            (one, place), (other, other_place) = random.sample(rows, 2)
         for row, value in ((one, other[column]), (other, one[column])):
             await self._execute(f"UPDATE {table} SET {column} = $1 WHERE {self._key(table, row)}", 1, value)  # noqa: S608 names of ours
-        return min(place for _, place in picked)
+        return min(place, other_place)
 
-    async def _remove_link(self, random: Random) -> Place:
+    async def _remove_link(self, random: Random, _: str) -> Place:
         place = random.choice(sorted(set(self._places.values())))
         await self._execute("DELETE FROM links WHERE writer_id = $1 AND seq = $2", 1, UUID(bytes=place[1]), place[2])
         return place
 
-    async def _reorder_links(self, random: Random) -> Place:
+    async def _reorder_links(self, random: Random, _: str) -> Place:
         places = sorted(set(self._places.values()))
         one = random.choice([place for place in places if sum(other[1] == place[1] for other in places) > 1])
         other = random.choice([place for place in places if place[1] == one[1] and place != one])
@@ -176,16 +202,51 @@ class Tampering:
             await self._execute("UPDATE links SET seq = $3 WHERE writer_id = $1 AND seq = $2", 1, writer, former, later)
         return min(one, other)
 
-    async def _rewrite_leaf(self, random: Random) -> Place:
+    async def _rewrite_leaf(self, random: Random, table: str) -> Place:
         """A row is changed, and its leaf in the link with it."""
-        table, ((row, place),) = await self._pick(random)
-        await self._change(table, row, random)
+        row, place = random.choice(await self._list_rows(table))
+        await self._change(table, row, random.choice(self._valued(table, row)))
         await self._replace_leaf(table, row, place)
         return place
 
-    async def _recompute_chain(self, random: Random) -> Place:
+    async def _recompute_chain(self, random: Random, table: str) -> Place:
         """A row is changed, its leaf with it, and every hash of its writer's chain from there on."""
-        place = await self._rewrite_leaf(random)
+        place = await self._rewrite_leaf(random, table)
+        await self._compute_anew(place)
+        return place
+
+    async def _forge_row(self, random: Random, table: str) -> Place:
+        """A row is inserted, an old link is given its leaf, and every hash of that writer's chain is computed anew from there on."""
+        row, place = random.choice(await self._list_rows(table))
+        scan = read_sql(f"scan_{table}")
+        before = {leaf_of(table, tuple(one)) for one in await self._connection.fetch(scan)}
+        await self._insert_like(table, row)
+        (forged,) = {leaf_of(table, tuple(one)) for one in await self._connection.fetch(scan)} - before
+        await self._execute(
+            "UPDATE links SET leaves = leaves || $3 WHERE writer_id = $1 AND seq = $2",
+            1,
+            UUID(bytes=place[1]),
+            place[2],
+            forged,
+        )
+        await self._compute_anew(place)
+        return place
+
+    async def _remove_tail(self, random: Random, _: str) -> Place:
+        """The last links of a writer are removed with every row that they cover."""
+        place = random.choice(sorted(set(self._places.values())))
+        links = await self._connection.fetch(
+            "DELETE FROM links WHERE writer_id = $1 AND seq >= $2 RETURNING leaves", UUID(bytes=place[1]), place[2]
+        )
+        removed = {leaf for link in links for leaf in split_leaves(link["leaves"])}
+        for table in TABLES:
+            for row in await self._connection.fetch(read_sql(f"scan_{table}")):
+                if leaf_of(table, tuple(row)) in removed:
+                    await self._execute(f"DELETE FROM {table} WHERE {self._key(table, row)}", 1)  # noqa: S608 names of ours
+        return place
+
+    async def _compute_anew(self, place: Place) -> None:
+        """Every hash of a writer's chain from one link on follows from the leaves as they stand."""
         writer = UUID(bytes=place[1])
         links = await self._connection.fetch(
             "SELECT seq, link, leaves, recorded_at FROM links WHERE writer_id = $1 ORDER BY seq", writer
@@ -200,7 +261,6 @@ class Tampering:
                 )
             else:
                 previous = link["link"]
-        return place
 
     async def _replace_leaf(self, table: str, former: Any, place: Place) -> None:
         (now,) = await self._connection.fetch(f"{read_sql(f'scan_{table}')} WHERE {self._key(table, former)}")
@@ -233,4 +293,6 @@ KINDS: Final[Sequence[str]] = (
     "links reordered",
     "leaf rewritten",
     "chain recomputed",
+    "row forged with a leaf",
+    "tail removed",
 )
