@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +25,19 @@ from instant_credit.record.pool import Record
 from instant_credit.record.receipts import NotAnchored, make_receipt
 from instant_credit.record.rows import Entry
 from instant_credit.settings import Settings
-from instant_credit.verify_receipt import FalseReceiptError, Verified, main, read_public_key, verify_receipt
+from instant_credit.verify_receipt import (
+    FalseReceiptError,
+    Verified,
+    climb,
+    commit_decision,
+    hash_decision_leaf,
+    hash_leaf,
+    hash_link,
+    main,
+    read_public_key,
+    signed_bytes,
+    verify_receipt,
+)
 from tests.budget import examples
 from tests.clock import FixedClock
 from tests.record.anchored import anchor, audit, fill, public_key_of
@@ -214,6 +228,54 @@ async def test_a_receipt_signed_by_another_key_is_refused(true_receipt: tuple[di
             verify_receipt(encode(receipt), other)
 
 
+def climb_place(leaf: bytes, told: dict[str, Any]) -> bytes:
+    root = climb(leaf, told["index"], told["size"], [bytes.fromhex(step) for step in told["path"]])
+    assert root is not None
+    return root
+
+
+def forge(receipt: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """Another Decision with every hash up to the head computed for it and signed by a key of the forger's; and that key."""
+    forged = receipt | {"decision": "a forged decision", "head": dict(receipt["head"])}
+    decision_id, link = UUID(forged["decision_id"]), forged["link"]
+    commitment = commit_decision(
+        bytes.fromhex(forged["salt"]), decision_id, forged["release_hash"], forged["decision"].encode()
+    )
+    leaf = hash_decision_leaf(decision_id, commitment, bytes.fromhex(forged["rest"]))
+    root, previous = climb_place(leaf, forged["in_link"]), bytes.fromhex(link["previous"])
+    linked = hash_link(UUID(link["writer_id"]).bytes, link["seq"], previous, root, link["recorded_us"])
+    forged["head"]["root"] = climb_place(hash_leaf(linked), forged["in_anchor"]).hex()
+    key = Ed25519PrivateKey.generate()
+    forged["signature"] = key.sign(signed_bytes(forged["head"])).hex()
+    return forged, key.public_key().public_bytes_raw()
+
+
+async def test_a_forged_receipt_in_which_all_but_the_key_fits_is_refused(
+    true_receipt: tuple[dict[str, Any], bytes],
+) -> None:
+    receipt, public_key = true_receipt
+    forged, key_of_forger = forge(receipt)
+    assert verify_receipt(encode(forged), key_of_forger).decision == "a forged decision"
+    for signature in (forged["signature"], receipt["signature"]):
+        with pytest.raises(FalseReceiptError, match="signature"):
+            verify_receipt(encode(forged | {"signature": signature}), public_key)
+
+
+async def test_parts_of_two_true_receipts_are_no_receipt(record: Record, settings: Settings, actor: Actor) -> None:
+    raws = [
+        (await make_one(record, settings, actor, make_keyed(record, number, f"receipt {number}")))[1]
+        for number in (500, 510)
+    ]
+    one, other = (json.loads(raw) for raw in raws)
+    differing = [name for name in one if one[name] != other[name]]
+    assert {"decision_id", "decision", "salt", "rest", "in_link", "link", "head", "signature"} >= set(differing)
+    assert len(differing) >= 6
+    for count in range(1, len(differing)):
+        for names in combinations(differing, count):
+            with pytest.raises(FalseReceiptError):
+                verify_receipt(encode(one | {name: other[name] for name in names}), public_key_of(settings))
+
+
 def parts_of(told: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     found = [path] if path else []
     for name, value in told.items() if isinstance(told, dict) else ():
@@ -272,22 +334,29 @@ def test_the_verifier_needs_python_and_cryptography_alone() -> None:
     assert names - sys.stdlib_module_names == {"cryptography"}
 
 
-async def test_the_lone_file_accepts_a_true_receipt_and_refuses_a_false_one(
+async def test_the_lone_file_accepts_a_true_receipt_and_refuses_every_kind_of_false_one(
     true_receipt: tuple[dict[str, Any], bytes], tmp_path: Path
 ) -> None:
     receipt, public_key = true_receipt
     lone = tmp_path / "verify_receipt.py"
     shutil.copy(FILE, lone)
     written = tmp_path / "receipt.json"
-    ends = []
-    for decision in (receipt["decision"], "another"):
-        written.write_bytes(encode(receipt | {"decision": decision}))
+
+    def check(told: dict[str, Any]) -> "subprocess.CompletedProcess[str]":
+        written.write_bytes(encode(told))
         command = [sys.executable, "-I", str(lone), str(written), "--public-key", public_key.hex()]
-        ends.append(subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path))
-    true, false = ends
-    assert (true.returncode, false.returncode) == (0, 1)
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    true = check(receipt)
+    assert true.returncode == 0
     assert receipt["decision_id"] in true.stdout
-    assert false.stderr.startswith("FALSE: ")
+    falsified = [json.loads(encode(receipt)) for _ in FALSE]
+    for change, told in zip(FALSE.values(), falsified, strict=True):
+        change(told)
+    for told in (*falsified, forge(receipt)[0]):
+        false = check(told)
+        assert (false.returncode, false.stdout) == (1, "")
+        assert false.stderr.startswith("FALSE: ")
 
 
 def test_a_receipt_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
