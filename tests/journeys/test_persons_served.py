@@ -131,5 +131,6 @@ def test_no_request_fails_while_keys_rotate_and_persons_are_erased(
     applied = sum(len(one) for one in statuses) // 2
     summary = asyncio.run(replay_all(environ))
     assert (summary.equal, summary.different, summary.erased) == (applied, 0, len(old))
+    run("audit", "verify")
     failed = [line for line in server.log_lines() if line["event"] == "request_failed"]
     assert json.dumps(failed) == "[]"

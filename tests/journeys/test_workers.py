@@ -10,7 +10,9 @@ from random import Random
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from instant_credit.commands import cli
 from instant_credit.record.embedded import destroy_cluster
 from instant_credit.settings import read_settings
 from tests.budget import IS_PROVING
@@ -134,6 +136,8 @@ def test_no_request_fails_while_workers_are_handed_over(crew: House) -> None:
     after = processes(crew.server)
     assert len(after) == WORKERS
     assert not before & after
+    audited = CliRunner().invoke(cli, ["audit", "verify"], env=crew.environ)
+    assert audited.exit_code == 0, audited.output
 
 
 def test_a_worker_that_is_killed_is_replaced_and_others_answer_meanwhile(crew: House) -> None:

@@ -36,8 +36,11 @@ from instant_credit.record.embedded import (
     use_cluster,
 )
 from instant_credit.record.installation import prepare_installation
-from instant_credit.settings import read_settings
+from instant_credit.record.pool import open_record
+from instant_credit.settings import Settings, read_settings
+from instant_credit.underwriting.replay import replay
 from tests.lending import Documents, Served, furnish, invent_body, start_server
+from tests.record.anchored import audit
 from tests.record.cutting import Loss, Proxy, proxy_to
 
 CALLERS = 8
@@ -71,14 +74,19 @@ class Chaos:
             "INSTANT_CREDIT_HOME": str(self.folder / "home"),
             "INSTANT_CREDIT_KEY_RING": str(self.folder / "ring.json"),
             "INSTANT_CREDIT_DATABASE_CONNECTIONS": "3",
+            "INSTANT_CREDIT_ANCHOR_SECONDS": "1",
             "DATABASE_URL": self.proxy.url,
             "DATABASE_OWNER_URL": self.cluster.url(OWNER, DATABASE),
         }
 
+    @property
+    def settings(self) -> Settings:
+        """Of whoever goes past the proxy."""
+        return read_settings(self.environ | {"DATABASE_URL": self.cluster.url(APP, DATABASE)})
+
     async def start(self) -> None:
         """Furnish the record and start the server."""
-        settings = read_settings(self.environ | {"DATABASE_URL": self.cluster.url(APP, DATABASE)})
-        self.key = (await furnish(settings, self.documents))["all"]
+        self.key = (await furnish(self.settings, self.documents))["all"]
         await self._start_server()
 
     async def end(self) -> None:
@@ -227,7 +235,10 @@ class Chaos:
             await connection.close()
 
     async def check(self) -> None:
-        """What was answered is recorded, once, whole and byte-equal, and nothing else is."""
+        """What was answered is recorded, once, whole and byte-equal, and nothing else is.
+
+        Every Decision is the one that its release's rules give, and the chain holds from its first link to an anchor of the last one.
+        """
         assert not self._under_way
         counts = await self._run(
             "SELECT (SELECT count(*) FROM instant_credit.decisions) AS decisions,"
@@ -245,8 +256,24 @@ class Chaos:
                 assert again.is_repeated
                 assert again.raw == applied.raw
                 recorded = await client.read_decision(applied.answer.decision_id)
-                assert recorded.decision.outcome == applied.answer.outcome
-                assert recorded.decision.pd_ppm == applied.answer.pd_ppm
+                told, decision = applied.answer, recorded.decision
+                assert (recorded.application_id, recorded.release) == (told.application_id, told.release)
+                assert (decision.outcome, decision.pd_ppm, decision.points) == (told.outcome, told.pd_ppm, told.points)
+                assert decision.reasons == told.reasons
+        assert await asyncio.to_thread(self.server.stop) == 0
+        await self._check_record()
+
+    async def _check_record(self) -> None:
+        """Decide everything again, and audit every row; the server has ended and anchored all that it wrote."""
+        settings = self.settings
+        async with open_record(settings) as record:
+            again = await replay(record)
+            report = await audit(record, settings)
+        assert (again.equal, again.different, again.erased, again.undecided) == (len(self.answers), 0, 0, 0)
+        assert report.found == 0, report.findings
+        assert report.newer_links == 0
+        assert report.anchors >= 2
+        assert report.rows >= 4 * len(self.answers)
 
 
 FAULTS = (
