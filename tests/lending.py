@@ -18,12 +18,14 @@ from typing import Any
 
 import httpx
 import numpy as np
+from click.testing import CliRunner
 
 from instant_credit.access.actors import Actor, ActorKind, Scope
 from instant_credit.application.document import encode_product, load_product
 from instant_credit.application.door import Door
 from instant_credit.application.product import AttributeType, Product
 from instant_credit.canonical import hash_content
+from instant_credit.commands import cli
 from instant_credit.decision.release import Manifest, encode_manifest, encode_reference, make_reference
 from instant_credit.features.build import build_features
 from instant_credit.features.pack import pack_facts
@@ -262,6 +264,23 @@ class House:
         """Stop the server and start another one on the same record."""
         self.server.stop()
         self.server = start_server(self.environ, self.folder)
+
+
+def anchor_record(environ: Mapping[str, str]) -> str:
+    """Have `instant-credit audit anchor` sign what is new; the public key, in hex."""
+    _run_audit(environ, "anchor")
+    return _run_audit(environ, "public-key").strip()
+
+
+def verify_record(environ: Mapping[str, str]) -> None:
+    """Have `instant-credit audit verify` find nothing in the record of `environ`."""
+    _run_audit(environ, "verify")
+
+
+def _run_audit(environ: Mapping[str, str], command: str) -> str:
+    done = CliRunner().invoke(cli, ["audit", command], env=dict(environ))
+    assert done.exit_code == 0, done.output or done.exception
+    return done.output
 
 
 def found_house(folder: Path, environ: dict[str, str], documents: Documents, superuser_url: str) -> House:

