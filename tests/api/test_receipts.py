@@ -4,13 +4,10 @@ from random import Random
 from typing import Any
 
 import httpx
-from click.testing import CliRunner
 
-from instant_credit.commands import cli
-from instant_credit.record.anchors import read_anchor_key
 from instant_credit.verify_receipt import verify_receipt
 from tests.api.test_openapi import Held
-from tests.lending import House, invent_body
+from tests.lending import House, anchor_record, invent_body
 
 RECEIPT = "/v1/decisions/{decision_id}/receipt"
 
@@ -18,11 +15,6 @@ RECEIPT = "/v1/decisions/{decision_id}/receipt"
 def apply(house: House, client: httpx.Client) -> dict[str, Any]:
     answer: dict[str, Any] = client.post(house.apply_url, json=invent_body(house.documents.product, Random(7))).json()
     return answer
-
-
-def anchor(house: House) -> None:
-    done = CliRunner().invoke(cli, ["audit", "anchor"], env=house.environ)
-    assert done.exit_code == 0, done.output
 
 
 def test_a_decision_has_a_receipt_as_soon_as_an_anchor_covers_it(house: House) -> None:
@@ -33,11 +25,10 @@ def test_a_decision_has_a_receipt_as_soon_as_an_anchor_covers_it(house: House) -
         early = client.get(links["receipt"]["href"])
         held.check(RECEIPT, "get", early)
         assert (early.status_code, early.json()["type"]) == (409, "urn:instant-credit:problem:not-anchored")
-        anchor(house)
+        public_key = anchor_record(house.environ)
         response = client.get(links["receipt"]["href"])
         held.check(RECEIPT, "get", response)
-    public_key = read_anchor_key(house.settings.anchor_key_file).public_key().public_bytes_raw()
-    verified = verify_receipt(response.content, public_key)
+    verified = verify_receipt(response.content, bytes.fromhex(public_key))
     assert (str(verified.decision_id), verified.release_hash) == (answer["decision_id"], answer["release"])
     assert f'"outcome":"{answer["outcome"]}"' in verified.decision
 
@@ -45,7 +36,7 @@ def test_a_decision_has_a_receipt_as_soon_as_an_anchor_covers_it(house: House) -
 def test_only_who_may_read_the_decision_gets_its_receipt(house: House) -> None:
     with house.client() as client:
         place = f"/v1/decisions/{apply(house, client)['decision_id']}/receipt"
-    anchor(house)
+    anchor_record(house.environ)
     statuses = {}
     for key in ("all", "read", "apply", "audit"):
         with house.client(key) as client:

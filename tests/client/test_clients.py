@@ -17,6 +17,7 @@ from instant_credit.client.attempts import Patience
 from instant_credit.client.awaiting import AsyncClient
 from instant_credit.client.blocking import Client
 from instant_credit.client.failures import (
+    AnswerUnreadable,
     ApplicationRefused,
     CallFailed,
     Contradicted,
@@ -26,8 +27,9 @@ from instant_credit.client.failures import (
     Unauthenticated,
 )
 from instant_credit.errors import Refused
+from instant_credit.verify_receipt import verify_receipt
 from tests.clock import FixedClock, SeededEntropy
-from tests.lending import House, invent_body
+from tests.lending import House, anchor_record, invent_body
 
 KEY = "ic_secret-key"
 ADDRESS = "http://127.0.0.1:1"
@@ -290,6 +292,25 @@ def test_a_quote_is_made_and_read(asking: Asking, house: House) -> None:
     opened: dict[str, Any] = {"to": house.server.address, "key": house.keys["all"]}
     quote = asking.call("quote", product, {"facts": body["facts"]}, **opened)
     assert asking.call("read_quote", quote.quote_id, **opened) == quote
+
+
+def test_a_receipt_is_read_as_soon_as_it_is_anchored_and_proves_the_decision(asking: Asking, house: House) -> None:
+    product, body = house.documents.product.name, invent_body(house.documents.product, Random(6))
+    opened: dict[str, Any] = {"to": house.server.address, "key": house.keys["all"]}
+    anchor_record(house.environ)
+    answer = asking.call("apply", product, body, **opened).answer
+    with pytest.raises(Contradicted, match="not-anchored"):
+        asking.call("read_receipt", answer.decision_id, **opened)
+    public_key = bytes.fromhex(anchor_record(house.environ))
+    verified = verify_receipt(asking.call("read_receipt", answer.decision_id, **opened), public_key)
+    assert (verified.decision_id, verified.release_hash) == (answer.decision_id, answer.release)
+    with pytest.raises(NothingThere):
+        asking.call("read_receipt", ID, **opened)
+
+
+def test_what_is_no_json_is_no_receipt(asking: Asking) -> None:
+    with pytest.raises(AnswerUnreadable):
+        asking.on(lambda _: httpx.Response(200, stream=httpx.ByteStream(b"{")), "read_receipt", ID)
 
 
 def test_a_draft_is_opened_once_even_when_the_answer_is_lost(asking: Asking) -> None:

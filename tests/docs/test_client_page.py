@@ -11,7 +11,7 @@ from instant_credit.client.blocking import Client
 from instant_credit.client.doorway import CONNECTIONS_DEFAULT
 from instant_credit.settings import PORT_DEFAULT
 from tests.docs.test_examples import list_fences, list_words, read_page
-from tests.lending import House
+from tests.lending import House, anchor_record
 
 PAGE = "client.md"
 ADDRESS = f"http://127.0.0.1:{PORT_DEFAULT}"
@@ -20,6 +20,7 @@ ADDRESS = f"http://127.0.0.1:{PORT_DEFAULT}"
 def test_the_examples_run_one_after_another(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, object] = {"KEY": house.keys["all"]}
     for fence in list_fences(read_page(PAGE), "python"):
+        names["PUBLIC_KEY"] = anchor_record(house.environ)
         assert ADDRESS in fence or "import" in fence
         exec(fence.replace(ADDRESS, house.server.address), names)  # noqa: S102 fences of our own documentation
     said = capsys.readouterr().out

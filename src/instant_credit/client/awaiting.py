@@ -28,6 +28,7 @@ from instant_credit.client.calls import (
     call_read_draft,
     call_read_offer,
     call_read_quote,
+    call_read_receipt,
     call_ready,
     call_submit_draft,
     call_withdraw_application,
@@ -103,6 +104,10 @@ class AsyncClient:
     async def read_decision(self, decision_id: UUID, *, seconds: float | None = None) -> RecordedDecision:
         """`blocking.Client.read_decision`."""
         return await self._run(call_read_decision(decision_id), seconds)
+
+    async def read_receipt(self, decision_id: UUID, *, seconds: float | None = None) -> bytes:
+        """`blocking.Client.read_receipt`."""
+        return await self._run(call_read_receipt(decision_id), seconds)
 
     async def read_application(self, application_id: UUID, *, seconds: float | None = None) -> ApplicationStatus:
         """`blocking.Client.read_application`."""

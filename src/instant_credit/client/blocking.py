@@ -28,6 +28,7 @@ from instant_credit.client.calls import (
     call_read_draft,
     call_read_offer,
     call_read_quote,
+    call_read_receipt,
     call_ready,
     call_submit_draft,
     call_withdraw_application,
@@ -122,6 +123,17 @@ class Client:
         CallFailed : any other failure.
         """
         return self._run(call_read_decision(decision_id), seconds)
+
+    def read_receipt(self, decision_id: UUID, *, seconds: float | None = None) -> bytes:
+        """What proves offline that a decision stands in the record: the receipt's JSON, as `verify_receipt` takes it.
+
+        Raises
+        ------
+        Contradicted : no anchor covers the decision yet (`code` is ``not-anchored``): ask again after the next one.
+        NothingThere : there is none for this client, or the person was erased.
+        CallFailed : any other failure.
+        """
+        return self._run(call_read_receipt(decision_id), seconds)
 
     def read_application(self, application_id: UUID, *, seconds: float | None = None) -> ApplicationStatus:
         """A decided application and what became of it.

@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from instant_credit.errors import Refused
 from instant_credit.underwriting.answers import Answer, ProductName, Ready, RecordedDecision
@@ -88,6 +88,7 @@ _OFFER_LISTS: Final = msgspec.json.Decoder(Offers)
 _OFFERS: Final = msgspec.json.Decoder(OfferStatus)
 _QUOTES: Final = msgspec.json.Decoder(Quote)
 _DRAFTS: Final = msgspec.json.Decoder(DraftStatus)
+_JSON: Final = msgspec.json.Decoder(Raw)
 
 
 def call_apply(product: str, application: Application, idempotency_key: str) -> Call[Applied]:
@@ -114,6 +115,17 @@ def call_apply(product: str, application: Application, idempotency_key: str) -> 
 def call_read_decision(decision_id: UUID) -> Call[RecordedDecision]:
     """`GET /v1/decisions/{decision_id}`."""
     return _call("GET", "/v1/decisions/{decision_id}", _DECISIONS, decision_id=decision_id)
+
+
+def call_read_receipt(decision_id: UUID) -> Call[bytes]:
+    """`GET /v1/decisions/{decision_id}/receipt`: its bytes, which are what a verifier is given."""
+
+    def read(reply: Reply) -> bytes:
+        _JSON.decode(reply.body)
+        return reply.body
+
+    route = "/v1/decisions/{decision_id}/receipt"
+    return Call(method="GET", route=route, path=route.format(decision_id=decision_id), read=read)
 
 
 def call_read_application(application_id: UUID) -> Call[ApplicationStatus]:
