@@ -16,6 +16,8 @@ from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.commands import cli
 from instant_credit.errors import NotFound, Refused
 from instant_credit.record.commit import commit_entries
+from instant_credit.record.drafts import DraftVersion, add_draft_version
+from instant_credit.record.ids import new_id
 from instant_credit.record.pool import open_record
 from instant_credit.record.rows import Entry
 from instant_credit.settings import Settings
@@ -25,6 +27,7 @@ Run = Callable[..., Result]
 
 NUMBER = "911-22-3333"
 BY = ("--by", "staff-7")
+OWNER = bytes(range(32))
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -111,7 +114,12 @@ def test_a_command_without_its_codes_and_ids_is_refused(run: Run, arguments: tup
 
 
 @pytest.mark.parametrize(
-    "arguments", [("release-hold", NUMBER, *BY, "--reason", "MATTER_CLOSED"), ("show", "--application", NUMBER)]
+    "arguments",
+    [
+        ("release-hold", NUMBER, *BY, "--reason", "MATTER_CLOSED"),
+        ("show", "--application", NUMBER),
+        ("show", "--draft", NUMBER),
+    ],
 )
 def test_what_is_no_id_is_refused_and_not_repeated(run: Run, arguments: tuple[str, ...]) -> None:
     refused = run(*arguments)
@@ -119,9 +127,59 @@ def test_what_is_no_id_is_refused_and_not_repeated(run: Run, arguments: tuple[st
     assert NUMBER not in f"{refused.exception}{refused.output}"
 
 
+def open_draft(settings: Settings) -> UUID:
+    """A draft of long ago that names nobody."""
+
+    async def write() -> UUID:
+        async with open_record(settings) as record:
+            version = DraftVersion(
+                draft_id=new_id(OWNER[0], LONG_AGO, record.entropy),
+                number=1,
+                product="personal_loan",
+                client_id="client",
+                is_test=False,
+                owner=OWNER,
+                body=b'{"applicant":{"name":"Ada Example"}}',
+                recorded_at=LONG_AGO,
+            )
+            assert await add_draft_version(record, version, Actor(kind=ActorKind.JOB, id="test"))
+            return version.draft_id
+
+    return asyncio.run(write())
+
+
+def test_an_abandoned_draft_that_names_nobody_is_shown_held_exported_and_erased(
+    run: Run, settings: Settings, tmp_path: Path
+) -> None:
+    named = ("--draft", str(open_draft(settings)))
+    assert run("show", *named).output == (
+        "0 applications and loans and 1 drafts; the last action on one was on 2020-01-01, kept until 2022-02-01; readable\n"
+    )
+    exporting = ("export", *named, *BY, "--purpose", "audit", "--to")
+    assert run(*exporting, str(tmp_path / "before.json")).exit_code == 0
+    (draft,) = json.loads((tmp_path / "before.json").read_bytes())["drafts"]
+    assert draft["body"]["applicant"] == {"name": "Ada Example"}
+    erasing = ("erase", *named, *BY, "--reason", "RETENTION_ENDED", "--yes")
+    hold_id = run("hold", *named, *BY, "--reason", "AUDIT").output.strip()
+    assert hold_id in str(run(*erasing).exception)
+    run("release-hold", hold_id, *BY, "--reason", "MATTER_CLOSED")
+    assert run(*erasing).output == "erased: 0 applications and loans and 1 drafts can't be read any more\n"
+    assert run(*exporting, str(tmp_path / "after.json")).exit_code == 0
+    (draft,) = json.loads((tmp_path / "after.json").read_bytes())["drafts"]
+    assert draft["body"] is None
+
+
+def test_a_draft_that_is_not_there_names_nobody(run: Run, settings: Settings) -> None:
+    draft_id = str(open_draft(settings))
+    missing = draft_id[:-1] + ("0" if draft_id[-1] != "0" else "1")
+    assert isinstance(run("show", "--draft", missing).exception, NotFound)
+    both = run("show", "--draft", draft_id, "--application", draft_id)
+    assert "not both" in str(both.exception)
+
+
 @pytest.mark.parametrize("command", [("show",), ("hold", *BY, "--reason", "AUDIT")])
 def test_nobody_is_named_by_nothing(run: Run, command: tuple[str, ...]) -> None:
-    assert "on standard input, or --application" in str(run(*command, given="\n").exception)
+    assert "on standard input, or --application or --draft" in str(run(*command, given="\n").exception)
     assert isinstance(run(*command, given="000-00-0000\n").exception, NotFound)
 
 

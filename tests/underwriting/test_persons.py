@@ -10,7 +10,7 @@ from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.access.purposes import ErasureReason, HoldReason, Reading, ReadPurpose
 from instant_credit.errors import NotFound, Refused
 from instant_credit.record.owning import open_owner
-from instant_credit.record.persons import erase_person, find_person, place_hold, read_person
+from instant_credit.record.persons import erase_person, find_drafter, find_person, place_hold, read_person
 from instant_credit.settings import Settings
 from instant_credit.underwriting.life import LifeDesk
 from instant_credit.underwriting.pending import DraftDesk
@@ -84,6 +84,42 @@ async def test_a_persons_drafts_are_exported_count_for_retention_and_go_with_the
     exported = json.loads(await export_person(room.record, person_id, READING))
     assert [one["body"] for one in exported["drafts"]] == [None]
     assert json.loads(await export_person(room.record, other, READING))["applications"][0]["is_erased"] is False
+
+
+async def test_a_draft_that_never_named_anybody_is_erased_alone_and_keeps_its_retention(
+    room: Room, clock: FixedClock, settings: Settings
+) -> None:
+    desk, body = DraftDesk(room.desk), json.loads(room.submission().body)
+    await room.apply(room.submission())
+    told = json.dumps({"applicant": {"name": body["applicant"]["name"]}}).encode()
+    draft = await desk.open(room.release.product.name, told, CLIENT)
+    assert isinstance(draft, DraftStatus)
+    clock.advance(timedelta(days=30))
+    await desk.change(draft.draft_id, json.dumps({"facts": body["facts"]}).encode(), CLIENT)
+    owner_id = await find_drafter(room.record, draft.draft_id)
+    person = await read_person(room.record, owner_id)
+    assert (person.cases, person.drafts, person.last_action_at) == (0, 1, clock.now())
+    versions = json.loads(await export_person(room.record, owner_id, READING))["drafts"]
+    assert [one["number"] for one in versions] == [1, 2]
+    async with open_owner(settings) as owner:
+        with pytest.raises(Refused, match="25 months"):
+            await erase_person(room.record, owner, owner_id, ErasureReason.PERSON_REQUEST, READING.actor)
+        clock.advance(timedelta(days=800))
+        await erase_person(room.record, owner, owner_id, ErasureReason.PERSON_REQUEST, READING.actor)
+        assert await owner.fetchval("SELECT count(*) FROM sealed_keys.person_keys") == 1
+    with pytest.raises(NotFound, match="erased"):
+        await desk.read(draft.draft_id, CLIENT)
+    exported = json.loads(await export_person(room.record, owner_id, READING))
+    assert [one["body"] for one in exported["drafts"]] == [None, None]
+
+
+async def test_a_draft_that_names_its_person_leads_to_the_person(room: Room) -> None:
+    desk, body = DraftDesk(room.desk), json.loads(room.submission().body)
+    draft = await desk.open(room.release.product.name, b"{}", CLIENT)
+    assert isinstance(draft, DraftStatus)
+    await desk.change(draft.draft_id, json.dumps({"applicant": body["applicant"]}).encode(), CLIENT)
+    person_id = room.record.key_ring.person_id_of(body["applicant"]["identity_number"])
+    assert await find_drafter(room.record, draft.draft_id) == person_id
 
 
 async def test_an_export_tells_what_became_of_an_offer(room: Room) -> None:

@@ -1,13 +1,13 @@
 """`instant-credit person`: shows what stands of a person, exports it, holds it back from erasure, erases it.
 
-A person is named by an application id, or by an identity number that is read from standard input: never on the command line, where other users
-of the machine and the shell's history would see it.
+A person is named by the id of an application or a draft, or by an identity number that is read from standard input: never on the command line,
+where other users of the machine and the shell's history would see it. A draft that names nobody yet is shown, held and erased by its own id.
 """
 
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -23,7 +23,15 @@ from instant_credit.commands.tables import print_table
 from instant_credit.errors import Refused
 from instant_credit.record.home import create_private_file
 from instant_credit.record.owning import open_owner
-from instant_credit.record.persons import Person, erase_person, find_person, place_hold, read_person, release_hold
+from instant_credit.record.persons import (
+    Person,
+    erase_person,
+    find_drafter,
+    find_person,
+    place_hold,
+    read_person,
+    release_hold,
+)
 from instant_credit.record.pool import Record, open_record
 from instant_credit.settings import read_settings
 from instant_credit.underwriting.persons import export_person
@@ -35,7 +43,10 @@ _OPERATOR: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 _APPLICATION: Final = click.option(
     "--application",
     "application_id",
-    help="Id of any application of the person; without it the identity number is read from standard input.",
+    help="Id of any application of the person; without an id the identity number is read from standard input.",
+)
+_DRAFT: Final = click.option(
+    "--draft", "draft_id", help="Id of any draft of the person, or of one that names nobody: then of that draft alone."
 )
 
 
@@ -55,6 +66,11 @@ _BY: Final = click.option(
 )
 
 
+def _named(command: Command) -> Command:
+    """The options that say who is meant."""
+    return _APPLICATION(_DRAFT(command))
+
+
 def _choose(name: str, codes: Iterable[StrEnum], text: str) -> Callable[[Command], Command]:
     """A required option out of a set of codes."""
     return click.option(name, required=True, type=click.Choice([code.value for code in codes]), help=text)
@@ -66,12 +82,12 @@ def person() -> None:
 
 
 @person.command("show")
-@_APPLICATION
-def show_command(application_id: str | None) -> None:
+@_named
+def show_command(*, application_id: str | None, draft_id: str | None) -> None:
     """Show what stands of a person, nothing of it in the clear: counts, dates, holds and erasures."""
-    found = _with_person(application_id, read_person)
+    found = _with_person(application_id, draft_id, read_person)
     click.echo(
-        f"{found.cases:,} applications and loans; the last action on one was on {found.last_action_at:%Y-%m-%d}, kept until "
+        f"{_count(found)}; the last action on one was on {found.last_action_at:%Y-%m-%d}, kept until "
         f"{found.kept_until:%Y-%m-%d}; {'erased' if found.key_id is None else 'readable'}"
     )
     if not (found.holds or found.erasures):
@@ -88,11 +104,11 @@ def show_command(application_id: str | None) -> None:
 
 
 @person.command("export")
-@_APPLICATION
+@_named
 @_BY
 @_choose("--purpose", ReadPurpose, "What it is read for, as it is written down.")
 @click.option("--to", required=True, type=click.Path(path_type=Path), help="File to write; must not be there yet.")
-def export_command(*, application_id: str | None, actor: Actor, purpose: str, to: Path) -> None:
+def export_command(*, application_id: str | None, draft_id: str | None, actor: Actor, purpose: str, to: Path) -> None:
     """Write everything held on a person as one canonical JSON file that its owner alone can read.
 
     The file holds it in the clear. The export is written down among the reads of the person's data.
@@ -104,22 +120,22 @@ def export_command(*, application_id: str | None, actor: Actor, purpose: str, to
     async def export(record: Record, person_id: bytes) -> bytes:
         return await export_person(record, person_id, reading)
 
-    exported = _with_person(application_id, export)
+    exported = _with_person(application_id, draft_id, export)
     create_private_file(to.absolute(), lambda: exported, variable="--to")
     click.echo(f"exported to {to}: it holds everything in the clear", err=True)
 
 
 @person.command("hold")
-@_APPLICATION
+@_named
 @_BY
 @_choose("--reason", HoldReason, "Why the data must be kept.")
-def hold_command(*, application_id: str | None, actor: Actor, reason: str) -> None:
+def hold_command(*, application_id: str | None, draft_id: str | None, actor: Actor, reason: str) -> None:
     """Hold a person's data back from erasure until the hold is released; prints the hold's id."""
 
     async def hold(record: Record, person_id: bytes) -> UUID:
         return await place_hold(record, person_id, HoldReason(reason), actor)
 
-    click.echo(_with_person(application_id, hold))
+    click.echo(_with_person(application_id, draft_id, hold))
 
 
 @person.command("release-hold")
@@ -139,11 +155,13 @@ def release_command(*, hold_id: str, actor: Actor, reason: str) -> None:
 
 
 @person.command("erase")
-@_APPLICATION
+@_named
 @_BY
 @_choose("--reason", ErasureReason, "Why the person is erased.")
 @click.option("--yes", "is_confirmed", is_flag=True, help="Don't ask.")
-def erase_command(*, application_id: str | None, actor: Actor, reason: str, is_confirmed: bool) -> None:
+def erase_command(
+    *, application_id: str | None, draft_id: str | None, actor: Actor, reason: str, is_confirmed: bool
+) -> None:
     """Erase a person for good by destroying the data key.
 
     Refused until 25 months after the last action on any application of the person (12 CFR 1002.12(b)), and while a hold stands. Cases and
@@ -154,28 +172,47 @@ def erase_command(*, application_id: str | None, actor: Actor, reason: str, is_c
     async def erase(record: Record, person_id: bytes) -> Person:
         found = await read_person(record, person_id)
         if not is_confirmed:
-            click.confirm(f"Make {found.cases:,} applications and loans unreadable for good?", abort=True, err=True)
+            click.confirm(f"Make {_count(found)} unreadable for good?", abort=True, err=True)
         async with open_owner(settings) as owner:
             await erase_person(record, owner, person_id, ErasureReason(reason), actor)
         return found
 
-    erased = _with_person(application_id, erase)
-    click.echo(f"erased: {erased.cases:,} applications and loans can't be read any more")
+    erased = _with_person(application_id, draft_id, erase)
+    click.echo(f"erased: {_count(erased)} can't be read any more")
 
 
-def _with_person(application_id: str | None, act: Callable[[Record, bytes], Any]) -> Any:
+def _count(found: Person) -> str:
+    drafts = f" and {found.drafts:,} drafts" if found.drafts else ""
+    return f"{found.cases:,} applications and loans{drafts}"
+
+
+def _with_person(application_id: str | None, draft_id: str | None, act: Callable[[Record, bytes], Any]) -> Any:
     """Open the record, find out who is meant, and act on them."""
-    if application_id is None:
-        number, case_id = _read_identity_number(), None
-    else:
-        number, case_id = "", _read_id(application_id, "--application takes the application_id of an answer")
+    find = _choose_finder(application_id, draft_id)
 
     async def run() -> Any:
         async with open_record(read_settings(os.environ)) as record:
-            person_id = record.key_ring.person_id_of(number) if case_id is None else await find_person(record, case_id)
-            return await act(record, person_id)
+            return await act(record, await find(record))
 
     return run_stoppable(run(), left=_LEFT)
+
+
+def _choose_finder(application_id: str | None, draft_id: str | None) -> Callable[[Record], Awaitable[bytes]]:
+    """What finds the person by whichever name is given."""
+    if application_id is not None and draft_id is not None:
+        raise Refused("give --application or --draft, not both")
+    if application_id is not None:
+        case_id = _read_id(application_id, "--application takes the application_id of an answer")
+        return lambda record: find_person(record, case_id)
+    if draft_id is not None:
+        named = _read_id(draft_id, "--draft takes the draft_id of a draft")
+        return lambda record: find_drafter(record, named)
+    number = _read_identity_number()
+
+    async def find(record: Record) -> bytes:
+        return record.key_ring.person_id_of(number)
+
+    return find
 
 
 def _read_id(text: str, expected: str) -> UUID:
@@ -192,5 +229,5 @@ def _read_identity_number() -> str:
         return str(click.prompt("Identity number", hide_input=True, err=True))
     number = sys.stdin.readline().strip()
     if not number:
-        raise Refused("give the identity number on standard input, or --application with the id of an application")
+        raise Refused("give the identity number on standard input, or --application or --draft with an id")
     return number

@@ -60,20 +60,21 @@ class PersonalRead(Struct, frozen=True, kw_only=True):
 
 
 class Person(Struct, frozen=True, kw_only=True):
-    """What stands of a person, without any of it in the clear.
+    """What stands of a person, or of a draft that names nobody, without any of it in the clear.
 
     Attributes
     ----------
     person_id : 32 bytes.
     key_id : the present data key; None = erased, and no application since.
-    cases : how many are recorded, readable or not.
-    last_action_at, kept_until : of the last action on any Case, and 25 months after it.
+    cases, drafts : how many are recorded, readable or not.
+    last_action_at, kept_until : of the last action on any Case or draft, and 25 months after it.
     holds, erasures : oldest first.
     """
 
     person_id: bytes
     key_id: UUID | None
     cases: int
+    drafts: int
     last_action_at: datetime
     kept_until: datetime
     holds: tuple[Hold, ...]
@@ -99,6 +100,20 @@ async def find_person(record: Record, case_id: UUID) -> bytes:
     return bytes(found)
 
 
+async def find_drafter(record: Record, draft_id: UUID) -> bytes:
+    """Whose draft it is: a person id, or the draft's own owner while it names nobody. Either can be held, exported and erased.
+
+    Raises
+    ------
+    NotFound : there is no such draft.
+    """
+    async with record.connection() as connection:
+        found = await connection.fetchval(read_sql("read_owner_of_draft"), bucket_of(draft_id), draft_id)
+    if found is None:
+        raise NotFound("draft", str(draft_id))
+    return bytes(found)
+
+
 async def read_person(record: Record, person_id: bytes) -> Person:
     """What stands of a person.
 
@@ -117,6 +132,7 @@ async def read_person(record: Record, person_id: bytes) -> Person:
         person_id=person_id,
         key_id=None if row["key_id"] is None else _uuid(row["key_id"]),
         cases=row["cases"],
+        drafts=row["drafts"],
         last_action_at=row["last_action_at"],
         kept_until=row["kept_until"],
         holds=tuple(
