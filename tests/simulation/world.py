@@ -12,6 +12,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
 from instant_credit.access.actors import Actor, ActorKind
+from instant_credit.canonical import encode_canonical
+from instant_credit.decision.case import decode_case
+from instant_credit.decision.decide import decide
 from instant_credit.decision.release import Release
 from instant_credit.errors import Conflict, Overloaded, Unavailable
 from instant_credit.record.columns import ANSWER_PLACE, CASE_PLACE, DECISION_PLACE, open_data_key
@@ -292,7 +295,7 @@ class World:
         assert server.is_empty()
 
     def check(self, told: list[Told]) -> None:
-        """The tables hold what was answered, once and whole, and nothing else."""
+        """The tables hold what was answered, once and whole, each Decision by the rules, and nothing else."""
         tables = self.database.twin.tables
         cases = {(row["bucket"], row["case_id"]): row for row in tables["instant_credit.cases"]}
         keys = {row["decision_id"]: row for row in tables["instant_credit.idempotency_keys"]}
@@ -305,8 +308,11 @@ class World:
         for decision_id, row in decisions.items():
             case = cases[row["bucket"], row["case_id"]]
             cipher = self._open(case)
-            unseal(cipher, case["sealed_case"], place=CASE_PLACE, row_id=case["case_id"].bytes)
-            unseal(cipher, row["sealed_decision"], place=DECISION_PLACE, row_id=decision_id.bytes)
+            evidence = unseal(cipher, case["sealed_case"], place=CASE_PLACE, row_id=case["case_id"].bytes)
+            decision = unseal(cipher, row["sealed_decision"], place=DECISION_PLACE, row_id=decision_id.bytes)
+            again = decide(decode_case(evidence), self.stage.release)
+            assert encode_canonical(again) == decision, "not what the rules give"
+            assert (again.outcome.value, self.stage.release.hash) == (row["outcome"], row["release_hash"])
             opened[decision_id] = unseal(cipher, row["sealed_answer"], place=ANSWER_PLACE, row_id=decision_id.bytes)
             assert (decision_id in keys) == (not row["client_id"].startswith("lone-"))
         for answered in self.answers.values():
