@@ -1,11 +1,9 @@
 """Several workers behind one address: handed over, lost and ended under load, and no request fails."""
 
 import asyncio
-import json
 import os
 import signal
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -15,21 +13,10 @@ import pytest
 from instant_credit.record.embedded import destroy_cluster
 from instant_credit.settings import read_settings
 from tests.budget import IS_PROVING
-from tests.lending import (
-    Documents,
-    House,
-    Served,
-    furnish,
-    invent_body,
-    serving,
-    start_server,
-    verify_record,
-    wait_until,
-)
+from tests.journeys.loads import RATE, Tail, make_load, processes
+from tests.lending import Documents, House, furnish, invent_body, serving, start_server, verify_record, wait_until
 
 WORKERS = 2
-RATE = 200
-CONNECTIONS = 16
 ROUNDS = 5 if IS_PROVING else 1
 
 
@@ -44,77 +31,6 @@ def crew(documents: Documents, tmp_path_factory: pytest.TempPathFactory) -> Iter
     destroy_cluster(folder / "home")
 
 
-@dataclass
-class Load:
-    """Applications at a fixed rate over connections that are kept for as long as the server keeps them."""
-
-    house: House
-    answered: list[int] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    opened: int = 0
-    is_over: bool = False
-
-    async def run(self, until: Callable[[], bool]) -> None:
-        """Send until it is so, then answer for what is under way."""
-        queue: asyncio.Queue[bytes | None] = asyncio.Queue()
-        senders = [asyncio.create_task(self._send(queue)) for _ in range(CONNECTIONS)]
-        loop = asyncio.get_running_loop()
-        due = loop.time()
-        bodies = [json.dumps(invent_body(self.house.documents.product, Random(n))).encode() for n in range(64)]
-        number = 0
-        while not until():
-            queue.put_nowait(bodies[number % len(bodies)])
-            number += 1
-            due += 1 / RATE
-            await asyncio.sleep(max(0.0, due - loop.time()))
-        for _ in senders:
-            queue.put_nowait(None)
-        await asyncio.gather(*senders)
-        assert len(self.answered) + len(self.failed) == number
-
-    async def _send(self, queue: "asyncio.Queue[bytes | None]") -> None:
-        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-        host, port = self.house.server.address.removeprefix("http://").split(":")
-        while (body := await queue.get()) is not None:
-            head = (
-                f"POST {self.house.apply_url} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {self.house.keys['all']}\r\n"
-                f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-            )
-            try:
-                if streams is None or streams[0].at_eof():
-                    streams = await asyncio.open_connection(host, int(port))
-                    self.opened += 1
-                reader, writer = streams
-                writer.write(head.encode() + body)
-                answer = await reader.readuntil(b"\r\n\r\n")
-                length = int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-                await reader.readexactly(length)
-                status = int(answer[9:12])
-                if status == 201:
-                    self.answered.append(status)
-                else:
-                    self.failed.append(answer.decode())
-                if b"connection: close" in answer.lower():
-                    writer.close()
-                    streams = None
-            except (OSError, asyncio.IncompleteReadError) as trouble:
-                self.failed.append(repr(trouble))
-                streams = None
-        if streams is not None:
-            streams[1].close()
-
-
-def count(server: Served, event: str) -> int:
-    return server.log.read_text().count(f'"event":"{event}"')
-
-
-def processes(server: Served) -> set[int]:
-    """Workers that answer."""
-    lines = server.log_lines()
-    ended = {line["process"] for line in lines if line["event"] in ("worker_ended", "worker_lost")}
-    return {line["process"] for line in lines if line["event"] == "worker_started"} - ended
-
-
 def is_alive(process: int) -> bool:
     try:
         os.kill(process, 0)
@@ -125,13 +41,13 @@ def is_alive(process: int) -> bool:
 
 @pytest.mark.prove
 def test_no_request_fails_while_workers_are_handed_over(crew: House) -> None:
-    load = Load(crew)
-    before, done_before = processes(crew.server), count(crew.server, "handover_done")
+    load, tail = make_load(crew.server.address, crew.documents, crew.keys["all"]), Tail(crew.server.log)
+    before, done_before = processes(crew.server), tail.count("handover_done")
     rounds = 0
 
     def is_done() -> bool:
         nonlocal rounds
-        if count(crew.server, "handover_done") - done_before < rounds:
+        if tail.count("handover_done") - done_before < rounds:
             return False
         if rounds < ROUNDS:
             crew.server.process.send_signal(signal.SIGHUP)
