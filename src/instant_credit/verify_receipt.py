@@ -15,7 +15,6 @@ Source: RFC 6962, section 2.1 (trees of hashes); RFC 9162, section 2.1.3.2 (path
 
 import argparse
 import hashlib
-import hmac
 import json
 import re
 import sys
@@ -34,6 +33,8 @@ RECEIPT_BYTES_MAX = 4 * 1024 * 1024
 _DECISION_TAG = b"instant-credit decision 1\x00"
 _CHAIN_TAG = b"instant-credit chain 1\x00"
 _HASH_BYTES = 32
+_BLOCK_BYTES = 64
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 _PATH_MAX = 64
 _HEX = re.compile("[0-9a-f]*")
 
@@ -51,6 +52,16 @@ class Verified:
     decision: str
     anchor_number: int
     anchored_at: str
+
+
+def keyed_hash(key: bytes, message: bytes) -> bytes:
+    """HMAC-SHA-256, 32 bytes, under a key of at most 64 bytes.
+
+    Two plain hashes take 2 us, `hmac.digest` takes 6: OpenSSL looks its algorithm up anew.
+    """
+    block = key.ljust(_BLOCK_BYTES, b"\x00")
+    inner = hashlib.sha256(block.translate(_INNER) + message).digest()
+    return hashlib.sha256(block.translate(_OUTER) + inner).digest()
 
 
 def hash_leaf(content: bytes) -> bytes:
@@ -76,7 +87,7 @@ def begin_chain(writer_id: bytes) -> bytes:
 
 def commit_decision(salt: bytes, decision_id: UUID, release_hash: str, decision: bytes) -> bytes:
     """A commitment to a Decision, 32 bytes: binding for whoever knows `salt` (32 bytes), without meaning for anybody else."""
-    return hmac.digest(salt, _DECISION_TAG + decision_id.bytes + release_hash.encode() + decision, "sha256")
+    return keyed_hash(salt, _DECISION_TAG + decision_id.bytes + release_hash.encode() + decision)
 
 
 def hash_decision_leaf(decision_id: UUID, commitment: bytes, rest: bytes) -> bytes:

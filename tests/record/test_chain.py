@@ -1,5 +1,6 @@
 """Trees, rows and links of the hash chain, without a database."""
 
+import hmac
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from instant_credit.errors import BrokenInvariant
 from instant_credit.record.chain import compose_link, encode_row, leaf_of, path_to, root_of, salt_of, split_leaves
 from instant_credit.record.writers import Writer, Writers
-from instant_credit.verify_receipt import climb, hash_leaf
+from instant_credit.verify_receipt import climb, hash_leaf, keyed_hash
 from tests.budget import examples
 from tests.naive.merkle import naive_path, naive_root
 
@@ -182,3 +183,8 @@ def test_a_writer_settles_one_link_at_a_time() -> None:
     writer.compose(leaves_of(1), AT)
     with pytest.raises(BrokenInvariant):
         writer.compose(leaves_of(1), AT)
+
+
+@given(st.binary(max_size=64), st.binary(max_size=300))
+def test_a_keyed_hash_is_hmac_sha_256(key: bytes, message: bytes) -> None:
+    assert keyed_hash(key, message) == hmac.digest(key, message, "sha256")

@@ -32,6 +32,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def wrap(ring: FollowedKeyRing) -> WrappedKey:
+    ring.follow()
     return ring.wrap_key(KEY_ID, PERSON, DATA_KEY, os.urandom)
 
 

@@ -13,7 +13,6 @@ Source: RFC 6962, section 2.1 (trees), ADR 0014. The hashes themselves are those
 """
 
 import hashlib
-import hmac
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -23,7 +22,7 @@ import msgspec
 from msgspec import Struct
 
 from instant_credit.errors import BrokenInvariant, require
-from instant_credit.verify_receipt import hash_decision_leaf, hash_leaf, hash_link, hash_node
+from instant_credit.verify_receipt import hash_decision_leaf, hash_leaf, hash_link, hash_node, keyed_hash
 
 HASH_BYTES: Final = 32
 
@@ -86,7 +85,7 @@ def salt_of(data_key: bytes, decision_id: UUID) -> bytes:
 
     Source: RFC 5869 (a key for each purpose out of one by HMAC).
     """
-    return hmac.digest(data_key, _SALT_TAG + decision_id.bytes, "sha256")
+    return keyed_hash(data_key, _SALT_TAG + decision_id.bytes)
 
 
 def encode_row(row: Sequence[Any]) -> bytes:

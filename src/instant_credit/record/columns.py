@@ -62,6 +62,7 @@ class Columns:
 
     def fill(self, fresh: Sequence[tuple[Entry, Actor, Any]]) -> None:
         """Take entries, each with who writes it and its row of ``look_up_entries``; rows are kept in order of their keys."""
+        self._record.key_ring.follow()
         # A Case's id is led by its time, and behind that by its bucket.
         for entry, actor, row in sorted(fresh, key=lambda one: (bucket_of(one[0].case_id), one[0].case_id.int)):
             self._add(entry, (entry.recorded_at, actor.kind.value, actor.id), row)

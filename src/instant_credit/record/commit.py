@@ -8,7 +8,8 @@ case id. A natural key therefore holds as long as its row is of the same person:
 another bucket, where no index can see the first one (ADR 0003). The first two are unique in tables of their own, because the tables of
 Cases and Decisions lie in partitions by month (ADR 0013).
 
-Two round trips, however many entries, and a third where something stands:
+Two round trips, however many entries, and a third where something stands; one where few entries come together and nothing stands, since
+these are inserted at once and looked up only when that fails:
 
 1. ``look_up_entries`` reads, per entry, the person's present data key and the ids of what stands already for one of the first two. A Case
    is looked for by its own id, with ``find_cases``, from the second round on: that it stands is seldom, and the insert finds it out.
@@ -45,6 +46,11 @@ ENTRIES_MAX: Final = 10_000
 # Each lost race means that somebody else's entry was committed, so rounds end; more than this is a bug.
 _ROUNDS_MAX: Final = 16
 _LOST_RACES: Final = (asyncpg.UniqueViolationError, asyncpg.TransactionRollbackError)
+# So few entries are inserted at first without a look: most persons are new, and one of them would wait for two round trips.
+_HOPEFUL_MAX: Final = 4
+_NOTHING: Final = dict.fromkeys(
+    ("key_id", "first_decision_id", "row_case_id", "number_case_id", "standing_body_mac"), None
+)
 # Cut connections; the statement may have been committed.
 _CUTS_MAX: Final = 2
 
@@ -215,16 +221,10 @@ async def _run_round(
     """
     entries = [entry for entry, _ in group]
     async with record.writer() as writer, record.connection() as connection:
-        rows = await connection.fetch(
-            read_sql("look_up_entries"),
-            [bucket_of_person(entry.person_id) for entry in entries],
-            [entry.person_id for entry in entries],
-            [entry.client_id for entry in entries],
-            [entry.idempotency_key for entry in entries],
-            [entry.book for entry in entries],
-            [entry.natural_key for entry in entries],
-            [entry.person_number for entry in entries],
-        )
+        if is_first and len(group) <= _HOPEFUL_MAX:
+            rows: Sequence[Any] = [_NOTHING] * len(group)
+        else:
+            rows = await _look_up(connection, entries)
         recorded = frozenset() if is_first else await _find_cases(connection, entries)
         named = [_name_standing(entry, row, recorded) for entry, row in zip(entries, rows, strict=True)]
         standing = iter(await _read_standing(connection, [name for name in named if name is not None]))
@@ -248,8 +248,24 @@ async def _run_round(
             try:
                 await writer.append(connection, statement, columns.arguments(), columns.leaves(), now)
             except _LOST_RACES:
+                writer.withdraw()
                 return None
     return outcomes
+
+
+async def _look_up(connection: Any, entries: Sequence[Entry]) -> Sequence[Any]:
+    """Per entry, in order, its person's data key and what stands already."""
+    found: Sequence[Any] = await connection.fetch(
+        read_sql("look_up_entries"),
+        [bucket_of_person(entry.person_id) for entry in entries],
+        [entry.person_id for entry in entries],
+        [entry.client_id for entry in entries],
+        [entry.idempotency_key for entry in entries],
+        [entry.book for entry in entries],
+        [entry.natural_key for entry in entries],
+        [entry.person_number for entry in entries],
+    )
+    return found
 
 
 async def _find_cases(connection: Any, entries: Sequence[Entry]) -> frozenset[UUID]:

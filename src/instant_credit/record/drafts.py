@@ -171,6 +171,7 @@ def _open_or_make_key(
         return found["key_id"], open_data_key(record, found), (None, None)
     key_id = new_id(bucket_of_person(version.owner), version.recorded_at, record.entropy)
     data_key = record.entropy(KEY_BYTES)
+    record.key_ring.follow()
     wrapped = record.key_ring.wrap_key(key_id, version.owner, data_key, record.entropy)
     return key_id, AESGCM(data_key), (wrapped.master_key_id, wrapped.wrapped)
 

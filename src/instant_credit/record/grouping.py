@@ -24,7 +24,8 @@ LANES: Final = 2
 GROUP_MAX: Final = 64
 WAITING_MAX: Final = 1_000
 WRITE_SECONDS: Final = 5.0
-_NS_PER_SECOND: Final = 1e9
+SWEEP_SECONDS: Final = 0.05
+"""A caller is told at most so much later than its deadline."""
 
 
 class Written(Struct, frozen=True, kw_only=True):
@@ -81,6 +82,7 @@ class Grouping(Generic[T, R]):
         self._observe = observe
         self._queue: deque[_Waiting[T, R]] = deque()
         self._lanes: set[asyncio.Task[None]] = set()
+        self._open: dict[int, _Waiting[T, R]] = {}
 
     @property
     def waiting(self) -> int:
@@ -103,22 +105,31 @@ class Grouping(Generic[T, R]):
             raise Overloaded("too many items wait for a commit")
         loop = asyncio.get_running_loop()
         result: asyncio.Future[R] = loop.create_future()
-        left = (until_ns - self._clock.monotonic_ns()) / _NS_PER_SECOND
-        # A timer of its own costs a sixth of `asyncio.timeout`.
         waiting = _Waiting(item, until_ns, result)
-        timer = loop.call_later(max(left, 0.0), waiting.give_up)
         self._queue.append(waiting)
         if len(self._lanes) < self._lanes_max:
             self._lanes.add(asyncio.create_task(self._run_lane()))
+        if not self._open:
+            loop.call_later(SWEEP_SECONDS, self._sweep, loop)
+        self._open[id(waiting)] = waiting
         try:
             return await result
         finally:
-            timer.cancel()
+            del self._open[id(waiting)]
 
     async def drain(self) -> None:
         """Return when nothing waits and nothing is being written."""
         while self._lanes:
             await asyncio.wait(set(self._lanes))
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Give up what is past its deadline. One timer for all costs less than one for each."""
+        now_ns = self._clock.monotonic_ns()
+        for waiting in self._open.values():
+            if waiting.until_ns <= now_ns:
+                waiting.give_up()
+        if self._open:
+            loop.call_later(SWEEP_SECONDS, self._sweep, loop)
 
     async def _run_lane(self) -> None:
         try:

@@ -40,8 +40,11 @@ def new_id(bucket: int, at: datetime, entropy: Entropy) -> UUID:
 
 def new_ids(bucket: int, at: datetime, entropy: Entropy, count: int) -> list[UUID]:
     """So many fresh ids of one instant, as `new_id` makes them."""
-    chance = entropy(_CHANCE_BYTES * count)
-    return [_compose_id(bucket, at, chance[place * _CHANCE_BYTES :]) for place in range(count)]
+    chance, milliseconds = entropy(_CHANCE_BYTES * count), _milliseconds(at)
+    return [
+        _join(bucket, milliseconds, chance[place : place + _CHANCE_BYTES])
+        for place in range(0, _CHANCE_BYTES * count, _CHANCE_BYTES)
+    ]
 
 
 def derive_id(bucket: int, at: datetime, seed: bytes) -> UUID:
@@ -74,9 +77,12 @@ def span_of(row_ids: Iterable[UUID]) -> tuple[UUID, UUID]:
     return UUID(int=min(milliseconds) << 80), UUID(int=(max(milliseconds) + 1 << 80) - 1)
 
 
-def _compose_id(bucket: int, at: datetime, chance_bytes: bytes) -> UUID:
+def _compose_id(bucket: int, at: datetime, chance: bytes) -> UUID:
+    return _join(bucket, _milliseconds(at), chance)
+
+
+def _join(bucket: int, milliseconds: int, chance_bytes: bytes) -> UUID:
     require(0 <= bucket < BUCKETS, "a bucket is 0 to 255")
-    milliseconds = _milliseconds(at)
     chance = int.from_bytes(chance_bytes[:_CHANCE_BYTES], "big")
     high = (chance >> 62) & 0xF
     low = chance & ((1 << 62) - 1)

@@ -3,8 +3,8 @@
 Law of the file: it is whole or not there. Every change is written beside it and moved into its place, under a lock, with the same owner and
 mode. The keys of the two keyed hashes never change, and a master key leaves the ring only when nothing is wrapped by it any more.
 
-A process that runs looks at the file whenever it wraps a data key, which costs one ``stat``, and whenever it meets a master key that it does not
-hold. So it wraps nothing by a former master key once the file names another one, and opens whatever another process wrapped by the new one.
+A process that runs looks at the file before it wraps the data keys of a commit, which costs one ``stat``, and whenever it meets a master key
+that it does not hold. So it wraps nothing by a former master key once the file names another one, and opens whatever another process wrapped by the new one.
 """
 
 import fcntl
@@ -54,11 +54,6 @@ class FollowedKeyRing(KeyRing):
         self._path = path
         self._seen = _look(path)
         super().__init__(**_read_keys(path))
-
-    def wrap_key(self, key_id: UUID, person_id: bytes, data_key: bytes, entropy: Entropy) -> WrappedKey:
-        """As `KeyRing.wrap_key`, by the master key that the file names now."""
-        self.follow()
-        return super().wrap_key(key_id, person_id, data_key, entropy)
 
     def unwrap_key(self, key_id: UUID, person_id: bytes, wrapped: WrappedKey) -> bytes:
         """As `KeyRing.unwrap_key`, by a master key that was added meanwhile, too."""

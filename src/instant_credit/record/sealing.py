@@ -10,9 +10,7 @@ asks for the key of the id that was written down beside it.
 Source: NIST SP 800-38D (96-bit random nonces, far below 2^32 values per key); FIPS 198-1 for the keyed hashes.
 """
 
-import hmac
 import unicodedata
-from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
@@ -22,6 +20,7 @@ from msgspec import Struct
 
 from instant_credit.errors import BrokenInvariant, Refused, require
 from instant_credit.record.clock import Entropy
+from instant_credit.verify_receipt import keyed_hash
 
 KEY_BYTES: Final = 32
 SCHEMA_VERSION: Final = 1
@@ -57,6 +56,7 @@ class KeyRing:
             raise Refused("the key ring's current master key is not among its keys")
         self._current = current
         self._master_keys = dict(master_keys)
+        self._wrapping = AESGCM(master_keys[current])
         self._identity_key = identity_key
         self._body_key = body_key
 
@@ -81,23 +81,25 @@ class KeyRing:
         bodies are recognised alike, whatever their master keys.
         """
         # Both kinds of message begin otherwise: a person's with "person", a body's with its client's id, which is never empty.
-        of_body_key = hmac.digest(self._body_key, b"\x00key ring", sha256)
-        return hmac.digest(self._identity_key, b"key ring\x00" + of_body_key, sha256)
+        of_body_key = keyed_hash(self._body_key, b"\x00key ring")
+        return keyed_hash(self._identity_key, b"key ring\x00" + of_body_key)
 
     def person_id_of(self, identity_number: str) -> bytes:
         """Name of a person: 32 bytes, HMAC-SHA256 of the identity number without spaces, hyphens, dots and case."""
-        folded = unicodedata.normalize("NFKC", identity_number).casefold()
-        kept = "".join(character for character in folded if character.isalnum())
-        return hmac.digest(self._identity_key, b"person\x00" + kept.encode(), sha256)
+        # Plain ASCII is its own NFKC.
+        plain = identity_number if identity_number.isascii() else unicodedata.normalize("NFKC", identity_number)
+        kept = "".join(filter(str.isalnum, plain.casefold()))
+        return keyed_hash(self._identity_key, b"person\x00" + kept.encode())
 
     def body_mac(self, client_id: str, body: bytes) -> bytes:
         """32 bytes that are equal for equal bodies of one client, and tell nothing to whoever lacks the key ring."""
-        return hmac.digest(self._body_key, client_id.encode() + b"\x00" + body, sha256)
+        return keyed_hash(self._body_key, client_id.encode() + b"\x00" + body)
 
     def wrap_key(self, key_id: UUID, person_id: bytes, data_key: bytes, entropy: Entropy) -> WrappedKey:
-        """`data_key` (32 bytes) wrapped by the current master key under one id for one person."""
-        master = AESGCM(self._master_keys[self._current])
-        wrapped = seal(master, data_key, place=_PERSON_KEY_PLACE, row_id=key_id.bytes + person_id, entropy=entropy)
+        """`data_key` (32 bytes) wrapped by the current master key under one id for one person; `follow` first."""
+        wrapped = seal(
+            self._wrapping, data_key, place=_PERSON_KEY_PLACE, row_id=key_id.bytes + person_id, entropy=entropy
+        )
         return WrappedKey(master_key_id=self._current, wrapped=wrapped)
 
     def rewrap_key(self, key_id: UUID, person_id: bytes, wrapped: WrappedKey, entropy: Entropy) -> WrappedKey:
@@ -127,7 +129,7 @@ class KeyRing:
 
 def name_master_key(master_key: bytes) -> str:
     """Id of a master key: 16 hex digits that follow from the key, so that two keys never share one."""
-    return hmac.digest(master_key, b"master key", sha256)[:8].hex()
+    return keyed_hash(master_key, b"master key")[:8].hex()
 
 
 def bucket_of_person(person_id: bytes) -> int:

@@ -1,7 +1,7 @@
 """Edge. Writers of the hash chain: each appends to a chain of its own, and has one user at a time.
 
-The law: a writer that is lent again has seen every link that it composed committed. Whatever leaves that open (an error, a lost race, a cut
-connection, a caller that gave up) drops the writer: its chain ends there, and the next user gets a new one. So nothing is recovered.
+The law: a writer that is lent again has seen every link that it composed committed, or refused by the database. Whatever leaves that open (an
+error, a cut connection, a caller that gave up) drops the writer: its chain ends there, and the next user gets a new one. So nothing is recovered.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -57,7 +57,7 @@ class Writer:
         link = self.compose(leaves, recorded_at)
         row = await connection.fetchrow(statement, *arguments, *link.arguments())
         if row is None:
-            self._composed = None
+            self.withdraw()
         else:
             self.settle()
         return row
@@ -74,6 +74,10 @@ class Writer:
         assert self._composed is not None
         self.seq += 1
         self._last = self._composed.link
+        self._composed = None
+
+    def withdraw(self) -> None:
+        """Say that the statement with the composed link was undone, because the database refused it."""
         self._composed = None
 
 
