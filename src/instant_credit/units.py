@@ -6,7 +6,8 @@ Every division says its rounding in its name.
 
 import math
 from datetime import date, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from functools import lru_cache
 from typing import NewType
 
 Cents = NewType("Cents", int)
@@ -15,6 +16,7 @@ Ppm = NewType("Ppm", int)
 PPM = 1_000_000
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 MONTHS_PER_YEAR = 12
+_EXACT = Context(prec=40, rounding=ROUND_HALF_EVEN)
 
 
 def days_from_date(day: date) -> int:
@@ -52,12 +54,18 @@ def instalment_ceil(amount: Cents, apr: Ppm, term_months: int) -> Cents:
         raise ValueError("term_months must be at least 1")
     if apr == 0:
         return Cents(-(-amount // term_months))
-    with localcontext() as context:
-        context.prec = 40
+    monthly, discount = _discount(apr, term_months)
+    exact = _EXACT.divide(_EXACT.multiply(Decimal(amount), monthly), discount)
+    whole = int(exact)
+    return Cents(whole if exact == whole else whole + 1)
+
+
+@lru_cache(maxsize=4096)
+def _discount(apr: Ppm, term_months: int) -> tuple[Decimal, Decimal]:
+    """The monthly rate, and what all instalments of its share of the amount are worth at the beginning."""
+    with localcontext(_EXACT):
         monthly = Decimal(apr) / (PPM * MONTHS_PER_YEAR)
-        exact = amount * monthly / (1 - (1 + monthly) ** -term_months)
-        whole = int(exact)
-        return Cents(whole if exact == whole else whole + 1)
+        return monthly, 1 - (1 + monthly) ** -term_months
 
 
 def round_figures(value: float, figures: int) -> float:

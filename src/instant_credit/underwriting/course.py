@@ -93,27 +93,66 @@ class Answered(Struct, frozen=True, kw_only=True):
 
 
 class Course:
-    """What is known so far of one application under way, for its line."""
+    """What is known so far of one application under way, for its line.
+
+    Attributes
+    ----------
+    until_ns : instant of the clock's monotonic time after which its caller waits no more.
+    facts : what is told of it, by the names of `ApplicationLine`.
+    wait_ns, read_ns, decide_ns, record_ns : times of the stages so far (`Stages`).
+    """
+
+    __slots__ = (
+        "_clock",
+        "_last_ns",
+        "_stages",
+        "_started_ns",
+        "_submission",
+        "decide_ns",
+        "facts",
+        "read_ns",
+        "record_ns",
+        "until_ns",
+        "wait_ns",
+    )
 
     def __init__(self, submission: Submission, clock: Clock) -> None:
         self._submission = submission
         self._clock = clock
         self._started_ns = self._last_ns = clock.monotonic_ns()
         self.until_ns = self._started_ns + int(submission.seconds * 1e9)
-        self._spent_ns: dict[str, int] = {}
+        self.wait_ns = self.read_ns = self.decide_ns = self.record_ns = 0
         self.facts: dict[str, Any] = {}
+        self._stages: Stages | None = None
 
     def seconds_left(self) -> float:
         """Seconds until the deadline, never below 0."""
         return max(self.until_ns - self._clock.monotonic_ns(), 0) / 1e9
 
-    def spend(self, stage: str) -> int:
-        """Book the time since the last stage under `stage`; nanoseconds."""
+    def spend_waiting(self) -> None:
+        """Book the time since the last stage as waiting behind the same idempotency key."""
         now_ns = self._clock.monotonic_ns()
-        spent_ns = now_ns - self._last_ns
-        self._spent_ns[stage] = self._spent_ns.get(stage, 0) + spent_ns
+        self.wait_ns += now_ns - self._last_ns
         self._last_ns = now_ns
-        return spent_ns
+
+    def spend_reading(self) -> None:
+        """Book it as reading."""
+        now_ns = self._clock.monotonic_ns()
+        self.read_ns += now_ns - self._last_ns
+        self._last_ns = now_ns
+
+    def spend_deciding(self, taken_ns: int, read_ns: int, decided_ns: int) -> None:
+        """Book the instants at which its group was taken, had its histories and was decided."""
+        self.record_ns += taken_ns - self._last_ns
+        self.read_ns += read_ns - taken_ns
+        self.decide_ns += decided_ns - read_ns
+        self._last_ns = decided_ns
+
+    def spend_recording(self) -> None:
+        """Book the time since the last stage as recording."""
+        now_ns = self._clock.monotonic_ns()
+        self.record_ns += now_ns - self._last_ns
+        self._last_ns = now_ns
 
     def tell_decided(self, entry: Entry, decision: Decision, release: Release) -> None:
         """Note what was decided, by what."""
@@ -124,12 +163,20 @@ class Course:
             model_hash=release.manifest.model_hash,
             policy_hash=release.manifest.policy_hash,
             outcome=decision.outcome.value,
-            reasons=tuple(reason.code for reason in decision.reasons),
+            reasons=tuple([reason.code for reason in decision.reasons]),
         )
 
-    def stages(self) -> Stages:
-        """Stage times until now."""
-        return Stages(**self._spent_ns, total_ns=self._clock.monotonic_ns() - self._started_ns)
+    def end(self) -> Stages:
+        """Stage times at the end: those that the caller is told and those of the line."""
+        if self._stages is None:
+            self._stages = Stages(
+                wait_ns=self.wait_ns,
+                read_ns=self.read_ns,
+                decide_ns=self.decide_ns,
+                record_ns=self.record_ns,
+                total_ns=self._clock.monotonic_ns() - self._started_ns,
+            )
+        return self._stages
 
     def line(self, ending: Ending) -> ApplicationLine:
         """The application's line."""
@@ -140,6 +187,6 @@ class Course:
             actor_kind=submission.actor.kind.value,
             actor_id=submission.actor.id,
             is_test=submission.is_test,
-            stages=self.stages(),
+            stages=self.end(),
             **self.facts,
         )

@@ -82,20 +82,20 @@ class Deciding:
         course = waiting.course
         for _ in range(_ROUNDS_MAX):
             judged = await self._grouping.submit(waiting, until_ns=course.until_ns)
-            course.spend("record_ns")
+            course.spend_recording()
             if judged.committed.kind != "outrun":
                 return judged
         raise Overloaded("the person applies too often at once")
 
     async def _decide_group(self, group: Sequence[Waiting]) -> list[Judged]:
-        for waiting in group:
-            waiting.course.spend("record_ns")
+        tell_ns = self._record.clock.monotonic_ns
+        taken_ns = tell_ns()
         cases = await self._freeze(group)
-        for waiting in group:
-            waiting.course.spend("read_ns")
+        read_ns = tell_ns()
         decisions = _decide_all(cases, [waiting.release for waiting in group])
+        decided_ns = tell_ns()
         for waiting in group:
-            waiting.course.spend("decide_ns")
+            waiting.course.spend_deciding(taken_ns, read_ns, decided_ns)
         entries = [
             self._write_entry(waiting, case, decision, number)
             for waiting, (case, number), decision in zip(group, cases, decisions, strict=True)
@@ -128,7 +128,7 @@ class Deciding:
         submission, release, now = waiting.submission, waiting.release, waiting.now
         key_ring = self._record.key_ring
         case_id, decision_id, offer_id = new_ids(bucket_of_person(waiting.person_id), now, self._record.entropy, 3)
-        stages = waiting.course.stages()
+        course = waiting.course
         answer = Answer(
             application_id=case_id,
             decision_id=decision_id,
@@ -140,7 +140,7 @@ class Deciding:
             reasons=decision.reasons,
             pd_ppm=decision.pd_ppm,
             points=decision.points,
-            timings_ns=Timings(read=stages.read_ns, decide=stages.decide_ns),
+            timings_ns=Timings(read=course.read_ns, decide=course.decide_ns),
         )
         monitoring = waiting.told.monitoring
         key = fold_key(key_ring, submission)
@@ -153,7 +153,7 @@ class Deciding:
             as_of=case.as_of,
             case_id=case_id,
             case=encode_canonical(case),
-            monitoring=encode_canonical(monitoring) if any(code >= 0 for code in monitoring.codes) else None,
+            monitoring=encode_canonical(monitoring) if max(monitoring.codes, default=-1) >= 0 else None,
             decision_id=decision_id,
             decision=encode_canonical(decision),
             release_hash=release.hash,
@@ -164,7 +164,7 @@ class Deciding:
             body_mac=None if key is None else mac_of(key_ring, submission),
             person_number=number,
             recorded_at=now,
-            stage_ns=(stages.wait_ns, stages.read_ns, stages.decide_ns),
+            stage_ns=(course.wait_ns, course.read_ns, course.decide_ns),
         )
 
 

@@ -63,7 +63,8 @@ class Desk:
         self._probing = probing or Probing(record)
         self._doors: dict[str, Door] = {}
         self._products: dict[str, Product] = {}
-        self._under_way: dict[tuple[str, str], asyncio.Event] = {}
+        # Who decides for a client's key, and an event for those who wait for that.
+        self._under_way: dict[tuple[str, str], asyncio.Event | None] = {}
         self._in_flight = 0
         self._deciding = Deciding(record, observe=observe)
 
@@ -137,21 +138,28 @@ class Desk:
         if submission.idempotency_key is None:
             return await self._decide_and_record(submission, course)
         slot = (submission.client_id, submission.idempotency_key)
-        has_waited = False
-        if slot in self._under_way:
-            has_waited = True
+        has_waited = slot in self._under_way
+        if has_waited:
             async with within(course.seconds_left()):
-                while (ahead := self._under_way.get(slot)) is not None:
-                    await ahead.wait()
-        done = self._under_way[slot] = asyncio.Event()
+                await self._wait_for(slot)
+        self._under_way[slot] = None
         try:
-            course.spend("wait_ns")
+            course.spend_waiting()
             if has_waited and (first := await self._find_first(submission, course)) is not None:
                 return first
             return await self._decide_and_record(submission, course)
         finally:
-            del self._under_way[slot]
-            done.set()
+            done = self._under_way.pop(slot)
+            if done is not None:
+                done.set()
+
+    async def _wait_for(self, slot: tuple[str, str]) -> None:
+        """Return when nobody decides for the key any more."""
+        while slot in self._under_way:
+            done = self._under_way[slot]
+            if done is None:
+                done = self._under_way[slot] = asyncio.Event()
+            await done.wait()
 
     async def _decide_and_record(self, submission: Submission, course: Course) -> Answered | tuple[Problem, ...]:
         """Check, decide and commit.
@@ -167,7 +175,7 @@ class Desk:
             raise NotFound("product", "of this name")
         now = self._clock.now()
         told = self.door_of(release).read_application(submission.body, now.date())
-        course.spend("read_ns")
+        course.spend_reading()
         if not isinstance(told, Told):
             return await self._find_first(submission, course) or told
         person_id = self.record.key_ring.person_id_of(told.identity.identity_number)
@@ -188,7 +196,7 @@ class Desk:
         course.tell_decided(entry, judged.decision, release)
         assert entry.answer is not None
         assert entry.decision_id is not None
-        return Answered(body=entry.answer, decision_id=entry.decision_id, is_repeated=False, stages=course.stages())
+        return Answered(body=entry.answer, decision_id=entry.decision_id, is_repeated=False, stages=course.end())
 
     async def find_first(self, submission: Submission) -> Answered | None:
         """The recorded answer to the submission's idempotency key, None when there is none.
@@ -207,7 +215,7 @@ class Desk:
             return None
         async with within(course.seconds_left()):
             found = await find_answer(self.record, submission.client_id, key)
-        course.spend("record_ns")
+        course.spend_recording()
         return None if found is None else self._repeat(submission, found.answer, found.body_mac, course)
 
     def _repeat(self, submission: Submission, answer: bytes | None, body_mac: bytes | None, course: Course) -> Answered:
@@ -218,7 +226,7 @@ class Desk:
             raise NotFound("answer", "of a person who was erased")
         ids = read_ids(answer)
         course.facts.update(application_id=str(ids.application_id), decision_id=str(ids.decision_id))
-        return Answered(body=answer, decision_id=ids.decision_id, is_repeated=True, stages=course.stages())
+        return Answered(body=answer, decision_id=ids.decision_id, is_repeated=True, stages=course.end())
 
     async def read_decision(
         self, decision_id: UUID, caller: Caller, *, purpose: ReadPurpose | None = None

@@ -19,7 +19,8 @@ class Stages(Struct, frozen=True, kw_only=True):
     """Nanoseconds spent in each stage; 0 where the application did not get that far.
 
     `wait_ns` behind an application with the same idempotency key; `read_ns` checking what was told; `decide_ns` features, score,
-    attributions, policy and reasons; `record_ns` until the transaction was durable; `total_ns` at the desk altogether.
+    attributions, policy and reasons, with those that are decided together; `record_ns` waiting for them and until the transaction was
+    durable; `total_ns` at the desk altogether.
     """
 
     wait_ns: int = 0
