@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -10,13 +11,16 @@ from typing import Any
 from unittest.mock import AsyncMock
 
 import httpx
+import msgspec
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from instant_credit.access.actors import Scope
 from instant_credit.access.keys import Grant
 from instant_credit.api.app import create_app, line_writer
-from instant_credit.api.logs import configure_logs
+from instant_credit.api.logs import configure_logs, write_lines
 from instant_credit.api.metrics import Metrics
 from instant_credit.errors import BrokenInvariant, Overloaded, Unavailable
 from instant_credit.underwriting.lines import ApplicationLine, Ending, Stages
@@ -188,3 +192,29 @@ def test_a_product_that_is_not_offered_is_neither_logged_nor_counted_by_name(log
         )
     assert SECRET not in log.getvalue() + metrics.expose().decode()
     assert [json.loads(text)["product"] for text in log.getvalue().splitlines()] == ["known", ""]
+
+
+@given(st.builds(Stages), st.sampled_from(Ending), st.none() | st.text(), st.lists(st.text(), max_size=3))
+def test_a_line_is_what_structlog_would_write(
+    stages: Stages, ending: Ending, text: str | None, codes: list[str]
+) -> None:
+    line = ApplicationLine(
+        ending=ending, product="p", actor_kind="api_key", actor_id="k", error=text, reasons=tuple(codes), stages=stages
+    )
+    told = []
+    for write in (
+        lambda: write_lines("application")(line),
+        lambda: structlog.get_logger("x").info("application", **msgspec.to_builtins(line)),
+    ):
+        stream = io.StringIO()
+        root = logging.getLogger()
+        handlers, level = root.handlers[:], root.level
+        configure_logs(stream)
+        write()
+        structlog.reset_defaults()
+        logging.captureWarnings(capture=False)
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        told.append(re.sub(r'"at":"[-0-9T:.]+Z"', "", stream.getvalue()))
+    assert told[0] == told[1]
+    assert told[0].endswith("}\n")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -13,7 +14,7 @@ import uvicorn
 from instant_credit.api import wire
 from instant_credit.api.bodies import DISCARD_BYTES_MAX
 from instant_credit.api.gate import MOST, Gate
-from instant_credit.api.wire import HEAD_BYTES_MAX, PIPELINED_MAX, REQUEST_BYTES_MAX, BoundedProtocol
+from instant_credit.api.wire import HEAD_BYTES_MAX, PIPELINED_MAX, REPLY, REQUEST_BYTES_MAX, BoundedProtocol
 
 
 async def answer(scope: Any, receive: Any, send: Any) -> None:
@@ -298,3 +299,55 @@ async def test_so_many_requests_may_be_sent_ahead_of_their_answers() -> None:
     async with listening() as (reader, writer):
         writer.write(request * (PIPELINED_MAX + 2))
         assert await reader.read() == b""
+
+
+async def reply(scope: Any, receive: Any, send: Any) -> None:
+    """Answer at once what asks for it, and in two messages what does not."""
+    status, body = 201, b'{"a":1}'
+    headers = [(b"cache-control", b"no-store"), (b"content-length", b"%d" % len(body))]
+    if scope["path"] == "/whole" and scope["state"][REPLY](status, headers, body):
+        assert not scope["state"][REPLY](status, headers, body), "an answer is written once"
+        return
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("more", [b"", b"connection: close\r\n"])
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+async def test_a_whole_answer_has_the_bytes_of_its_two_messages(version: bytes, more: bytes) -> None:
+    seen = []
+    for path in (b"/whole", b"/parts"):
+        async with listening(app=reply) as (reader, writer):
+            writer.write(
+                b"POST " + path + b" HTTP/" + version + b"\r\nhost: x\r\n" + more + b"content-length: 0\r\n\r\n"
+            )
+            head = await reader.readuntil(b"\r\n\r\n")
+            body = await reader.readexactly(7)
+            is_closed = bool(more) or version == b"1.0"
+            if not is_closed:
+                writer.write(b"GET /whole HTTP/1.1\r\nhost: x\r\n\r\n")
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 201")
+            else:
+                assert await reader.read() == b""
+            seen.append((re.sub(rb"date: [^\r]*", b"", head), body))
+    assert seen[0] == seen[1]
+    assert seen[0][1] == b'{"a":1}'
+
+
+@pytest.mark.anyio
+async def test_whoever_has_gone_gets_no_whole_answer() -> None:
+    told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    reached = asyncio.Event()
+
+    async def wait(scope: Any, receive: Any, send: Any) -> None:
+        reached.set()
+        await receive()
+        assert (await receive())["type"] == "http.disconnect"
+        told.set_result(scope["state"][REPLY](200, [(b"content-length", b"2")], b"ok"))
+
+    async with listening(app=wait) as (_, writer):
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        await reached.wait()
+        writer.close()
+        assert not await told

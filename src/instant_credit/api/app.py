@@ -8,7 +8,6 @@ from time import perf_counter_ns
 from typing import Final
 
 import msgspec
-import structlog
 from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
@@ -22,6 +21,7 @@ from instant_credit.api.express import ExpressLane
 from instant_credit.api.health import health_routes
 from instant_credit.api.life import life_routes
 from instant_credit.api.limits import ClientLimits, tell_limit
+from instant_credit.api.logs import write_lines
 from instant_credit.api.metrics import Metrics
 from instant_credit.api.openapi import OfferedProduct, build_openapi
 from instant_credit.api.problems import HEADERS_TOO_LARGE, MEDIA_TYPE, answer_failure, encode_problem
@@ -74,12 +74,12 @@ def line_writer(is_offered: Callable[[str], bool], metrics: Metrics) -> Callable
 
     A product that is not offered is a caller's text out of the URL: it is neither logged nor counted by its name. Tests are not counted.
     """
-    log = structlog.get_logger("instant_credit.applications")
+    log = write_lines("application")
 
     def write(line: ApplicationLine) -> None:
         if not is_offered(line.product):
             line = msgspec.structs.replace(line, product="")
-        log.info("application", **msgspec.to_builtins(line))
+        log(line)
         if not line.is_test:
             metrics.count_application(line)
 

@@ -1,5 +1,6 @@
 """`POST /v1/products/{product}/applications`: one body in, one decided and recorded answer out."""
 
+import re
 from typing import Any, Final
 
 from litestar import Request, Response, post
@@ -22,6 +23,7 @@ APPLY_PATH: Final = "/v1/products/{product:str}/applications"
 APPLY_SCOPES: Final = (actors.Scope.APPLY,)
 IDEMPOTENCY_KEY_BYTES_MAX: Final = 64
 CREATED: Final = 201
+_IDEMPOTENCY_KEY: Final = re.compile(rb"[\x21-\x7e]{1,%d}" % IDEMPOTENCY_KEY_BYTES_MAX)
 _NS_PER_MS: Final = 1e6
 
 
@@ -79,7 +81,7 @@ def read_idempotency_key(scope: HTTPScope) -> str | None:
     if not values:
         return None
     key = values[0]
-    if len(values) > 1 or not 1 <= len(key) <= IDEMPOTENCY_KEY_BYTES_MAX or not all(0x21 <= c <= 0x7E for c in key):
+    if len(values) > 1 or _IDEMPOTENCY_KEY.fullmatch(key) is None:
         raise Failure(MALFORMED, "Idempotency-Key is 1 to 64 visible ASCII characters, sent once.")
     return key.decode("ascii")
 
@@ -95,7 +97,10 @@ def server_timing(stages: Stages) -> str:
 def created(answered: Answered) -> Response[bytes]:
     """201 with the answer's bytes, where its decision is and how long it took."""
     return Response(
-        content=answered.body, status_code=CREATED, media_type="application/json", headers=_tell_answer(answered)
+        content=answered.body,
+        status_code=CREATED,
+        media_type="application/json",
+        headers={name.decode(): value.decode() for name, value in _tell_answer(answered)},
     )
 
 
@@ -114,20 +119,19 @@ class Created:
     def messages(self) -> tuple[HTTPResponseStartEvent, HTTPResponseBodyEvent]:
         """Its two messages."""
         body = self._answered.body
-        headers = [(name.lower().encode(), value.encode()) for name, value in _tell_answer(self._answered).items()]
-        headers += [(b"content-type", JSON), (b"content-length", b"%d" % len(body))]
+        headers = [*_tell_answer(self._answered), (b"content-type", JSON), (b"content-length", b"%d" % len(body))]
         return (
             {"type": "http.response.start", "status": CREATED, "headers": headers},
             {"type": "http.response.body", "body": body, "more_body": False},
         )
 
 
-def _tell_answer(answered: Answered) -> dict[str, str]:
-    headers = {
-        "Location": f"/v1/decisions/{answered.decision_id}",
-        "Server-Timing": server_timing(answered.stages),
-        "Cache-Control": "no-store",
-    }
+def _tell_answer(answered: Answered) -> list[tuple[bytes, bytes]]:
+    headers = [
+        (b"location", f"/v1/decisions/{answered.decision_id}".encode()),
+        (b"server-timing", server_timing(answered.stages).encode()),
+        (b"cache-control", b"no-store"),
+    ]
     if answered.is_repeated:
-        headers["Idempotent-Replayed"] = "true"
+        headers.append((b"idempotent-replayed", b"true"))
     return headers

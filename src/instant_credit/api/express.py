@@ -15,6 +15,7 @@ from instant_credit.api.applications import APPLY_PATH, APPLY_SCOPES, CREATED, C
 from instant_credit.api.limits import tell_limit
 from instant_credit.api.problems import answer_failure
 from instant_credit.api.security import Admit
+from instant_credit.api.wire import REPLY
 from instant_credit.underwriting.desk import Desk
 
 # What the router would decode or clean up is left to it.
@@ -55,8 +56,10 @@ class ExpressLane:
             return await self._fail(request, error)
         start, body = Created(answered).messages()
         await tell_limit(start, scope)
-        await send(start)
-        await send(body)
+        reply = scope.get("state", {}).get(REPLY)
+        if reply is None or not reply(CREATED, start["headers"], body["body"]):
+            await send(start)
+            await send(body)
         return CREATED
 
     async def _fail(self, request: Request[Any, Any, Any], error: Exception) -> int:

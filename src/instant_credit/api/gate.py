@@ -12,7 +12,6 @@ A request counts from when it is whole. Those whose body still comes are counted
 from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
-from functools import partial
 from typing import Final
 
 from instant_credit.underwriting.course import APPLICATION_SECONDS
@@ -63,6 +62,7 @@ class Gate:
         self._ended = 0
         self._at_once = 0
         self._waiting: deque[Callable[[], None]] = deque()
+        self._call_soon: Callable[[Callable[[], None]], object] | None = None
         resized(MOST)
 
     @property
@@ -100,18 +100,20 @@ class Gate:
         call_soon : has the loop call something after it has looked at its connections once.
         """
         self._taken_on += 1
-        self._waiting.append(start)
         if self._at_once == 0:
-            call_soon(partial(self._take_turn, call_soon))
-        self._start_some()
+            self._call_soon = call_soon
+            call_soon(self._take_turn)
+        if self._at_once < AT_ONCE and not self._waiting:
+            self._at_once += 1
+            start()
+        else:
+            self._waiting.append(start)
 
-    def _take_turn(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
+    def _take_turn(self) -> None:
         self._at_once = 0
         if self._waiting:
-            call_soon(partial(self._take_turn, call_soon))
-            self._start_some()
-
-    def _start_some(self) -> None:
+            assert self._call_soon is not None
+            self._call_soon(self._take_turn)
         while self._waiting and self._at_once < AT_ONCE:
             self._at_once += 1
             self._waiting.popleft()()

@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from instant_credit.api.wire import REPLY
 from instant_credit.underwriting.lines import ApplicationLine
 
 SERVICE: Final = "instant-credit"
@@ -68,6 +69,8 @@ class Tracing:
 
     async def _trace(self, app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send) -> None:
         method = str(scope["method"])
+        # Every answer passes `watch`.
+        scope.get("state", {}).pop(REPLY, None)
         told = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _CONTEXT_HEADERS}
         with self._tracer.start_as_current_span(
             method, context=_PROPAGATOR.extract(told), kind=SpanKind.SERVER, record_exception=False

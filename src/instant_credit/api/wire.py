@@ -9,11 +9,12 @@ scope, no route. Its body is read and thrown away, and the connection stays. Hea
 """
 
 import asyncio
+from collections.abc import Iterable
 from functools import partial
 from time import perf_counter_ns
 from typing import Any, Final, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from instant_credit.api.bodies import DISCARD_BYTES_MAX
 from instant_credit.api.deadlines import ARRIVED, find_timeout_ns
@@ -36,6 +37,11 @@ HEAD_SECONDS_MAX: Final = 10.0
 REQUEST_BYTES_MAX: Final = HEAD_BYTES_MAX + 2 * DISCARD_BYTES_MAX
 # Sent ahead of their answers on one connection: each waits in memory.
 PIPELINED_MAX: Final = 16
+REPLY: Final = "reply"
+"""Under this name a request's state holds what writes a whole answer at once: given status, headers (names in lower case, with the length
+of the body) and body, it says whether it did."""
+
+Headers = Iterable[tuple[bytes, bytes]]
 OPEN_PATHS: Final = (b"/health/", b"/metrics")
 
 
@@ -153,7 +159,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self._end_turning_away()
         else:
             self._stop_reading()
-            self.scope["state"][ARRIVED] = perf_counter_ns()
+            state = self.scope["state"]
+            state[ARRIVED] = perf_counter_ns()
+            state[REPLY] = partial(self._reply, self.cycle)
             super().on_message_complete()
         self._is_in_head = True
         self._head_bytes = 0
@@ -220,6 +228,24 @@ class BoundedProtocol(HttpToolsProtocol):
             self._running = None
             self._stop_reading()
         self._gate.end(perf_counter_ns())
+
+    def _reply(self, cycle: RequestResponseCycle, status: int, headers: Headers, body: bytes) -> bool:
+        """Write a whole answer at once, as its two ASGI messages would be; False where it must go their way."""
+        if cycle.disconnected or cycle.response_started or self.flow.write_paused:
+            return False
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        lines = [STATUS_LINE[status]]
+        for name, value in (*cycle.default_headers, *headers):
+            lines += (name, b": ", value, b"\r\n")
+        lines.append(b"\r\n" if cycle.keep_alive else _CLOSE + b"\r\n")
+        lines.append(body)
+        self.transport.write(b"".join(lines))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
+        return True
 
     def _stop_reading(self) -> None:
         if self._is_reading:
