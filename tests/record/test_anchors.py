@@ -2,7 +2,9 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -218,6 +220,23 @@ async def test_a_young_anchor_is_left_at_that(
         counts.append(await anchorer.append(every=minute))
         clock.advance(timedelta(seconds=40))
     assert counts == [1, 0, 2]
+
+
+async def test_what_is_written_meanwhile_is_left_to_the_next_anchor(
+    record: Record, settings: Settings, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, append, numbers = asyncio.get_running_loop(), AnchorFile.append, iter(range(1, 6))
+
+    def append_and_commit(file: AnchorFile, *what: Any) -> None:
+        append(file, *what)
+        for number in islice(numbers, 1):
+            entry = make_entry(record, number)
+            asyncio.run_coroutine_threadsafe(commit_entries(record, [entry], actor), loop).result()
+
+    monkeypatch.setattr(AnchorFile, "append", append_and_commit)
+    await commit_entries(record, [make_entry(record, 0)], actor)
+    assert [await anchor(record, settings) for _ in range(2)] == [1, 1]
+    assert len(read_anchors(settings.anchors_file)) == 2
 
 
 async def test_two_that_anchor_take_turns(record: Record, settings: Settings, actor: Actor) -> None:

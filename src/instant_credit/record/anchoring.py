@@ -42,7 +42,9 @@ class Anchorer:
         self._key: Final[Ed25519PrivateKey] = read_anchor_key(key)
 
     async def append(self, *, every: timedelta | None = None) -> int:
-        """Anchor every link that no anchor covers; returns how many there were.
+        """Anchor every link that no anchor covers by now; returns how many there were.
+
+        What servers write meanwhile is left to the next anchor: who ran after it would never be done.
 
         Parameters
         ----------
@@ -63,6 +65,8 @@ class Anchorer:
             while links := await self._read_news():
                 await _finish(asyncio.to_thread(self._file.append, file, links, now, self._key))
                 anchored += len(links)
+                if len(links) < LINKS_MAX:
+                    break
         return anchored
 
     async def _read_news(self) -> list[NewLink]:
