@@ -93,11 +93,7 @@ async def find_person(record: Record, case_id: UUID) -> bytes:
     ------
     NotFound : there is no such Case.
     """
-    async with record.connection() as connection:
-        found = await connection.fetchval(read_sql("read_person_of_case"), bucket_of(case_id), case_id)
-    if found is None:
-        raise NotFound("application", str(case_id))
-    return bytes(found)
+    return await _find_owner(record, "read_person_of_case", "application", case_id)
 
 
 async def find_drafter(record: Record, draft_id: UUID) -> bytes:
@@ -107,11 +103,7 @@ async def find_drafter(record: Record, draft_id: UUID) -> bytes:
     ------
     NotFound : there is no such draft.
     """
-    async with record.connection() as connection:
-        found = await connection.fetchval(read_sql("read_owner_of_draft"), bucket_of(draft_id), draft_id)
-    if found is None:
-        raise NotFound("draft", str(draft_id))
-    return bytes(found)
+    return await _find_owner(record, "read_owner_of_draft", "draft", draft_id)
 
 
 async def read_person(record: Record, person_id: bytes) -> Person:
@@ -294,6 +286,14 @@ async def list_reads(record: Record, person_id: bytes) -> tuple[PersonalRead, ..
         )
         for row in rows
     )
+
+
+async def _find_owner(record: Record, statement: str, what: str, row_id: UUID) -> bytes:
+    async with record.connection() as connection:
+        found = await connection.fetchval(read_sql(statement), bucket_of(row_id), row_id)
+    if found is None:
+        raise NotFound(what, str(row_id))
+    return bytes(found)
 
 
 def _uuid(value: Any) -> UUID:
