@@ -48,32 +48,40 @@ class Load:
     async def _send(self, queue: "asyncio.Queue[bytes | None]") -> None:
         streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         host, port = self.address.removeprefix("http://").split(":")
-        while (body := await queue.get()) is not None:
-            head = (
-                f"POST {self.path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {self.key}\r\n"
-                f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-            )
-            try:
-                if streams is None or streams[0].at_eof():
-                    streams = await asyncio.open_connection(host, int(port))
-                reader, writer = streams
-                writer.write(head.encode() + body)
-                answer = await reader.readuntil(b"\r\n\r\n")
-                length = int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-                await reader.readexactly(length)
-                status = int(answer[9:12])
-                if status == 201:
-                    self.answered.append(status)
-                else:
-                    self.failed.append(answer.decode())
-                if b"connection: close" in answer.lower():
-                    writer.close()
+        try:
+            while (body := await queue.get()) is not None:
+                try:
+                    if streams is None or streams[0].at_eof():
+                        if streams is not None:
+                            streams[1].close()
+                        streams = await asyncio.open_connection(host, int(port))
+                    if b"connection: close" in (await self._apply(*streams, body)).lower():
+                        streams[1].close()
+                        streams = None
+                except (OSError, asyncio.IncompleteReadError) as trouble:
+                    self.failed.append(repr(trouble))
+                    if streams is not None:
+                        streams[1].close()
                     streams = None
-            except (OSError, asyncio.IncompleteReadError) as trouble:
-                self.failed.append(repr(trouble))
-                streams = None
-        if streams is not None:
-            streams[1].close()
+        finally:
+            if streams is not None:
+                streams[1].close()
+
+    async def _apply(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes) -> bytes:
+        """Send one application and take its answer; the answer's head."""
+        head = (
+            f"POST {self.path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {self.key}\r\n"
+            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        )
+        writer.write(head.encode() + body)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+        status = int(answer[9:12])
+        if status == 201:
+            self.answered.append(status)
+        else:
+            self.failed.append(answer.decode())
+        return answer
 
 
 def make_load(address: str, documents: Documents, key: str, persons: int = 64) -> Load:
