@@ -224,6 +224,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _end_asgi_task(self, cycle: RequestResponseCycle, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
+        # It holds the cycle that holds it: left there, every request would wait for the garbage collection.
+        cycle.scope["state"].pop(REPLY, None)
         if cycle is self._running:
             self._running = None
             self._stop_reading()

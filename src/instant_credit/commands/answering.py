@@ -45,7 +45,7 @@ REVIVE_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 4.0
 KEEP_ALIVE_SECONDS: Final = 30
 # New objects after which the youngest are looked through for garbage.
-GARBAGE_OBJECTS: Final = 100_000
+GARBAGE_OBJECTS: Final = 50_000
 NO_RELEASE: Final = (
     "No release is live yet: applications are answered 404 until one is activated (instant-credit release)."
 )

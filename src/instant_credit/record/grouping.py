@@ -20,7 +20,7 @@ from instant_credit.record.pool import within
 T = TypeVar("T")
 R = TypeVar("R")
 
-LANES: Final = 2
+LANES: Final = 1
 GROUP_MAX: Final = 64
 WAITING_MAX: Final = 1_000
 WRITE_SECONDS: Final = 5.0
