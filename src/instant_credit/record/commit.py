@@ -12,7 +12,7 @@ Two round trips, however many entries, and a third where something stands; one w
 these are inserted at once and looked up only when that fails:
 
 1. ``look_up_entries`` reads, per entry, the person's present data key and the ids of what stands already for one of the first two. A Case
-   is looked for by its own id, with ``find_cases``, from the second round on: that it stands is seldom, and the insert finds it out.
+   is looked for by its own id, with ``find_cases``, once an insert after a look-up failed: that it stands is seldom, and the insert finds it out.
 2. ``read_standing`` reads what stands and its answer.
 3. ``insert_entries`` writes everything that is new in one statement, which is one transaction. It has no ON CONFLICT: losing a race
    is a unique violation that undoes the whole statement, and the round begins again with what now stands.
@@ -81,6 +81,7 @@ async def commit_group(record: Record, group: Sequence[tuple[Entry, Actor]]) -> 
         _check_entry(entry)
     outcomes: dict[int, Committed] = {}
     waiting = list(range(len(group)))
+    is_hopeful = len(group) <= _HOPEFUL_MAX
     was_cut = False
     cuts = 0
     for turn in range(_ROUNDS_MAX):
@@ -88,7 +89,8 @@ async def commit_group(record: Record, group: Sequence[tuple[Entry, Actor]]) -> 
             return [outcomes[place] for place in range(len(group))]
         leading = _lead(group, waiting)
         try:
-            found = await _run_round(record, [group[place] for place in leading], was_cut=was_cut, is_first=turn == 0)
+            chosen = [group[place] for place in leading]
+            found = await _run_round(record, chosen, was_cut=was_cut, turn=turn, is_hopeful=is_hopeful)
         except Unavailable:
             cuts += 1
             if cuts > _CUTS_MAX:
@@ -213,7 +215,7 @@ def _name_entry(entry: Entry) -> list[object]:
 
 
 async def _run_round(
-    record: Record, group: Sequence[tuple[Entry, Actor]], *, was_cut: bool, is_first: bool
+    record: Record, group: Sequence[tuple[Entry, Actor]], *, was_cut: bool, turn: int, is_hopeful: bool
 ) -> list[Committed] | None:
     """Look up, seal, insert; None when the insert lost a race.
 
@@ -221,11 +223,11 @@ async def _run_round(
     """
     entries = [entry for entry, _ in group]
     async with record.writer() as writer, record.connection() as connection:
-        if is_first and len(group) <= _HOPEFUL_MAX:
-            rows: Sequence[Any] = [_NOTHING] * len(group)
-        else:
-            rows = await _look_up(connection, entries)
-        recorded = frozenset() if is_first else await _find_cases(connection, entries)
+        is_looked_up = turn > 0 or not is_hopeful
+        rows = await _look_up(connection, entries) if is_looked_up else [_NOTHING] * len(group)
+        # An insert that failed after a look-up met something else than a key: the Case itself.
+        may_stand = was_cut or turn > is_hopeful
+        recorded = await _find_cases(connection, entries) if may_stand else frozenset()
         named = [_name_standing(entry, row, recorded) for entry, row in zip(entries, rows, strict=True)]
         standing = iter(await _read_standing(connection, [name for name in named if name is not None]))
         outcomes: list[Committed] = []

@@ -90,7 +90,9 @@ async def test_an_import_with_joined_files_that_stops_and_goes_on_is_the_whole_o
     with pytest.raises(asyncio.CancelledError):
         await task
     rest = await import_tape(record, tape, actor)
-    assert (rest.already, rest.recorded) == (2, 1)
+    # What was cancelled while it was being written may stand.
+    assert rest.already >= 2
+    assert rest.already + rest.recorded == 3
     await import_tape(record, msgspec.structs.replace(tape, book="whole", chunk_rows=100), actor)
     assert await export(record) == await export(record, "whole")
     again = await import_tape(record, tape, actor)
