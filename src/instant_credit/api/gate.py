@@ -16,7 +16,7 @@ from typing import Final
 
 from instant_credit.underwriting.course import APPLICATION_SECONDS
 
-MOST: Final = 128
+MOST: Final = 256
 LEAST: Final = 32
 READING_MAX: Final = 1_000
 AT_ONCE: Final = 8
