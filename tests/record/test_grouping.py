@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -169,3 +170,22 @@ def test_every_item_is_written_once_or_its_caller_is_told(lanes: int, group_max:
         assert book.grouping.waiting == 0
 
     asyncio.run(run())
+
+
+async def test_one_timer_watches_all_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether items come one after another or together."""
+    loop, timers = asyncio.get_running_loop(), 0
+    call_later = loop.call_later
+
+    def count(delay: float, callback: Any, *arguments: Any) -> asyncio.TimerHandle:
+        nonlocal timers
+        is_sweep = callback == book.grouping._sweep
+        timers += is_sweep
+        return call_later(3_600 if is_sweep else delay, callback, *arguments)
+
+    book = Book(lanes=1)
+    monkeypatch.setattr(loop, "call_later", count)
+    for item in range(50):
+        await book.submit(item)
+    await asyncio.gather(*(book.submit(item) for item in range(50, 100)))
+    assert timers == 1

@@ -84,6 +84,7 @@ class Grouping(Generic[T, R]):
         self._queue: deque[_Waiting[T, R]] = deque()
         self._lanes: set[asyncio.Task[None]] = set()
         self._open: dict[int, _Waiting[T, R]] = {}
+        self._is_sweeping = False
 
     @property
     def waiting(self) -> int:
@@ -110,9 +111,10 @@ class Grouping(Generic[T, R]):
         self._queue.append(waiting)
         if len(self._lanes) < self._lanes_max:
             self._lanes.add(asyncio.create_task(self._run_lane()))
-        if not self._open:
-            loop.call_later(SWEEP_SECONDS, self._sweep, loop)
         self._open[id(waiting)] = waiting
+        if not self._is_sweeping:
+            self._is_sweeping = True
+            loop.call_later(SWEEP_SECONDS, self._sweep, loop)
         try:
             return await result
         finally:
@@ -129,7 +131,8 @@ class Grouping(Generic[T, R]):
         for waiting in self._open.values():
             if waiting.until_ns <= now_ns:
                 waiting.give_up()
-        if self._open:
+        self._is_sweeping = bool(self._open)
+        if self._is_sweeping:
             loop.call_later(SWEEP_SECONDS, self._sweep, loop)
 
     async def _run_lane(self) -> None:
