@@ -31,7 +31,8 @@ def test_what_is_left_counts_from_the_requests_arrival(told_ms: int) -> None:
     assert find_timeout_ns([(b"host", b"x"), (TIMEOUT_HEADER, value)]) == told_ms * 1_000_000
     with pytest.raises(Overloaded):
         seconds_left(scope(value, waited_ns=told_ms * 1_000_000))
-    assert seconds_left({"headers": [(TIMEOUT_HEADER, value)]}) == told_ms / 1e3  # type: ignore[typeddict-item] # a scope without the wire
+    without_the_wire: Any = {"headers": [(TIMEOUT_HEADER, value)]}
+    assert seconds_left(without_the_wire) == told_ms / 1e3
 
 
 @pytest.mark.parametrize("value", WRONG)

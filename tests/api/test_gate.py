@@ -1,6 +1,7 @@
 """The gate by itself: what it lets in, and how it learns how much that may be."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -108,9 +109,11 @@ def test_slow_senders_take_no_places_and_are_bounded_by_themselves() -> None:
 
 
 def test_those_taken_on_are_begun_a_few_at_a_time_in_their_order() -> None:
-    gate, turns, begun = Gate(), [], []  # type: ignore[var-annotated] # a loop's callbacks, and numbers
+    gate = Gate()
+    turns: list[Callable[[], None]] = []
+    begun: list[int] = []
     for number in range(3 * AT_ONCE + 1):
-        gate.begin(lambda number=number: begun.append(number), turns.append)  # type: ignore[misc] # mypy sees no type in a default
+        gate.begin(partial(begun.append, number), turns.append)
         assert len(begun) == min(number + 1, AT_ONCE)
     for turn in range(2, 5):
         assert len(turns) == 1

@@ -1,8 +1,9 @@
 """`instant-credit audit` and the anchors that a server appends."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -146,9 +147,9 @@ def test_a_receipt_is_written_for_its_owner_alone_and_is_true(
 
 
 @pytest.fixture
-def logged() -> Iterator[list[dict[str, object]]]:
+def logged() -> Iterator[list[MutableMapping[str, Any]]]:
     with structlog.testing.capture_logs() as lines:
-        yield lines  # type: ignore[misc] # structlog's lines are mappings
+        yield lines
 
 
 async def commit_and_serve(record: Record, settings: Settings, actor: Actor, *, seconds: float = 0.0) -> None:
@@ -175,7 +176,7 @@ async def test_a_server_that_is_told_not_to_anchor_makes_no_key(
 
 @pytest.mark.anyio
 async def test_what_keeps_a_server_from_anchoring_is_logged_and_ends_nothing(
-    record: Record, settings: Settings, actor: Actor, logged: list[dict[str, object]]
+    record: Record, settings: Settings, actor: Actor, logged: list[MutableMapping[str, Any]]
 ) -> None:
     async with kept_anchored(record, settings):
         await commit_entries(record, [make_entry(record, 1)], actor)
@@ -188,7 +189,7 @@ async def test_what_keeps_a_server_from_anchoring_is_logged_and_ends_nothing(
 
 @pytest.mark.anyio
 async def test_a_file_that_another_process_appends_to_is_left_to_it(
-    record: Record, settings: Settings, actor: Actor, logged: list[dict[str, object]]
+    record: Record, settings: Settings, actor: Actor, logged: list[MutableMapping[str, Any]]
 ) -> None:
     with AnchorFile(settings.anchors_file).locked():
         await commit_and_serve(record, settings, actor)

@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from io import StringIO
 from typing import Any
 
@@ -33,7 +34,7 @@ async def doors(*under_way: Callable[[], int]) -> AsyncIterator[tuple[int, list[
     """Doorways that share one socket and each say who they are."""
     (opened,) = listen_on("127.0.0.1", 0)
     port = opened.getsockname()[1]
-    made = [Doorway(opened.dup(), lambda n=n: Greeter(b"%d" % n), busy) for n, busy in enumerate(under_way)]  # type: ignore[misc] # mypy sees no type in a default
+    made = [Doorway(opened.dup(), partial(Greeter, b"%d" % n), busy) for n, busy in enumerate(under_way)]
     opened.close()
     try:
         yield port, made
@@ -68,7 +69,7 @@ async def test_busy_ones_take_what_nobody_else_takes() -> None:
 async def test_what_a_closed_doorway_did_not_take_is_taken_by_others() -> None:
     (opened,) = listen_on("127.0.0.1", 0)
     port = opened.getsockname()[1]
-    first, second = (Doorway(opened.dup(), lambda n=n: Greeter(b"%d" % n), lambda: 0) for n in range(2))  # type: ignore[misc] # mypy sees no type in a default
+    first, second = (Doorway(opened.dup(), partial(Greeter, b"%d" % n), lambda: 0) for n in range(2))
     opened.close()
     first.close()
     assert [await ask(port) for _ in range(5)] == [1] * 5

@@ -1,11 +1,9 @@
 """While a server serves, months are made ahead, whatever happens; and it says what the durability of an answer rests on."""
 
 import asyncio
-import io
 import json
 
 import pytest
-import structlog
 
 from instant_credit.commands import months
 from instant_credit.commands.answering import tell_safety
@@ -13,17 +11,6 @@ from instant_credit.commands.months import beside, keep_months_ahead
 from instant_credit.errors import Unavailable
 from instant_credit.record.partitions import make_months_ahead
 from instant_credit.record.pool import NOT_DURABLE, Caution
-
-
-@pytest.fixture
-def log():
-    stream = io.StringIO()
-    structlog.configure(
-        processors=[structlog.processors.JSONRenderer(default=repr)],
-        logger_factory=structlog.PrintLoggerFactory(stream),
-    )
-    yield stream
-    structlog.reset_defaults()
 
 
 @pytest.mark.anyio

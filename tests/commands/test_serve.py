@@ -2,11 +2,9 @@
 
 import asyncio
 import gc
-import io
 import json
 
 import pytest
-import structlog
 
 from instant_credit.commands import answering
 from instant_credit.commands.answering import kept_fresh, settle_memory
@@ -23,17 +21,6 @@ class Failing:
         if self.errors:
             raise self.errors.pop(0)
         self.is_asked_again.set()
-
-
-@pytest.fixture
-def log():
-    stream = io.StringIO()
-    structlog.configure(
-        processors=[structlog.processors.JSONRenderer(default=repr)],
-        logger_factory=structlog.PrintLoggerFactory(stream),
-    )
-    yield stream
-    structlog.reset_defaults()
 
 
 @pytest.mark.anyio

@@ -226,7 +226,7 @@ async def _run_round(
         is_looked_up = turn > 0 or not is_hopeful
         rows = await _look_up(connection, entries) if is_looked_up else [_NOTHING] * len(group)
         # An insert that failed after a look-up met something else than a key: the Case itself.
-        may_stand = was_cut or turn > is_hopeful
+        may_stand = was_cut or turn > (1 if is_hopeful else 0)
         recorded = await _find_cases(connection, entries) if may_stand else frozenset()
         named = [_name_standing(entry, row, recorded) for entry, row in zip(entries, rows, strict=True)]
         standing = iter(await _read_standing(connection, [name for name in named if name is not None]))

@@ -75,10 +75,6 @@ async def read_draft(record: Record, draft_id: UUID) -> StoredDraft | None:
         row = await connection.fetchrow(read_sql("read_draft"), bucket_of(draft_id), draft_id)
     if row is None:
         return None
-    body = None
-    if row["wrapped_key"] is not None:
-        row_id = name_version(draft_id, row["number"])
-        body = unseal(open_data_key(record, row), row["sealed_body"], place=DRAFT_PLACE, row_id=row_id)
     return StoredDraft(
         draft_id=draft_id,
         number=row["number"],
@@ -86,7 +82,7 @@ async def read_draft(record: Record, draft_id: UUID) -> StoredDraft | None:
         client_id=row["client_id"],
         is_test=row["is_test"],
         owner=row["person_id"],
-        body=body,
+        body=open_version(record, draft_id, row),
         opened_at=row["opened_at"],
         changed_at=row["recorded_at"],
         events=tuple(
@@ -174,6 +170,14 @@ def _open_or_make_key(
     record.key_ring.follow()
     wrapped = record.key_ring.wrap_key(key_id, version.owner, data_key, record.entropy)
     return key_id, AESGCM(data_key), (wrapped.master_key_id, wrapped.wrapped)
+
+
+def open_version(record: Record, draft_id: UUID, row: Any) -> bytes | None:
+    """The body of a draft's version, None when its person was erased; `row` carries it sealed, with its number and its data key."""
+    if row["wrapped_key"] is None:
+        return None
+    row_id = name_version(draft_id, row["number"])
+    return unseal(open_data_key(record, row), row["sealed_body"], place=DRAFT_PLACE, row_id=row_id)
 
 
 def name_version(draft_id: UUID, number: int) -> bytes:

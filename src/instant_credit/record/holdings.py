@@ -15,7 +15,7 @@ from instant_credit.record.columns import (
     MONITORING_PLACE,
     open_data_key,
 )
-from instant_credit.record.drafts import DRAFT_PLACE, name_version
+from instant_credit.record.drafts import open_version
 from instant_credit.record.persons import log_read
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import read_events
@@ -54,17 +54,14 @@ async def read_holdings(record: Record, person_id: bytes, reading: Reading) -> H
 
 
 def _open_draft(record: Record, row: Any) -> HeldDraft:
-    draft_id, body = UUID(int=row["draft_id"].int), None
-    if row["wrapped_key"] is not None:
-        name = name_version(draft_id, row["number"])
-        body = unseal(open_data_key(record, row), row["sealed_body"], place=DRAFT_PLACE, row_id=name)
+    draft_id = UUID(int=row["draft_id"].int)
     return HeldDraft(
         draft_id=draft_id,
         number=row["number"],
         product=row["product"],
         client_id=row["client_id"],
         is_test=row["is_test"],
-        body=body,
+        body=open_version(record, draft_id, row),
         recorded_at=row["recorded_at"],
     )
 
