@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instant_credit.errors import BrokenInvariant, Overloaded, Unavailable
+from instant_credit.errors import BrokenInvariant, Overloaded, Refused, Unavailable
 from instant_credit.record.grouping import Grouping, Written
 from tests.clock import FixedClock
 
@@ -101,13 +101,15 @@ async def test_an_item_past_its_deadline_and_one_whose_caller_left_are_not_writt
     assert book.groups == [[0], [3]]
 
 
-async def test_an_item_that_breaks_an_invariant_falls_alone() -> None:
+@pytest.mark.parametrize(
+    "trouble",
+    [BrokenInvariant("two different rows claim one id"), Refused("no such key"), OverflowError(), KeyError(1)],
+)
+async def test_an_item_that_fails_falls_alone(trouble: Exception) -> None:
     book = Book(lanes=1)
-    book.trouble[1] = BrokenInvariant("two different rows claim one id")
+    book.trouble[1] = trouble
     found = await asyncio.gather(*(book.submit(item) for item in range(3)), return_exceptions=True)
-    assert found[0] == "result 0"
-    assert isinstance(found[1], BrokenInvariant)
-    assert found[2] == "result 2"
+    assert found == ["result 0", trouble, "result 2"]
 
 
 async def test_a_silent_database_is_told_to_all_and_the_next_group_is_tried_afresh() -> None:
@@ -117,6 +119,14 @@ async def test_a_silent_database_is_told_to_all_and_the_next_group_is_tried_afre
     assert all(isinstance(one, Unavailable) for one in found)
     book.trouble.clear()
     assert await book.submit(4) == "result 4"
+
+
+async def test_a_database_that_falls_silent_while_items_are_written_apart_is_told_to_the_rest() -> None:
+    book = Book(lanes=1)
+    book.trouble = {0: Refused("no such key"), 1: Unavailable("down")}
+    found = await asyncio.gather(*(book.submit(item) for item in range(3)), return_exceptions=True)
+    assert found == [book.trouble[0], book.trouble[1], book.trouble[1]]
+    assert book.groups == []
 
 
 async def test_draining_waits_for_what_is_under_way() -> None:

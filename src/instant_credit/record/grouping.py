@@ -3,7 +3,8 @@
     submit ─► queue (bounded) ─► lane: takes what waits, at most `GROUP_MAX` ─► write (one transaction) ─► each its own result
 
 While a lane writes, others queue up, so groups grow with the load and a lonely item waits for nobody. An item whose deadline has passed, or whose
-caller has gone, is not written. A group that breaks an invariant is written again one by one, so that no item falls with another one.
+caller has gone, is not written. A group that fails is written again one by one, so that no item falls with another one; but for a database that
+does not answer, since that holds for all of them.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from typing import Final, Generic, TypeVar, cast
 
 from msgspec import Struct
 
-from instant_credit.errors import BrokenInvariant, Overloaded, Unavailable, require
+from instant_credit.errors import Overloaded, Unavailable, require
 from instant_credit.record.clock import Clock
 from instant_credit.record.pool import within
 
@@ -174,19 +175,29 @@ class Grouping(Generic[T, R]):
         try:
             async with within(WRITE_SECONDS):
                 results = await self._write([waiting.item for waiting in group])
-        except BrokenInvariant:
+        except Unavailable:
+            raise
+        except Exception:
             if len(group) == 1:
                 raise
-            for waiting in group:
-                try:
-                    await self._write_group([waiting])
-                except (BrokenInvariant, Unavailable) as trouble:
-                    _fail([waiting], trouble)
+            await self._write_apart(group)
             return
         require(len(results) == len(group), "a group has a result for every item")
         for waiting, result in zip(group, results, strict=True):
             if not waiting.result.done():
                 waiting.result.set_result(result)
+
+    async def _write_apart(self, group: Sequence[_Waiting[T, R]]) -> None:
+        """One by one; each tells its own trouble, and nothing is written for whom nobody waits any more."""
+        for waiting in group:
+            if waiting.result.done():
+                continue
+            try:
+                await self._write_group([waiting])
+            except Unavailable:
+                raise
+            except Exception as trouble:  # Whatever it is, it belongs to this item alone.
+                _fail([waiting], trouble)
 
 
 def _fail(group: Sequence[_Waiting[T, R]], trouble: BaseException) -> None:
