@@ -136,3 +136,29 @@ def _value_of(name: str, *, is_plausible: bool) -> st.SearchStrategy[Any]:
         return st.one_of(st.none(), st.floats(low, min(high, 3.0)))
     most = min(int(high), 10_000_000 if attribute.type is AttributeType.CENTS else 12)
     return st.one_of(st.none(), st.integers(int(low), most))
+
+
+GUARDS_REASON = {
+    "code": "APPLICATIONS_REPEATED",
+    "number": 9001,
+    "family": "history",
+    "text": "There were {value} applications before.",
+}
+
+
+def guarded_policy() -> Policy:
+    """The shipped policy with three guards: two applications in a week, an approval in a month, a loan taken in a month."""
+
+    def change(document: dict[str, Any]) -> None:
+        document["reasons"].append(GUARDS_REASON)
+        document["guards"] = [
+            {"id": name, "counts": counts, "within_days": days, "at_least": least, "outcome": outcome}
+            | {"reason": GUARDS_REASON["code"]}
+            for name, counts, days, least, outcome in (
+                ("velocity", "applications", 7, 2, "decline"),
+                ("approved_before", "approvals", 30, 3, "refer"),
+                ("stacked", "acceptances", 30, 1, "decline"),
+            )
+        ]
+
+    return changed(change)

@@ -19,7 +19,7 @@ from tests.simulation.twin import Twin
 
 STATEMENTS = {
     read_sql(name): name
-    for name in ("look_up_entries", "find_cases", "read_standing", "insert_entries", "find_first_key")
+    for name in ("look_up_entries", "find_cases", "read_standing", "insert_entries", "find_first_key", "read_histories")
 }
 SILENCE = 3_600.0
 

@@ -17,6 +17,7 @@ from instant_credit.record.rings import create_key_ring, read_key_ring
 from tests.budget import TIMES
 from tests.clock import SeededEntropy
 from tests.lending import Documents, invent_body, make_documents
+from tests.policy.documents import guarded_policy
 from tests.simulation.rules import read_rules_at
 from tests.simulation.world import Stage, World
 
@@ -27,23 +28,26 @@ PERSONS = 3
 
 
 @pytest.fixture(scope="module")
-def documents() -> Documents:
-    return make_documents()
+def lenders() -> tuple[Documents, ...]:
+    """One whose policy asks for no history, and one whose guards do."""
+    return make_documents(), make_documents(policy=guarded_policy())
 
 
 @pytest.fixture(scope="module")
-def stage(documents: Documents, cluster: Any, database: str, tmp_path_factory: pytest.TempPathFactory) -> Stage:
+def stage(
+    lenders: tuple[Documents, ...], cluster: Any, database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Stage:
     ring: Path = tmp_path_factory.mktemp("keys") / "ring.json"
     create_key_ring(ring, SeededEntropy("ring"))
     bodies = []
     for number in range(BODIES):
-        body = invent_body(documents.product, Random(number))
+        body = invent_body(lenders[0].product, Random(number))
         body["facts"]["earliest_credit_on"] = "2001-05-01"
         body["applicant"]["identity_number"] = f"person-{number % PERSONS}"
         bodies.append(json.dumps(body).encode())
     return Stage(
         rules=asyncio.run(read_rules_at(cluster.url("instant_credit_owner", database))),
-        release=compose_release(decode_manifest(documents.parts[-1][1]), documents.by_hash),
+        releases=tuple(compose_release(decode_manifest(one.parts[-1][1]), one.by_hash) for one in lenders),
         bodies=tuple(bodies),
         key_ring=read_key_ring(ring),
     )
@@ -80,7 +84,8 @@ def test_no_fault_loses_doubles_halves_or_changes_an_answered_decision(stage: St
             "client gone",
             "server killed",
         )
-        for what in (*happened, "database killed", "group of 1", "group of 4"):
+        histories = ("decided on 0 before", "decided on 1 before", "decided on 2 before")
+        for what in (*happened, *histories, "database killed", "group of 1", "group of 4"):
             assert counts.get(what, 0) >= RUNS / 20, (what, counts)
 
 

@@ -15,6 +15,7 @@ from instant_credit.record.shipped import read_sql
 from tests.simulation.rules import Rules
 
 Row = dict[str, Any]
+NUMBERS = "instant_credit.person_applications"
 
 _INSERT = re.compile(
     r"INSERT INTO (?P<table>[\w.]+) \((?P<columns>[^)]*)\)\s*SELECT(?P<values>[^()]*?)FROM (?P<source>entries|unnest\([^)]*\))"
@@ -133,23 +134,39 @@ class Twin:
             self._taken.setdefault(name, set()).update(keys)
 
     def look_up_entries(self, arguments: Sequence[Any]) -> list[Row]:
-        buckets, persons, clients, keys, _books, natural_keys, numbers = arguments
+        buckets, persons, clients, keys, books, natural_keys, numbers = arguments
         assert not any(natural_keys), "an application has no natural key"
-        assert not any(numbers), "no policy of the simulation has guards"
-        return [
-            self._look_up(bucket, person, client, key)
-            for bucket, person, client, key in zip(buckets, persons, clients, keys, strict=True)
-        ]
+        return [self._look_up(asked) for asked in zip(buckets, persons, clients, keys, books, numbers, strict=True)]
 
-    def _look_up(self, bucket: int, person: bytes, client: str | None, key: str | None) -> Row:
+    def _look_up(self, asked: tuple[Any, ...]) -> Row:
+        bucket, person, client, key, book, number = asked
         own = self._one("sealed_keys.person_keys", bucket=bucket, person_id=person)
         first_key = None if key is None else self._first_key(client, key)
+        numbered = self._one(NUMBERS, bucket=bucket, person_id=person, book=book, number=number)
         return {
             **_take(own, "", "person_id", "key_id", "master_key_id", "wrapped_key"),
             **_take(first_key, "first_", "bucket", "decision_id"),
             **_take(first_key, "standing_", "body_mac"),
             "row_case_id": None,
-            "number_case_id": None,
+            **_take(numbered, "number_", "case_id"),
+        }
+
+    def read_histories(self, arguments: Sequence[Any]) -> list[Row]:
+        buckets, persons, books, least, least_of_all, most = arguments
+        assert least_of_all == min(least)
+        return [self._read_history(*asked, most) for asked in zip(buckets, persons, books, least, strict=True)]
+
+    def _read_history(self, bucket: int, person: bytes, book: str, least: Any, most: int) -> Row:
+        named = {"bucket": bucket, "person_id": person, "book": book}
+        cases = {row["case_id"] for row in self._all("instant_credit.cases", **named) if row["case_id"] >= least}
+        decided = [row for row in self.tables["instant_credit.decisions"] if row["case_id"] in cases]
+        latest = sorted(decided, key=lambda row: row["case_id"], reverse=True)[:most]
+        assert not self.tables["instant_credit.application_events"], "no offer is accepted in the simulation"
+        return {
+            "last_number": max((row["number"] for row in self._all(NUMBERS, **named)), default=0),
+            "recorded_ats": [row["recorded_at"] for row in latest],
+            "outcomes": [row["outcome"] for row in latest],
+            "are_accepted": [False] * len(latest),
         }
 
     def find_cases(self, arguments: Sequence[Any]) -> list[Row]:
@@ -190,9 +207,12 @@ class Twin:
         return self._one("instant_credit.idempotency_keys", client_id=client, idempotency_key=key)
 
     def _one(self, table: str, **wanted: Any) -> Row | None:
-        found = [row for row in self.tables[table] if all(row[name] == value for name, value in wanted.items())]
+        found = self._all(table, **wanted)
         assert len(found) <= 1, f"{table} holds two rows of one {sorted(wanted)}"
         return found[0] if found else None
+
+    def _all(self, table: str, **wanted: Any) -> list[Row]:
+        return [row for row in self.tables[table] if all(row[name] == value for name, value in wanted.items())]
 
 
 def _take(row: Row | None, prefix: str, *columns: str) -> Row:

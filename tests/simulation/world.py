@@ -27,6 +27,7 @@ from tests.simulation.chains import check_chain
 from tests.simulation.database import NONE, Database, Faults, Pool
 from tests.simulation.rules import Rules
 from tests.simulation.timing import VirtualClock, run_virtually
+from tests.simulation.twin import NUMBERS
 
 ACTOR = Actor(kind=ActorKind.API_KEY, id="key")
 SERVERS = 2
@@ -34,10 +35,10 @@ Name = tuple[str, str | None]
 
 
 class Stage(Struct, frozen=True, kw_only=True):
-    """What every run shares: the rules of the database, the release, the bodies, and what was decided already."""
+    """What every run shares: the rules of the database, the releases, of which each run takes one, and the bodies."""
 
     rules: Rules
-    release: Release
+    releases: tuple[Release, ...]
     bodies: tuple[bytes, ...]
     key_ring: KeyRing
 
@@ -116,7 +117,8 @@ class World:
         self.doors = doors
         self.chance = Random(seed)
         self.clock = VirtualClock()
-        self.releases = Releases(stage.release)
+        self.release = stage.releases[seed % len(stage.releases)]
+        self.releases = Releases(self.release)
         self.answers: dict[Name, Answered] = {}
         self.bodies: dict[Name, bytes] = {}
         self.conflicts = 0
@@ -240,7 +242,7 @@ class World:
     async def _attempt(self, told: Told, server: Server, patience: float) -> bool:
         """Whether it is worth asking again."""
         submission = Submission(
-            product=self.stage.release.product.name,
+            product=self.release.product.name,
             body=told.body,
             client_id=told.name[0],
             actor=ACTOR,
@@ -308,18 +310,40 @@ class World:
         for decision_id, row in decisions.items():
             case = cases[row["bucket"], row["case_id"]]
             cipher = self._open(case)
-            evidence = unseal(cipher, case["sealed_case"], place=CASE_PLACE, row_id=case["case_id"].bytes)
             decision = unseal(cipher, row["sealed_decision"], place=DECISION_PLACE, row_id=decision_id.bytes)
-            again = decide(decode_case(evidence), self.stage.release)
+            again = decide(self._read_case(case), self.release)
             assert encode_canonical(again) == decision, "not what the rules give"
-            assert (again.outcome.value, self.stage.release.hash) == (row["outcome"], row["release_hash"])
+            assert (again.outcome.value, self.release.hash) == (row["outcome"], row["release_hash"])
             opened[decision_id] = unseal(cipher, row["sealed_answer"], place=ANSWER_PLACE, row_id=decision_id.bytes)
             assert (decision_id in keys) == (not row["client_id"].startswith("lone-"))
         for answered in self.answers.values():
             assert opened[answered.decision_id] == answered.body, "what was answered is not what is recorded"
         assert len(keys) == sum(name[1] is not None for name in self.answers)
         assert len({one.name for one in told}) >= len(decisions), "a key was decided twice"
+        self._check_histories(cases)
         check_chain(tables)
+
+    def _check_histories(self, cases: Mapping[Any, Mapping[str, Any]]) -> None:
+        """Under guards each application of a person has a number of its own, from 1 on, and was decided on all those before it."""
+        tables = self.database.twin.tables
+        outcomes = {row["case_id"]: row["outcome"] for row in tables["instant_credit.decisions"]}
+        by_person: dict[bytes, dict[int, Any]] = {}
+        for row in tables[NUMBERS]:
+            by_person.setdefault(row["person_id"], {})[row["number"]] = row["case_id"]
+        if self.release.policy.history_days is None:
+            assert not by_person
+            return
+        assert sum(map(len, by_person.values())) == len(cases)
+        for numbered in by_person.values():
+            assert sorted(numbered) == list(range(1, len(numbered) + 1))
+            for number, case_id in numbered.items():
+                case = next(row for row in cases.values() if row["case_id"] == case_id)
+                before = [outcomes[numbered[one]] for one in range(1, number)]
+                assert sorted(prior.outcome for prior in self._read_case(case).history.priors) == sorted(before)
+                self.count(f"decided on {min(number - 1, 2)} before")
+
+    def _read_case(self, row: Mapping[str, Any]) -> Any:
+        return decode_case(unseal(self._open(row), row["sealed_case"], place=CASE_PLACE, row_id=row["case_id"].bytes))
 
     def _open(self, case: Mapping[str, Any]) -> AESGCM:
         found = self.database.twin._one("sealed_keys.person_keys", bucket=case["bucket"], key_id=case["key_id"])

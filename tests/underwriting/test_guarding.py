@@ -12,7 +12,6 @@ import pytest
 from instant_credit.decision.case import decode_case
 from instant_credit.decision.release import Release, compose_release, decode_manifest
 from instant_credit.errors import Overloaded
-from instant_credit.policy.document import Policy
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import read_decision
 from instant_credit.underwriting import deciding
@@ -21,34 +20,10 @@ from instant_credit.underwriting.life import LifeDesk
 from instant_credit.underwriting.replay import replay
 from tests.clock import FixedClock
 from tests.lending import Documents, install_release, make_documents
-from tests.policy.documents import changed
+from tests.policy.documents import guarded_policy
 from tests.underwriting.rooms import CLIENT, Room
 
 pytestmark = pytest.mark.anyio
-REASON = {
-    "code": "APPLICATIONS_REPEATED",
-    "number": 9001,
-    "family": "history",
-    "text": "There were {value} applications before.",
-}
-
-
-def guarded_policy() -> Policy:
-    """The shipped policy with three guards: two applications in a week, an approval in a month, a loan taken in a month."""
-
-    def change(document: dict[str, Any]) -> None:
-        document["reasons"].append(REASON)
-        document["guards"] = [
-            {"id": name, "counts": counts, "within_days": days, "at_least": least, "outcome": outcome}
-            | {"reason": REASON["code"]}
-            for name, counts, days, least, outcome in (
-                ("velocity", "applications", 7, 2, "decline"),
-                ("approved_before", "approvals", 30, 3, "refer"),
-                ("stacked", "acceptances", 30, 1, "decline"),
-            )
-        ]
-
-    return changed(change)
 
 
 @pytest.fixture(scope="module")
