@@ -10,11 +10,11 @@ from typing import Final
 from uuid import UUID
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from instant_credit.access.purposes import Reading, ReadPurpose
 from instant_credit.canonical import encode_canonical
+from instant_credit.commands.bars import shown_progress
 from instant_credit.commands.key import ACTOR
 from instant_credit.commands.running import run_stoppable
 from instant_credit.errors import Conflict, Refused
@@ -113,9 +113,8 @@ def show_public_key() -> None:
 @contextmanager
 def _shown_progress() -> Iterator[Callable[[int, int], None]]:
     """A progress bar on the terminal's error stream; nothing where there is no terminal."""
-    console = Console(stderr=True)
     columns = (TextColumn("Auditing"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with shown_progress(*columns, is_transient=True) as progress:
         task = progress.add_task("", total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 

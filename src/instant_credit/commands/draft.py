@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from instant_credit.commands.bars import shown_progress
 from instant_credit.commands.tables import print_table
 from instant_credit.record.clock import SystemClock
 from instant_credit.training.drafting.documents.doubts import list_doubts
@@ -173,9 +173,8 @@ def _print_outcome_missing(draft: Draft, product: Path) -> None:
 @contextmanager
 def _shown_progress() -> Iterator[Callable[[str, int], None]]:
     """What is being read, on the terminal's error stream; nothing where there is no terminal."""
-    console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with shown_progress(*columns) as progress:
         task = progress.add_task("Reading", total=None)
 
         def show(name: str, rows: int) -> None:

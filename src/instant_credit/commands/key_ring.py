@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from instant_credit.commands.bars import shown_progress
 from instant_credit.commands.key import ACTOR
 from instant_credit.commands.running import run_stoppable
 from instant_credit.commands.tables import print_table
@@ -114,7 +114,6 @@ def _shown_progress(total: int) -> Iterator[Callable[[int], None]]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with shown_progress(*columns) as progress:
         task = progress.add_task("Wrapping data keys", total=total)
         yield lambda count: progress.advance(task, count)

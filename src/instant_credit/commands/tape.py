@@ -9,14 +9,14 @@ from pathlib import Path
 
 import click
 from msgspec import Struct
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.access.purposes import BookPurpose
 from instant_credit.application.document import decode_product, hash_layout, hash_product, load_product
 from instant_credit.application.product import Product
+from instant_credit.commands.bars import shown_progress
 from instant_credit.commands.documents import find_product, read_document
 from instant_credit.commands.draft import draft_command
 from instant_credit.commands.running import run_stoppable
@@ -223,8 +223,7 @@ def _shown_progress(book: str) -> Iterator[Callable[[ImportSummary], None]]:
         TextColumn("{task.fields[rejected]:,} rejected"),
         TimeElapsedColumn(),
     )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with shown_progress(*columns) as progress:
         task = progress.add_task(f"Importing into {book}", total=None, rejected=0)
 
         def show(summary: ImportSummary) -> None:

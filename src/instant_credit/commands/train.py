@@ -10,12 +10,12 @@ from typing import Final
 import click
 from click.core import ParameterSource
 from msgspec import Struct
-from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.application.document import decode_product, load_product
 from instant_credit.application.product import Product
+from instant_credit.commands.bars import shown_progress
 from instant_credit.commands.documents import read_document
 from instant_credit.commands.running import run_stoppable
 from instant_credit.errors import Refused
@@ -321,7 +321,6 @@ class _Shown:
 @contextmanager
 def _shown_progress(what: str) -> Iterator[_Shown]:
     """What is being done, on the terminal's error stream; nothing where there is no terminal."""
-    console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with shown_progress(*columns) as progress:
         yield _Shown(progress, what)
