@@ -160,7 +160,7 @@ def told_digits(value: float) -> str:
 
 
 def told_checks(body: Body) -> list[str]:
-    """Which bounds hold, and any that does not, and what could not be measured."""
+    """Which bounds hold in every case, and where any does not, and what could not be measured."""
     found = [
         (case["case"], name, ok)
         for case in body["cases"]
@@ -168,9 +168,9 @@ def told_checks(body: Body) -> list[str]:
         if isinstance(ok, bool)
     ]
     parts = []
-    held = sorted({name.replace("_", " ") for _, name, ok in found if ok})
+    held = sorted({name for _, name, ok in found if ok} - {name for _, name, ok in found if not ok})
     if held:
-        parts.append("Checked and held: " + ", ".join(held) + ".")
+        parts.append("Checked and held: " + ", ".join(name.replace("_", " ") for name in held) + ".")
     missed = [f"{name.replace('_', ' ')} ({case})" for case, name, ok in found if not ok]
     if missed:
         parts.append("**Missed: " + ", ".join(missed) + ".**")
