@@ -18,6 +18,7 @@ from instant_credit.decision.case import Case
 from instant_credit.decision.decide import decide, decide_many
 from instant_credit.decision.release import Release
 from instant_credit.errors import Conflict, NotFound, Unavailable
+from instant_credit.record import read_log
 from instant_credit.record.persons import find_person, list_reads
 from instant_credit.record.reads import list_books, read_decision, read_identity, read_monitoring
 from instant_credit.underwriting import deciding
@@ -88,13 +89,47 @@ async def test_every_decision_belongs_to_the_client_that_asked(room: Room, key: 
 async def test_a_client_reads_its_own_decisions_and_only_it_and_whoever_may_read_all(room: Room) -> None:
     answered = await room.apply(room.submission())
     own = await room.desk.read_decision(answered.decision_id, CLIENT)
-    assert await list_reads(room.record, await find_person(room.record, own.application_id)) == ()
     assert await room.desk.read_decision(answered.decision_id, ANOTHER, purpose=AUDIT) == own
-    (read,) = await list_reads(room.record, await find_person(room.record, own.application_id))
-    assert (read.kind, read.purpose, read.case_id) == ("decision", "audit", own.application_id)
-    assert (read.actor_kind, read.actor_id) == (ANOTHER.actor.kind, ANOTHER.actor.id)
     with pytest.raises(NotFound):
         await room.desk.read_decision(answered.decision_id, ANOTHER)
+
+
+async def test_every_read_is_written_down_with_who_read_and_for_what(room: Room) -> None:
+    answered = await room.apply(room.submission())
+    own = await room.desk.read_decision(answered.decision_id, CLIENT)
+    await room.desk.read_decision(answered.decision_id, ANOTHER, purpose=AUDIT)
+    with pytest.raises(NotFound):
+        await room.desk.read_decision(answered.decision_id, ANOTHER)
+    reads = await list_reads(room.record, await find_person(room.record, own.application_id))
+    assert {(read.kind, read.case_id) for read in reads} == {("decision", own.application_id)}
+    assert {(read.purpose, read.actor_kind, read.actor_id) for read in reads} == {
+        ("service", CLIENT.actor.kind, CLIENT.actor.id),
+        ("audit", ANOTHER.actor.kind, ANOTHER.actor.id),
+    }
+    assert len(reads) == 2
+
+
+async def test_reads_at_once_are_written_down_together_and_each_by_itself(room: Room, superuser_url: str) -> None:
+    answered = await room.apply(room.submission())
+    connection = await asyncpg.connect(superuser_url)
+    before = await connection.fetchval("SELECT count(*) FROM instant_credit.links")
+    await asyncio.gather(*(room.desk.read_decision(answered.decision_id, CLIENT) for _ in range(40)))
+    assert await connection.fetchval("SELECT count(*) FROM instant_credit.personal_data_reads") == 40
+    assert await connection.fetchval("SELECT count(*) FROM instant_credit.links") - before < 20
+    await connection.close()
+
+
+async def test_a_read_that_cannot_be_written_down_gives_nothing_away(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = await room.apply(room.submission())
+
+    async def fail(*_: object) -> None:
+        raise Unavailable("no")
+
+    monkeypatch.setattr(read_log, "log_reads", fail)
+    with pytest.raises(Unavailable):
+        await room.desk.read_decision(answered.decision_id, CLIENT)
 
 
 async def test_a_test_is_seen_by_tests_and_whoever_may_read_all(room: Room) -> None:

@@ -120,8 +120,12 @@ async def test_only_the_client_that_asked_and_whoever_may_read_all_sees_an_appli
     assert await desk.read_status(application_id, ANOTHER, purpose=ReadPurpose.AUDIT) == await desk.read_status(
         application_id, CLIENT
     )
-    (read,) = await list_reads(room.record, await find_person(room.record, application_id))
-    assert (read.kind, read.purpose, read.case_id) == ("decision", "audit", application_id)
+    reads = await list_reads(room.record, await find_person(room.record, application_id))
+    assert [(read.kind, read.case_id) for read in reads] == [("decision", application_id)] * 2
+    assert {(read.purpose, read.actor_id) for read in reads} == {
+        ("audit", ANOTHER.actor.id),
+        ("service", CLIENT.actor.id),
+    }
     for call in (
         desk.read_status(application_id, ANOTHER),
         desk.list_offers(application_id, ANOTHER),
@@ -131,6 +135,17 @@ async def test_only_the_client_that_asked_and_whoever_may_read_all_sees_an_appli
     ):
         with pytest.raises(NotFound):
             await call
+
+
+async def test_an_answer_to_what_had_happened_already_is_a_read_and_an_action_is_none(room: Room) -> None:
+    desk, application_id, offer_id = await offered(room)
+    counts = []
+    for call in (desk.accept, desk.accept, desk.read_offer):
+        await call(application_id, offer_id, CLIENT)
+        counts.append(len(await list_reads(room.record, await find_person(room.record, application_id))))
+    await desk.list_offers(application_id, CLIENT)
+    reads = await list_reads(room.record, await find_person(room.record, application_id))
+    assert (counts, [read.purpose for read in reads]) == ([0, 1, 2], ["service"] * 3)
 
 
 async def test_an_erased_persons_application_is_gone(room: Room, superuser_url: str) -> None:

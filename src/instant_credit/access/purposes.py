@@ -1,6 +1,7 @@
 """Why somebody sees, holds back or destroys what is recorded of a person. Codes, never a text: a reason names nobody."""
 
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
@@ -8,7 +9,7 @@ from instant_credit.access.actors import Actor
 
 
 class ReadPurpose(StrEnum):
-    """What data of one person are read for."""
+    """What data of one person are read for. `SERVICE`: a client reads the applications that it made itself."""
 
     REVIEW = "review"
     AUDIT = "audit"
@@ -16,6 +17,11 @@ class ReadPurpose(StrEnum):
     LEGAL = "legal"
     PERSON_REQUEST = "person_request"
     SUPPORT = "support"
+    SERVICE = "service"
+
+
+TOLD_PURPOSES: Final = tuple(purpose for purpose in ReadPurpose if purpose is not ReadPurpose.SERVICE)
+"""What whoever may read everybody's data can say to read them for."""
 
 
 class BookPurpose(StrEnum):

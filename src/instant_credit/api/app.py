@@ -52,7 +52,7 @@ def create_app(desk: Desk, find_key: FindKey, metrics: Metrics, limits: ClientLi
         apply_route(desk, guard),
         decision_route(desk, guard),
         receipt_route(desk, guard),
-        *life_routes(LifeDesk(desk.record), guard),
+        *life_routes(LifeDesk(desk.record, desk.read_log), guard),
         *draft_routes(DraftDesk(desk), guard),
         *quote_routes(QuoteDesk(desk), guard),
         *health_routes(desk, metrics, openapi_writer(desk)),

@@ -8,7 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from instant_credit.access.actors import Scope
-from instant_credit.access.purposes import ReadPurpose
+from instant_credit.access.purposes import TOLD_PURPOSES, ReadPurpose
 from instant_credit.api.bodies import header_values
 from instant_credit.api.problems import MALFORMED, Failure
 from instant_credit.api.security import Guard, caller_of, grant_of
@@ -21,7 +21,7 @@ READ_SCOPES: Final = (Scope.DECISIONS_READ, Scope.DECISIONS_READ_ALL)
 
 def decision_route(desk: Desk, guard: Guard) -> HTTPRouteHandler:
     """The handler; `guard` admits keys with one of `READ_SCOPES`. A key reads its own client's decisions, unless it may read all: then
-    each read is written down with the purpose that the request tells.
+    for the purpose that the request tells. Either read is written down.
     """
 
     @get("/v1/decisions/{decision_id:str}", guards=[guard], opt={"scopes": READ_SCOPES})
@@ -35,15 +35,16 @@ def decision_route(desk: Desk, guard: Guard) -> HTTPRouteHandler:
 
 
 def purpose_of(request: Request[Any, Any, Any]) -> ReadPurpose | None:
-    """What a key that may read all reads for: as the request says, review when it says nothing. None = it reads its own client's.
+    """What a key that may read all reads for: as the request says, review when it says nothing. None = it reads its own
+    client's, which is its service.
 
     Raises
     ------
-    Failure : 400 unless it is one of `ReadPurpose`, told once.
+    Failure : 400 unless it is one of `TOLD_PURPOSES`, told once.
     """
     told = [value.decode("latin-1") for value in header_values(request.scope, b"read-purpose")] or ["review"]
-    if len(told) > 1 or told[0] not in list(ReadPurpose):
-        raise Failure(MALFORMED, f"Read-Purpose is sent once at most and is one of {', '.join(ReadPurpose)}.")
+    if len(told) > 1 or told[0] not in TOLD_PURPOSES:
+        raise Failure(MALFORMED, f"Read-Purpose is sent once at most and is one of {', '.join(TOLD_PURPOSES)}.")
     return ReadPurpose(told[0]) if Scope.DECISIONS_READ_ALL in grant_of(request).scopes else None
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from instant_credit.access.purposes import ReadPurpose
+from instant_credit.access.purposes import TOLD_PURPOSES
 from instant_credit.api import problems
 from instant_credit.api.problems import Kind
 
@@ -34,8 +34,8 @@ READ_PURPOSE: Final[dict[str, Any]] = {
     "name": "Read-Purpose",
     "in": "header",
     "required": False,
-    "description": "What it is read for. Written down with the key's id when the key may read all decisions.",
-    "schema": {"type": "string", "enum": [purpose.value for purpose in ReadPurpose], "default": "review"},
+    "description": "What a key that may read all decisions reads for, written down with its id. Any other key reads for its client's service.",
+    "schema": {"type": "string", "enum": [purpose.value for purpose in TOLD_PURPOSES], "default": "review"},
 }
 
 

@@ -7,7 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from instant_credit.access.actors import Scope
-from instant_credit.access.purposes import Reading
+from instant_credit.access.purposes import Reading, ReadPurpose
 from instant_credit.api import problems
 from instant_credit.api.decisions import READ_SCOPES, parse_id, purpose_of
 from instant_credit.api.operations import GUARDED, READ_PURPOSE, failures, path_id, success
@@ -29,8 +29,9 @@ def receipt_route(desk: Desk, guard: Guard) -> HTTPRouteHandler:
             receipt = await read_receipt(
                 desk.record,
                 parse_id(decision_id),
-                None if purpose is None else Reading(actor=caller.actor, purpose=purpose),
+                Reading(actor=caller.actor, purpose=purpose or ReadPurpose.SERVICE),
                 lambda stored: caller.may_see(stored.client_id, stored.book, sees_all=purpose is not None),
+                desk.read_log,
             )
         return Response(
             content=encode_canonical(receipt), media_type="application/json", headers={"Cache-Control": "no-store"}

@@ -12,7 +12,7 @@ from uuid import UUID
 import click
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from instant_credit.access.purposes import Reading, ReadPurpose
+from instant_credit.access.purposes import TOLD_PURPOSES, Reading, ReadPurpose
 from instant_credit.canonical import encode_canonical
 from instant_credit.commands.bars import shown_progress
 from instant_credit.commands.key import ACTOR
@@ -74,7 +74,7 @@ def anchor() -> None:
 @click.argument("decision_id", type=click.UUID)
 @click.option(
     "--purpose",
-    type=click.Choice([purpose.value for purpose in ReadPurpose]),
+    type=click.Choice([purpose.value for purpose in TOLD_PURPOSES]),
     default=ReadPurpose.AUDIT.value,
     show_default=True,
     help="What it is read for; written down.",

@@ -17,7 +17,14 @@ import click
 from rich.table import Table
 
 from instant_credit.access.actors import Actor, ActorKind
-from instant_credit.access.purposes import ErasureReason, HoldReason, Reading, ReadPurpose, ReleaseReason
+from instant_credit.access.purposes import (
+    TOLD_PURPOSES,
+    ErasureReason,
+    HoldReason,
+    Reading,
+    ReadPurpose,
+    ReleaseReason,
+)
 from instant_credit.commands.running import run_stoppable
 from instant_credit.commands.tables import print_table
 from instant_credit.errors import Refused
@@ -106,7 +113,7 @@ def show_command(*, application_id: str | None, draft_id: str | None) -> None:
 @person.command("export")
 @_named
 @_BY
-@_choose("--purpose", ReadPurpose, "What it is read for, as it is written down.")
+@_choose("--purpose", TOLD_PURPOSES, "What it is read for, as it is written down.")
 @click.option("--to", required=True, type=click.Path(path_type=Path), help="File to write; must not be there yet.")
 def export_command(*, application_id: str | None, draft_id: str | None, actor: Actor, purpose: str, to: Path) -> None:
     """Write everything held on a person as one canonical JSON file that its owner alone can read.

@@ -18,6 +18,7 @@ from instant_credit.errors import NotFound, Refused, Unavailable
 from instant_credit.record.chain import leaf_of
 from instant_credit.record.ids import bucket_of, new_id
 from instant_credit.record.pool import Record, passing_as_unavailable
+from instant_credit.record.read_log import ReadNote, log_reads
 from instant_credit.record.sealing import bucket_of_person
 from instant_credit.record.shipped import read_sql
 
@@ -237,27 +238,8 @@ async def erase_person(record: Record, owner: Any, person_id: bytes, reason: Era
 
 
 async def log_read(record: Record, kind: str, person_id: bytes, case_id: UUID | None, reading: Reading) -> None:
-    """Write down that data of a person are read in the clear, before they are given away.
-
-    Parameters
-    ----------
-    kind : ``decision`` or ``identity`` of the Case `case_id`; ``person`` (then None): everything.
-    """
-    bucket, now = bucket_of_person(person_id), record.clock.now()
-    row = (
-        bucket,
-        new_id(bucket, now, record.entropy),
-        person_id,
-        case_id,
-        kind,
-        reading.purpose.value,
-        reading.actor.kind.value,
-        reading.actor.id,
-        now,
-    )
-    leaves = [leaf_of("personal_data_reads", row)]
-    async with record.writer() as writer, record.connection() as connection:
-        await writer.append(connection, read_sql("insert_personal_data_read"), row, leaves, now)
+    """Write down that data of a person are read in the clear, before they are given away; `kind` and `case_id` as of a `ReadNote`."""
+    await log_reads(record, [ReadNote(kind=kind, person_id=person_id, case_id=case_id, reading=reading)])
 
 
 async def log_book_read(record: Record, book: str, purpose: BookPurpose, actor: Actor) -> None:

@@ -21,8 +21,8 @@ from instant_credit.errors import Conflict, NotFound, Overloaded, Problem, Throt
 from instant_credit.record.commit import find_answer
 from instant_credit.record.documents import get_document
 from instant_credit.record.grouping import Written
-from instant_credit.record.persons import log_read
 from instant_credit.record.pool import Record, within
+from instant_credit.record.read_log import ReadLog, ReadNote
 from instant_credit.record.reads import read_decision
 from instant_credit.underwriting.answers import Contribution, RecordedDecision, read_ids
 from instant_credit.underwriting.course import APPLICATION_SECONDS, Answered, Caller, Course, Releases, Submission
@@ -40,7 +40,7 @@ class Desk:
 
     Parameters
     ----------
-    record : the open system of record, also an attribute; its clock and chance are the desk's.
+    record : the open system of record, also an attribute; its clock and chance are the desk's. `read_log` writes down who reads what of it.
     releases : live releases by product.
     report : called once with every application's line, at its end.
     observe : called with every group of decisions that was committed together.
@@ -67,10 +67,12 @@ class Desk:
         self._under_way: dict[tuple[str, str], asyncio.Event | None] = {}
         self._in_flight = 0
         self._deciding = Deciding(record, observe=observe)
+        self.read_log = ReadLog(record)
 
     async def drain(self) -> None:
         """Return when every commit under way has ended."""
         await self._deciding.drain()
+        await self.read_log.drain()
 
     def offered(self) -> Mapping[str, Release]:
         """The live release of every product that can be applied for."""
@@ -236,8 +238,8 @@ class Desk:
         Parameters
         ----------
         caller : sees the decisions of its client and of its mode, test or not.
-        purpose : set for a caller who sees those of every client and of imported tapes, and written down before the decision leaves; a key
-            for tests never sees any but tests.
+        purpose : set for a caller who sees those of every client and of imported tapes; a key for tests never sees any but tests. Who
+            reads, and for what (without a purpose for its service), is written down before the decision leaves.
 
         Raises
         ------
@@ -249,9 +251,10 @@ class Desk:
             is_shown = stored is not None and caller.may_see(stored.client_id, stored.book, sees_all=sees_all)
             if stored is None or not is_shown or stored.decision is None:
                 raise NotFound("decision", "of this id, or its person was erased")
-            if purpose is not None:
-                reading = Reading(actor=caller.actor, purpose=purpose)
-                await log_read(self.record, "decision", stored.person_id, stored.case_id, reading)
+            reading = Reading(actor=caller.actor, purpose=purpose or ReadPurpose.SERVICE)
+            await self.read_log.log(
+                ReadNote(kind="decision", person_id=stored.person_id, case_id=stored.case_id, reading=reading)
+            )
         decision = decode_decision(stored.decision)
         product = await self._read_product(decision.product_hash)
         names = [variable.name for variable in product.model_variables]

@@ -12,9 +12,15 @@ from uuid import UUID
 
 from instant_credit.access.purposes import Reading, ReadPurpose
 from instant_credit.errors import BrokenInvariant, NotFound
-from instant_credit.record.life import LifeEvent, LifeEventKind, add_life_event, read_application
-from instant_credit.record.persons import log_read
+from instant_credit.record.life import (
+    LifeEvent,
+    LifeEventKind,
+    StoredApplication,
+    add_life_event,
+    read_application,
+)
 from instant_credit.record.pool import Record, within
+from instant_credit.record.read_log import ReadLog, ReadNote
 from instant_credit.underwriting.course import APPLICATION_SECONDS, Caller
 from instant_credit.underwriting.offers import (
     WITHDRAWABLE,
@@ -35,13 +41,15 @@ class LifeDesk:
     Parameters
     ----------
     record : the open system of record; its clock says what has expired.
+    read_log : writes down who reads what; None = one of its own.
 
     A caller sees the applications of its client that were made in its own mode, test or not. With a `purpose` it sees those of every
-    client, which is written down first; a key for tests never sees any but tests.
+    client; a key for tests never sees any but tests. Either read is written down first, and so is an answer to what had happened already.
     """
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, read_log: ReadLog | None = None) -> None:
         self._record = record
+        self._read_log = read_log or ReadLog(record)
 
     async def read_status(
         self, application_id: UUID, caller: Caller, *, purpose: ReadPurpose | None = None
@@ -107,26 +115,42 @@ class LifeDesk:
         return (await self._advance(application_id, caller, judge)).tell()
 
     async def _read(self, application_id: UUID, caller: Caller, *, purpose: ReadPurpose | None = None) -> Application:
+        """The application for somebody who reads it, which is written down."""
         async with within(APPLICATION_SECONDS):
-            stored = await read_application(self._record, application_id)
-            sees_all = purpose is not None
-            if stored is None or not caller.may_see(stored.client_id, stored.book, sees_all=sees_all):
-                raise NotFound("application", "of this id, or its person was erased")
-            if purpose is not None and stored.answer is not None:
-                reading = Reading(actor=caller.actor, purpose=purpose)
-                await log_read(self._record, "decision", stored.person_id, stored.case_id, reading)
+            stored = await self._find(application_id, caller, sees_all=purpose is not None)
+            await self._note(stored, caller, purpose or ReadPurpose.SERVICE)
         return open_application(stored, self._record.clock.now())
+
+    async def _find(self, application_id: UUID, caller: Caller, *, sees_all: bool = False) -> StoredApplication:
+        stored = await read_application(self._record, application_id)
+        if stored is None or not caller.may_see(stored.client_id, stored.book, sees_all=sees_all):
+            raise NotFound("application", "of this id, or its person was erased")
+        return stored
+
+    async def _note(self, stored: StoredApplication, caller: Caller, purpose: ReadPurpose) -> None:
+        """Write the read down, where there is something left to read."""
+        if stored.answer is not None:
+            reading = Reading(actor=caller.actor, purpose=purpose)
+            await self._read_log.log(
+                ReadNote(kind="decision", person_id=stored.person_id, case_id=stored.case_id, reading=reading)
+            )
 
     async def _advance(
         self, application_id: UUID, caller: Caller, judge: Callable[[Application], LifeEvent | None]
     ) -> Application:
-        """The application after the event that `judge` asks for, or as it is when it asks for none."""
+        """The application after the event that `judge` asks for, or as it is when it asks for none: then it was only read."""
+        has_acted = False
         for _ in range(_ROUNDS_MAX):
-            application = await self._read(application_id, caller)
+            async with within(APPLICATION_SECONDS):
+                stored = await self._find(application_id, caller)
+            application = open_application(stored, self._record.clock.now())
             event = judge(application)
             if event is None:
+                if not has_acted:
+                    async with within(APPLICATION_SECONDS):
+                        await self._note(stored, caller, ReadPurpose.SERVICE)
                 return application
             number = len(application.stored.events) + 1
             async with within(APPLICATION_SECONDS):
-                await add_life_event(self._record, application_id, event, number=number, actor=caller.actor)
+                has_acted = await add_life_event(self._record, application_id, event, number=number, actor=caller.actor)
         raise BrokenInvariant("an application's events keep losing races against nobody")
