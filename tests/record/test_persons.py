@@ -1,6 +1,7 @@
 """Erasure, holds and the log of reads on a real record."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -24,6 +25,7 @@ from instant_credit.access.purposes import (
 )
 from instant_credit.errors import NotFound, Refused, Unavailable
 from instant_credit.record.commit import commit_entries, commit_events
+from instant_credit.record.drafts import DraftVersion, add_draft_version
 from instant_credit.record.holdings import read_holdings
 from instant_credit.record.ids import new_id
 from instant_credit.record.owning import open_owner
@@ -55,6 +57,19 @@ OPERATOR = Actor(kind=ActorKind.PERSON, id="staff-7")
 # The clock of these tests stands at 2024-03-01 12:00.
 KEPT_UNTIL = datetime(2026, 4, 1, 12, tzinfo=UTC)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+# A Case like any other, of the person $2, under that person's key.
+WRITE_CASE = """
+    INSERT INTO cases
+    SELECT (jsonb_populate_record(cases, jsonb_build_object(
+        'bucket', key.bucket, 'case_id', $1::uuid, 'person_id', key.person_id, 'key_id', key.key_id, 'natural_key', NULL
+    ))).*
+    FROM cases, sealed_keys.person_keys AS key
+    WHERE key.person_id = $2
+"""
+OWNER_WAITS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE application_name = 'instant-credit owner' AND wait_event_type = 'Lock' AND datname = current_database()
+"""
 
 
 @pytest.fixture
@@ -123,8 +138,8 @@ async def test_a_person_is_erased_once_25_months_have_passed(
 def test_the_months_that_are_told_are_those_of_the_migrations() -> None:
     from instant_credit.record.shipped import migrations_folder, read_sql
 
-    text = "".join(path.read_text() for path in migrations_folder().glob("*_erasures.sql")) + read_sql("read_person")
-    assert text.count(f"interval '{RETENTION_MONTHS} months'") == 2
+    text = "".join(path.read_text() for path in migrations_folder().glob("*.sql")) + read_sql("read_person")
+    assert re.findall(r"interval '\d+ months'", text) == [f"interval '{RETENTION_MONTHS} months'"] * 3
 
 
 @pytest.mark.parametrize("action", ["case", "event"])
@@ -214,12 +229,63 @@ async def test_a_key_that_changed_while_it_was_looked_at_is_not_destroyed(
     assert sorted(is_open(one) for one in await read_held(record, entry.person_id)) == [False, True]
 
 
+async def test_a_clock_that_runs_ahead_erases_nobody(
+    record: Record, actor: Actor, clock: FixedClock, owner: Any
+) -> None:
+    entry = replace(make_entry(record, 1), recorded_at=datetime.now(UTC))
+    await commit_entries(record, [entry], actor)
+    clock.advance(timedelta(days=100 * 365))
+    with pytest.raises(Refused, match=r"12 CFR 1002.12.*; the database's clock says"):
+        await erase_person(record, owner, entry.person_id, REQUEST, OPERATOR)
+    (held,) = await read_held(record, entry.person_id)
+    assert is_open(held)
+
+
+async def test_a_key_under_which_a_case_is_being_recorded_outlives_the_draft_that_named_it_by_mistake(
+    record: Record, actor: Actor, owner: Any, superuser_url: str
+) -> None:
+    """The Case is written and not committed when the draft's person is erased: the erasure waits, and then finds a person."""
+    mistaken, entry, template = (make_entry(record, number) for number in (1, 2, 3))
+    await commit_entries(record, [template], actor)
+    draft_id = new_id(mistaken.person_id[0], LONG_AGO, record.entropy)
+    for number, person_id in enumerate((mistaken.person_id, entry.person_id), start=1):
+        version = DraftVersion(
+            draft_id=draft_id,
+            number=number,
+            product="personal_loan",
+            client_id="client",
+            is_test=False,
+            owner=person_id,
+            body=b"{}",
+            recorded_at=LONG_AGO,
+        )
+        assert await add_draft_version(record, version, actor)
+    looking = await asyncpg.connect(superuser_url)
+    async with record.connection() as connection:
+        writing = connection.transaction()
+        await writing.start()
+        await connection.execute(WRITE_CASE, mistaken.case_id, mistaken.person_id)
+        erasing = asyncio.create_task(erase_person(record, owner, entry.person_id, REQUEST, OPERATOR))
+        async with asyncio.timeout(10):
+            while not await looking.fetchval(OWNER_WAITS):
+                assert not erasing.done(), erasing.exception()
+        await writing.commit()
+    await asyncio.wait({erasing})
+    keys = "SELECT count(*) FROM sealed_keys.person_keys WHERE person_id = $1"
+    assert await looking.fetchval(keys, mistaken.person_id) == 1
+    with pytest.raises(Unavailable, match="run the command again"):
+        erasing.result()
+    await erase_person(record, owner, entry.person_id, REQUEST, OPERATOR)
+    assert [await looking.fetchval(keys, one.person_id) for one in (mistaken, entry)] == [1, 0]
+    await looking.close()
+
+
 async def test_the_app_neither_erases_nor_retires(record: Record, actor: Actor) -> None:
     entry = replace(make_entry(record, 1), recorded_at=LONG_AGO)
     await commit_entries(record, [entry], actor)
     async with record.connection() as connection:
         for statement in (
-            "SELECT instant_credit.erase_person(0::smallint, $1, ''::bytea, 'x', 'job', 'x', now())",
+            "SELECT instant_credit.erase_person(0::smallint, $1, ''::bytea, 'x', 'job', 'x', now(), '{}')",
             "SELECT instant_credit.retire_master_key($1::uuid::text, 'job', 'x', now())",
             "INSERT INTO person_erasures SELECT 0, $1::uuid, person_id, 'PERSON_REQUEST', 'job', 'x', now() FROM cases",
             "INSERT INTO master_key_events VALUES ($1::uuid::text, 'retired', 'job', 'x', now())",

@@ -1,8 +1,8 @@
 """Edge. Persons: what stands of one, holds against erasure, erasure by destroying the data key, and the log of who read what.
 
 Law of the file: a person is erased when retention has passed and no hold stands, and not before; the database decides it, in the statement that
-destroys the key (migration 0020). Cases, Decisions and answers stay as ciphertext that nothing opens. Whoever reads data of a person in the
-clear is written down before the data leave.
+destroys the keys (migration 0046). A draft that named nobody at first is held and erased with the person whom it names since. Cases, Decisions
+and answers stay as ciphertext that nothing opens. Whoever reads data of a person in the clear is written down before the data leave.
 """
 
 from datetime import datetime
@@ -69,7 +69,8 @@ class Person(Struct, frozen=True, kw_only=True):
     key_id : the present data key; None = erased, and no application since.
     cases, drafts : how many are recorded, readable or not.
     last_action_at, kept_until : of the last action on any Case or draft, and 25 months after it.
-    holds, erasures : oldest first.
+    holds : on the person and on drafts that became the person's, oldest first.
+    erasures : oldest first.
     """
 
     person_id: bytes
@@ -188,7 +189,9 @@ async def release_hold(record: Record, hold_id: UUID, reason: ReleaseReason, act
 
 
 async def erase_person(record: Record, owner: Any, person_id: bytes, reason: ErasureReason, actor: Actor) -> UUID:
-    """Destroy a person's data key; returns its id. Everything that was sealed under it is unreadable from then on, for everybody.
+    """Destroy a person's data key, and those of the person's drafts from before they named the person; returns the id of the former.
+
+    Everything that was sealed under them is unreadable from then on, for everybody.
 
     Parameters
     ----------
@@ -205,27 +208,26 @@ async def erase_person(record: Record, owner: Any, person_id: bytes, reason: Era
         when = f" since {person.erasures[-1].recorded_at:%Y-%m-%d}" if person.erasures else ""
         raise Refused(f"this person is erased{when}: there is no data key to destroy")
     now = record.clock.now()
-    erasure = (
-        bucket_of_person(person_id),
-        person.key_id,
-        person_id,
-        reason.value,
-        actor.kind.value,
-        actor.id,
-        now,
-    )
+    told = (reason.value, actor.kind.value, actor.id, now)
+    async with record.connection() as connection:
+        drafts = await connection.fetch(read_sql("list_person_draft_keys"), person_id)
+    own = (bucket_of_person(person_id), person.key_id, person_id)
+    erasures = [(*own, *told), *((row["bucket"], row["key_id"], row["owner_id"], *told) for row in drafts)]
     async with record.writer() as writer:
-        link = writer.compose([leaf_of("person_erasures", erasure)], now)
+        link = writer.compose([leaf_of("person_erasures", erasure) for erasure in erasures], now)
         with passing_as_unavailable():
-            row = await owner.fetchrow(read_sql("erase_person"), *erasure, *link.arguments())
+            row = await owner.fetchrow(
+                read_sql("erase_person"), *own, *told, [draft["key_id"] for draft in drafts], *link.arguments()
+            )
         if row["is_erased"]:
             writer.settle()
             return person.key_id
     in_the_way = []
-    if row["kept_until"] > record.clock.now():
+    if row["kept_until"] > row["judged_at"]:
+        clock = "" if row["judged_at"] == now else f"; the database's clock says {row['judged_at']:%Y-%m-%d}"
         in_the_way.append(
             f"the last action on an application was on {row['last_action_at']:%Y-%m-%d}, and it is kept for {RETENTION_MONTHS} "
-            f"months, until {row['kept_until']:%Y-%m-%d} ({RETENTION_SOURCE})"
+            f"months, until {row['kept_until']:%Y-%m-%d} ({RETENTION_SOURCE}){clock}"
         )
     if row["holds"]:
         in_the_way += [
