@@ -137,13 +137,41 @@ def test_a_receipt_is_written_for_its_owner_alone_and_is_true(
     assert run("receipt", decision_id, "--to", to, "--purpose", "legal").output == f"wrote {to}\n"
     assert to.stat().st_mode & 0o777 == 0o600
     assert verify_main([str(to), "--public-key", run("public-key").output.strip()]) == 0
-    assert "not found" in str(run("receipt", uuid4(), "--to", to).exception)
+    assert "not found" in str(run("receipt", uuid4(), "--to", tmp_path / "other.json").exception)
 
     async def read_log() -> list[str]:
         async with open_record(settings) as record:
             return [read.purpose for read in await list_reads(record, make_entry(record, 1).person_id)]
 
     assert run_apart(read_log()) == ["legal"]
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_receipt_is_written_over_nothing_and_through_no_link(
+    run: Run, tmp_path: Path, decision_id: UUID, is_link: bool
+) -> None:
+    run("anchor")
+    to, other = tmp_path / "receipt.json", tmp_path / "other"
+    if is_link:
+        to.symlink_to(other)
+    else:
+        to.write_text("kept")
+        to.chmod(0o644)
+    refused = run("receipt", decision_id, "--to", to)
+    assert refused.exit_code == 1
+    assert str(refused.exception) == f"{to} is there already: name another file"
+    assert not other.exists()
+    assert is_link or to.read_text() == "kept"
+
+
+def test_a_lost_file_of_anchors_is_begun_anew_only_when_told(run: Run, settings: Settings, decision_id: UUID) -> None:
+    run("anchor")
+    settings.anchors_file.unlink()
+    refused = run("anchor")
+    assert "instant-credit audit anchor --new-file" in str(refused.exception)
+    assert not settings.anchors_file.exists()
+    assert run("anchor", "--new-file").output.startswith("anchored 1 links in ")
+    assert run("verify").exit_code == 0
 
 
 @pytest.fixture
@@ -180,11 +208,30 @@ async def test_what_keeps_a_server_from_anchoring_is_logged_and_ends_nothing(
 ) -> None:
     async with kept_anchored(record, settings):
         await commit_entries(record, [make_entry(record, 1)], actor)
-        settings.anchors_file.parent.mkdir(parents=True)
         settings.anchors_file.write_bytes(b"no anchor\n")
     (line,) = logged
     assert (line["event"], line["error"]) == ("not_anchored", "Refused")
     assert str(settings.anchors_file) in str(line["detail"])
+
+
+@pytest.mark.anyio
+async def test_lost_anchors_end_nothing_are_told_at_once_and_gone_on_with_once_they_are_back(
+    record: Record, settings: Settings, actor: Actor, logged: list[MutableMapping[str, Any]]
+) -> None:
+    await commit_and_serve(record, settings, actor)
+    whole = settings.anchors_file.read_bytes()
+    settings.anchors_file.unlink()
+    seen: list[int] = []
+    async with kept_anchored(record, settings, seen.append):
+        (line,) = logged
+        assert (line["event"], line["log_level"], line["error"]) == ("not_anchored", "error", "AnchorsLost")
+        assert "--new-file" in str(line["detail"])
+        await commit_entries(record, [make_entry(record, 2)], actor)
+        assert not settings.anchors_file.exists()
+        settings.anchors_file.write_bytes(whole)
+    assert (seen, len(logged)) == ([1, 0], 1)
+    report = await audit(record, settings)
+    assert (report.found, report.anchors, report.newer_links) == (0, 2, 0)
 
 
 @pytest.mark.anyio

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from instant_credit.access.actors import Actor, Scope
 from instant_credit.access.purposes import BookPurpose, ErasureReason, HoldReason, Reading, ReadPurpose, ReleaseReason
-from instant_credit.record.anchoring import Anchorer
+from instant_credit.record.anchoring import open_anchorer
 from instant_credit.record.anchors import decode_anchor, read_anchor_key
 from instant_credit.record.api_keys import create_key, list_keys, revoke_key, rotate_key
 from instant_credit.record.audit import AuditReport, audit_record
@@ -22,6 +22,8 @@ from instant_credit.record.owning import open_owner
 from instant_credit.record.persons import erase_person, log_book_read, log_read, place_hold, release_hold
 from instant_credit.record.pool import Record
 from instant_credit.record.quotes import QuotedTerms, QuoteRow, add_quote
+from instant_credit.record.rings import turn_ring
+from instant_credit.record.rotating import note_current
 from instant_credit.record.rows import EventRow
 from instant_credit.settings import Settings
 from tests.clock import FixedClock
@@ -34,8 +36,9 @@ def public_key_of(settings: Settings) -> bytes:
     return read_anchor_key(settings.anchor_key_file).public_key().public_bytes_raw()
 
 
-async def anchor(record: Record, settings: Settings) -> int:
-    return await Anchorer(record, settings.anchors_file, settings.anchor_key_file).append()
+async def anchor(record: Record, settings: Settings, *, is_new_file: bool = False) -> int:
+    anchorer = await open_anchorer(record, settings.anchors_file, settings.anchor_key_file, is_new_file=is_new_file)
+    return await anchorer.append()
 
 
 async def audit(record: Record, settings: Settings) -> AuditReport:
@@ -46,6 +49,9 @@ async def fill(record: Record, settings: Settings, clock: FixedClock, actor: Act
     """Rows of every table by two writers, with an anchor after each round and one after an erasure, and rows that none covers."""
     for turn in range(rounds):
         await write_some(record, actor, turn)
+        turn_ring(settings.key_ring)
+        async with open_owner(settings) as owner:
+            await note_current(record, owner, actor)
         clock.advance(timedelta(seconds=60))
         await anchor(record, settings)
         clock.advance(timedelta(seconds=60))

@@ -1,4 +1,4 @@
-"""Edits that only a database superuser can make, of ten kinds, each chosen by a number and taken back afterwards."""
+"""Edits that only a database superuser can make, of eleven kinds, each chosen by a number and taken back afterwards."""
 
 from collections.abc import Callable, Sequence
 from random import Random
@@ -66,6 +66,7 @@ KEYS: Final = {
     "person_erasures": "key_id = gen_random_uuid()",
     "personal_data_reads": "read_id = gen_random_uuid()",
     "book_reads": "read_id = gen_random_uuid()",
+    "master_key_events": "master_key_id = left(md5(master_key_id), 16)",
 }
 TABLES: Final = tuple(COVERED)
 
@@ -84,16 +85,17 @@ class Tampering:
         )
         for table in (*COVERED, "links"):
             await self._connection.execute(f"CREATE TEMP TABLE kept_{table} AS TABLE {table}")
+        await self._connection.execute("CREATE TEMP TABLE kept_keys AS TABLE sealed_keys.person_keys")
 
     async def restore(self) -> None:
         """Take back whatever was edited."""
-        statements = []
+        statements = ["DELETE FROM sealed_keys.person_keys", "INSERT INTO sealed_keys.person_keys TABLE kept_keys"]
         for table in (*COVERED, "links"):
             statements += [f"DELETE FROM {table}", f"INSERT INTO {table} OVERRIDING SYSTEM VALUE TABLE kept_{table}"]  # noqa: S608 names of ours
         await self._connection.execute("; ".join(statements))
 
     async def edit(self, kind: str, number: int) -> Place | None:
-        """Make one edit of a kind; the first link that is bad then, None for a row that no link names.
+        """Make one edit of a kind; the first link that is bad then, None for a row that no link names and for a key.
 
         Successive numbers go round all tables.
         """
@@ -108,6 +110,7 @@ class Tampering:
             "chain recomputed": self._recompute_chain,
             "row forged with a leaf": self._forge_row,
             "tail removed": self._remove_tail,
+            "key removed": self._remove_key,
         }
         table = TABLES[(number + 4 * KINDS.index(kind)) % len(TABLES)]
         place: Place | None = await edits[kind](Random(f"{kind} {number}"), table)
@@ -245,6 +248,14 @@ class Tampering:
                     await self._execute(f"DELETE FROM {table} WHERE {self._key(table, row)}", 1)  # noqa: S608 names of ours
         return place
 
+    async def _remove_key(self, random: Random, _: str) -> None:
+        """A data key that sealed a Case or a version of a draft is destroyed, and nothing says so."""
+        keys = await self._connection.fetch(
+            "SELECT key_id FROM sealed_keys.person_keys WHERE key_id IN ("
+            "SELECT key_id FROM cases UNION SELECT key_id FROM draft_versions) ORDER BY key_id"
+        )
+        await self._execute("DELETE FROM sealed_keys.person_keys WHERE key_id = $1", 1, random.choice(keys)["key_id"])
+
     async def _compute_anew(self, place: Place) -> None:
         """Every hash of a writer's chain from one link on follows from the leaves as they stand."""
         writer = UUID(bytes=place[1])
@@ -295,4 +306,5 @@ KINDS: Final[Sequence[str]] = (
     "chain recomputed",
     "row forged with a leaf",
     "tail removed",
+    "key removed",
 )

@@ -1,6 +1,7 @@
 """The file of anchors: appended whole, under a lock, continued after a crash, and trusted only as far as it is signed."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -18,7 +19,7 @@ from instant_credit.access.actors import Actor
 from instant_credit.canonical import encode_canonical
 from instant_credit.errors import Conflict, Refused
 from instant_credit.record import anchoring, anchors
-from instant_credit.record.anchoring import Anchorer
+from instant_credit.record.anchoring import AnchorsLost, open_anchorer
 from instant_credit.record.anchors import (
     Anchor,
     AnchorFile,
@@ -32,6 +33,7 @@ from instant_credit.record.anchors import (
 )
 from instant_credit.record.audit import audit_record
 from instant_credit.record.commit import commit_entries
+from instant_credit.record.marks import place_of_marks
 from instant_credit.record.pool import Record
 from instant_credit.settings import Settings
 from instant_credit.verify_receipt import hash_leaf
@@ -199,6 +201,86 @@ async def test_anchors_that_lost_their_key_get_no_new_one(record: Record, settin
     assert not settings.anchor_key_file.exists()
 
 
+LOSSES: dict[str, Callable[[Path, bytes], object]] = {
+    "is gone": lambda path, _: path.unlink(),
+    "is empty": lambda path, _: path.write_bytes(b""),
+    "was cut off": lambda path, lines: path.write_bytes(lines.splitlines(keepends=True)[0]),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+async def test_a_file_that_was_lost_is_not_begun_anew_unless_told_so(
+    record: Record, settings: Settings, clock: FixedClock, actor: Actor, loss: str
+) -> None:
+    await fill(record, settings, clock, actor, rounds=1)
+    path, whole = settings.anchors_file, settings.anchors_file.read_bytes()
+    LOSSES[loss](path, whole)
+    with pytest.raises(AnchorsLost, match=r"audit anchor --new-file"):
+        await anchor(record, settings)
+    if loss == "was cut off":
+        with pytest.raises(Refused, match="move it"):
+            await anchor(record, settings, is_new_file=True)
+        path.rename(path.with_name("kept.jsonl"))
+    assert await anchor(record, settings, is_new_file=True) > 10
+    assert [one.head.number for one in read_anchors(path)] == [1]
+    assert (await audit(record, settings)).found == 0
+    path.write_bytes(whole)
+    with pytest.raises(AnchorsLost, match="is not the file that anchor 1 was appended to"):
+        await anchor(record, settings)
+
+
+async def test_a_file_that_is_put_back_is_gone_on_with(record: Record, settings: Settings, actor: Actor) -> None:
+    await commit_entries(record, [make_entry(record, 1)], actor)
+    await anchor(record, settings)
+    whole = settings.anchors_file.read_bytes()
+    settings.anchors_file.unlink()
+    with pytest.raises(AnchorsLost):
+        await anchor(record, settings)
+    settings.anchors_file.write_bytes(whole)
+    await commit_entries(record, [make_entry(record, 2)], actor)
+    assert await anchor(record, settings) == 1
+    assert [one.head.number for one in read_anchors(settings.anchors_file)] == [1, 2]
+
+
+async def test_a_key_without_marks_and_a_record_with_links_want_a_file(
+    record: Record, settings: Settings, actor: Actor
+) -> None:
+    create_anchor_key(settings.anchor_key_file)
+    assert await anchor(record, settings) == 0
+    settings.anchors_file.unlink()
+    await commit_entries(record, [make_entry(record, 1)], actor)
+    with pytest.raises(AnchorsLost, match="there is no file of anchors at"):
+        await anchor(record, settings)
+
+
+async def test_who_was_stopped_before_the_first_anchor_goes_on(
+    record: Record, settings: Settings, actor: Actor
+) -> None:
+    await open_anchorer(record, settings.anchors_file, settings.anchor_key_file)
+    await commit_entries(record, [make_entry(record, 1)], actor)
+    assert await anchor(record, settings) == 1
+
+
+async def test_an_anchor_that_was_written_before_its_mark_is_gone_on_with(
+    record: Record, settings: Settings, actor: Actor
+) -> None:
+    for number in range(2):
+        await commit_entries(record, [make_entry(record, number)], actor)
+        await anchor(record, settings)
+        if number == 0:
+            marks = place_of_marks(settings.anchor_key_file).read_bytes()
+    place_of_marks(settings.anchor_key_file).write_bytes(marks)
+    await commit_entries(record, [make_entry(record, 2)], actor)
+    assert await anchor(record, settings) == 1
+
+
+async def test_marks_that_say_nothing_are_refused(record: Record, settings: Settings) -> None:
+    await anchor(record, settings)
+    place_of_marks(settings.anchor_key_file).write_bytes(b"{")
+    with pytest.raises(Refused, match="does not say how far the anchors have come"):
+        await anchor(record, settings)
+
+
 async def test_many_links_become_several_anchors(
     record: Record, settings: Settings, clock: FixedClock, actor: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,7 +294,7 @@ async def test_many_links_become_several_anchors(
 async def test_a_young_anchor_is_left_at_that(
     record: Record, settings: Settings, clock: FixedClock, actor: Actor
 ) -> None:
-    anchorer = Anchorer(record, settings.anchors_file, settings.anchor_key_file)
+    anchorer = await open_anchorer(record, settings.anchors_file, settings.anchor_key_file)
     minute = timedelta(seconds=60)
     counts = []
     for number in range(3):
@@ -240,7 +322,7 @@ async def test_what_is_written_meanwhile_is_left_to_the_next_anchor(
 
 
 async def test_two_that_anchor_take_turns(record: Record, settings: Settings, actor: Actor) -> None:
-    both = [Anchorer(record, settings.anchors_file, settings.anchor_key_file) for _ in range(2)]
+    both = [await open_anchorer(record, settings.anchors_file, settings.anchor_key_file) for _ in range(2)]
     for number in range(4):
         await commit_entries(record, [make_entry(record, number)], actor)
         assert await both[number % 2].append() == 1
@@ -263,7 +345,7 @@ async def test_whoever_gives_up_while_an_anchor_is_written_leaves_a_whole_one(
     record: Record, settings: Settings, actor: Actor
 ) -> None:
     await commit_entries(record, [make_entry(record, 1)], actor)
-    anchorer = Anchorer(record, settings.anchors_file, settings.anchor_key_file)
+    anchorer = await open_anchorer(record, settings.anchors_file, settings.anchor_key_file)
     for _ in range(20):
         task = asyncio.create_task(anchorer.append())
         for _ in range(3):

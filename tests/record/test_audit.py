@@ -1,17 +1,25 @@
 """The audit: what it accepts, and what it counts apart."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from instant_credit.access.actors import Actor
+from instant_credit.access.purposes import ErasureReason
+from instant_credit.errors import Refused
 from instant_credit.record import audit as auditing
 from instant_credit.record.adopting import ADOPTER
 from instant_credit.record.audit import audit_record
 from instant_credit.record.commit import commit_entries, commit_events
-from instant_credit.record.pool import Record, open_record
+from instant_credit.record.embedded import APP, SUPERUSER, Cluster
+from instant_credit.record.owning import open_owner
+from instant_credit.record.persons import erase_person
+from instant_credit.record.pool import CHAIN_GONE, Record, open_record
+from instant_credit.record.reading import open_reader
 from instant_credit.record.scanning import COVERED
 from instant_credit.record.shipped import read_sql
 from instant_credit.settings import Settings
@@ -25,9 +33,8 @@ pytestmark = pytest.mark.anyio
 UNCOVERED = {
     "key_rings": "one row; a ring with another fingerprint is refused whenever the record is opened",
     "links": "the chain itself",
-    "master_key_events": "which master key wraps is shown by the data keys; no fact about anybody",
-    "person_applications": "Cases, which are covered, with numbers that decide races",
-    "natural_keys": "columns of the Cases, which are covered, in a table that keeps them unique",
+    "person_applications": "ids of Cases, which are covered, with numbers that decide races; compared with the Cases",
+    "natural_keys": "columns of the Cases, which are covered, in a table that keeps them unique; compared with the Cases",
 }
 APPEND_ONLY = """
     SELECT DISTINCT relname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid
@@ -85,12 +92,60 @@ async def test_an_empty_record_is_what_it_was(record: Record, settings: Settings
 
 
 async def test_erasing_a_person_changes_nothing_that_the_chain_covers(
-    record: Record, settings: Settings, actor: Actor, superuser_url: str
+    record: Record, settings: Settings, clock: FixedClock, actor: Actor
 ) -> None:
-    await commit_entries(record, [make_entry(record, 1), make_entry(record, 2)], actor)
+    entry = make_entry(record, 1)
+    await commit_entries(record, [entry, make_entry(record, 2)], actor)
     await anchor(record, settings)
-    await run_as_superuser(superuser_url, "DELETE FROM sealed_keys.person_keys")
+    clock.advance(timedelta(days=800))
+    async with open_owner(settings) as owner:
+        await erase_person(record, owner, entry.person_id, ErasureReason.RETENTION_ENDED, actor)
     assert (await audit(record, settings)).found == 0
+
+
+async def test_a_data_key_that_is_gone_without_an_erasure_is_found(
+    record: Record, settings: Settings, clock: FixedClock, actor: Actor, superuser_url: str
+) -> None:
+    await fill(record, settings, clock, actor, rounds=1)
+    async with record.connection() as connection:
+        keys = await connection.fetch("SELECT key_id FROM sealed_keys.person_keys")
+        sealed = await connection.fetchval(
+            "SELECT (SELECT count(*) FROM cases) + (SELECT count(*) FROM draft_versions)"
+        )
+        erased = await connection.fetchval(
+            "SELECT count(*) FROM cases WHERE key_id IN (SELECT key_id FROM person_erasures)"
+        )
+    await run_as_superuser(superuser_url, "DELETE FROM sealed_keys.person_keys")
+    report = await audit(record, settings)
+    assert report.found == len(keys) > 1
+    pattern = r"data key (\S+) is gone and no erasure names it: (\d+) rows can't be read"
+    said = [re.fullmatch(pattern, one.what) for one in report.findings]
+    assert {match[1] for match in said if match} == {str(row["key_id"]) for row in keys}
+    assert sum(int(match[2]) for match in said if match) == sealed - erased
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM natural_keys WHERE natural_key = 'row 1'",
+        "UPDATE natural_keys SET case_id = gen_random_uuid() WHERE natural_key = 'row 1'",
+        "UPDATE natural_keys SET natural_key = 'row 9' WHERE natural_key = 'row 1'",
+        "INSERT INTO person_applications SELECT bucket, person_id, 'other', 1, case_id, 'job', 'x', now() FROM cases LIMIT 1",
+    ],
+)
+async def test_what_keeps_cases_unique_and_numbered_goes_with_the_cases(
+    record: Record, settings: Settings, actor: Actor, superuser_url: str, change: str
+) -> None:
+    entries = [make_entry(record, number, person_number=1) for number in (1, 2)]
+    await commit_entries(record, entries, actor)
+    await anchor(record, settings)
+    assert (await audit(record, settings)).found == 0
+    await run_as_superuser(superuser_url, change)
+    report = await audit(record, settings)
+    assert report.found >= 1
+    (table,) = {finding.what.split()[0] for finding in report.findings}
+    assert table in change
+    assert all(finding.what.endswith("it does not go with its Case") for finding in report.findings)
 
 
 async def test_a_server_may_write_while_the_audit_reads(
@@ -153,12 +208,94 @@ async def test_rows_of_a_record_without_a_chain_are_adopted_once(
         async with open_record(settings, clock=clock) as reopened:
             await commit_entries(reopened, [make_entry(reopened, 902)], actor)
     async with open_record(settings, clock=clock) as reopened:
-        await anchor(reopened, settings)
+        await anchor(reopened, settings, is_new_file=True)
         report = await audit(reopened, settings)
         async with reopened.connection() as connection:
             adopted = await connection.fetch("SELECT seq FROM links WHERE writer_id = $1", ADOPTER)
     assert (report.found, report.newer_links, report.links) == (0, 0, 2)
     assert len(adopted) == 1
+
+
+async def test_a_record_that_was_anchored_and_has_no_chain_gets_no_new_one(
+    record: Record, settings: Settings, clock: FixedClock, actor: Actor, superuser_url: str
+) -> None:
+    await fill(record, settings, clock, actor, rounds=1)
+    await run_as_superuser(superuser_url, "DELETE FROM links", "UPDATE cases SET as_of = as_of + 1")
+    async with open_record(settings, clock=clock) as reopened:
+        assert [warning.event for warning in reopened.warnings] == [CHAIN_GONE]
+        assert str(settings.anchors_file) in reopened.warnings[0].detail
+        async with reopened.connection() as connection:
+            assert await connection.fetchval("SELECT count(*) FROM links") == 0
+        await commit_entries(reopened, [make_entry(reopened, 902)], actor)
+    async with open_record(settings, clock=clock) as reopened:
+        report = await audit(reopened, settings)
+        async with reopened.connection() as connection:
+            assert await connection.fetchval("SELECT count(*) FROM links") == 1
+    assert report.found > 10
+    assert "missing" in report.findings[0].what
+
+
+async def test_who_audits_writes_nothing_and_takes_no_key_ring(
+    record: Record, settings: Settings, clock: FixedClock, actor: Actor
+) -> None:
+    await fill(record, settings, clock, actor, rounds=1)
+    settings.key_ring.unlink()
+    async with open_reader(settings) as reader:
+        report = await audit_record(reader, settings.anchors_file, public_key_of(settings))
+        async with reader.connection() as connection:
+            with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+                await connection.execute("INSERT INTO documents SELECT 'a', 'b', 'c', 'job', 'd', now()")
+    assert (report.found, report.anchors) == (0, 2)
+    assert not settings.key_ring.exists()
+
+
+async def test_an_audit_adopts_nothing(
+    record: Record, settings: Settings, actor: Actor, superuser_url: str, tmp_path: Path
+) -> None:
+    await commit_entries(record, [make_entry(record, 1)], actor)
+    await run_as_superuser(superuser_url, "DELETE FROM links")
+    async with open_reader(settings) as reader:
+        report = await audit_record(reader, tmp_path / "none.jsonl", bytes(32))
+    async with record.connection() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM links") == 0
+    assert (report.found, report.rows) == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("DELETE FROM schema_migrations WHERE number = 31", "older than this version.*instant-credit migrate"),
+        (
+            "INSERT INTO schema_migrations VALUES (9000, 'later', repeat('a', 64), now())",
+            "newer than this version, by migration 9000",
+        ),
+        (
+            "UPDATE schema_migrations SET checksum = repeat('a', 64) WHERE number = 31",
+            "0031_.* was changed after it was applied",
+        ),
+    ],
+)
+async def test_a_record_of_another_version_is_not_audited(
+    other_settings: Settings, cluster: Cluster, change: str, says: str
+) -> None:
+    assert other_settings.database_url is not None
+    name = other_settings.database_url.split("/")[-1].split("?")[0]
+    await run_as_superuser(cluster.url(SUPERUSER, name), change)
+    with pytest.raises(Refused, match=says):
+        async with open_reader(other_settings):
+            pass
+    assert not other_settings.key_ring.exists()
+
+
+async def test_where_nothing_was_recorded_nothing_is_made_to_audit_it(
+    fresh: str, cluster: Cluster, settings: Settings, tmp_path: Path
+) -> None:
+    empty = replace(settings, database_url=cluster.url(APP, fresh), database_owner_url=None)
+    for found in (empty, Settings(home=tmp_path / "nowhere", key_ring=tmp_path / "ring.json")):
+        with pytest.raises(Refused, match="there is no record"):
+            async with open_reader(found):
+                pass
+    assert not (tmp_path / "nowhere").exists()
 
 
 async def test_an_audit_without_anchors_checks_the_chain_and_counts_all_of_it_as_newer(

@@ -1,5 +1,7 @@
 import asyncio
+import itertools
 import re
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -7,11 +9,15 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from instant_credit.access.actors import Actor
 from instant_credit.errors import Refused
+from instant_credit.record.audit import audit_record
+from instant_credit.record.chain import leaf_of
 from instant_credit.record.embedded import APP, OWNER, SUPERUSER, Cluster
 from instant_credit.record.migrate import Migration, choose_pending, migrate, read_migrations
 from instant_credit.record.pool import open_record
-from instant_credit.record.shipped import migrations_folder
+from instant_credit.record.shipped import migrations_folder, read_sql
+from instant_credit.record.writers import Writer
 from instant_credit.settings import Settings
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
@@ -145,3 +151,39 @@ async def test_a_login_that_may_not_set_up_is_told_what_to_run(cluster: Cluster,
     async with open_record(settings) as record, record.connection() as connection:
         assert await connection.fetchval("SELECT current_user") == APP
     await as_superuser(f"DROP OWNED BY {login}", f"DROP ROLE {login}")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("has_chain", [True, False])
+async def test_events_of_master_keys_of_before_they_were_chained_are_chained(
+    cluster: Cluster, fresh: str, tmp_path: Path, actor: Actor, has_chain: bool
+) -> None:
+    """Of every length of text that MessagePack writes otherwise, and of whole and broken seconds."""
+    urls = cluster.url(OWNER, fresh), cluster.url(APP, fresh)
+    for path in sorted(migrations_folder().glob("*.sql")):
+        if int(path.name[:4]) < 47:
+            shutil.copy(path, tmp_path)
+    await migrate(*urls, NOW, tmp_path)
+    connection = await asyncpg.connect(urls[0])
+    await connection.execute("SET search_path = instant_credit")
+    for number, (length, at) in enumerate(itertools.product((1, 31, 32, 64), (NOW, NOW.replace(microsecond=7)))):
+        await connection.execute(
+            "INSERT INTO master_key_events VALUES ($1, 'retired', 'person', $2, $3)",
+            f"key {number}".ljust(length, "k"),
+            "\N{GRINNING FACE}" * length,
+            at,
+        )
+    if has_chain:
+        row = ("a" * 64, "release", b"body", "job", "test", NOW)
+        writer = Writer(uuid4())
+        columns = [[value] for value in row]
+        statement, leaves = read_sql("insert_documents"), [leaf_of("documents", row)]
+        await writer.append(connection, statement, columns, leaves, NOW)
+    await connection.close()
+    settings = Settings(
+        home=tmp_path, database_url=urls[1], database_owner_url=urls[0], key_ring=tmp_path / "keys" / "ring.json"
+    )
+    async with open_record(settings) as record:
+        report = await audit_record(record, settings.anchors_file, bytes(32))
+    assert (report.found, report.findings) == (0, ())
+    assert (report.rows, report.links) == ((9, 9) if has_chain else (8, 1))

@@ -286,7 +286,7 @@ async def test_the_app_neither_erases_nor_retires(record: Record, actor: Actor) 
     async with record.connection() as connection:
         for statement in (
             "SELECT instant_credit.erase_person(0::smallint, $1, ''::bytea, 'x', 'job', 'x', now(), '{}')",
-            "SELECT instant_credit.retire_master_key($1::uuid::text, 'job', 'x', now())",
+            "SELECT instant_credit.end_master_key($1::uuid::text, 'job', 'x', now())",
             "INSERT INTO person_erasures SELECT 0, $1::uuid, person_id, 'PERSON_REQUEST', 'job', 'x', now() FROM cases",
             "INSERT INTO master_key_events VALUES ($1::uuid::text, 'retired', 'job', 'x', now())",
             "SELECT FROM sealed_keys.person_keys WHERE key_id = $1 FOR UPDATE",

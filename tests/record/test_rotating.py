@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from instant_credit.access.actors import Actor
 from instant_credit.errors import BrokenInvariant, Refused
 from instant_credit.record import rotating
+from instant_credit.record.audit import audit_record
 from instant_credit.record.commit import commit_entries
 from instant_credit.record.embedded import APP, Cluster
 from instant_credit.record.owning import open_owner
@@ -224,6 +225,9 @@ async def test_what_becomes_of_master_keys_is_written_down_once(
         await retire_former(record, owner, settings, actor)
     rows = await owner.fetch("SELECT master_key_id, kind, actor_id FROM master_key_events ORDER BY kind")
     assert [tuple(row) for row in rows] == [(newest, "made_current", "test"), (former, "retired", "test")]
+    assert await owner.fetchval("SELECT count(*) FROM links") == 2
+    report = await audit_record(record, settings.anchors_file, bytes(32))
+    assert (report.found, report.rows) == (0, 2)
 
 
 async def test_a_login_that_may_not_own_is_refused(settings: Settings, cluster: Cluster, database: str) -> None:

@@ -74,6 +74,9 @@ class Metrics:
         self._places = self._make_gauge("places", "Most requests that may be under way.")
         self.in_flight = self._make_gauge("requests_in_flight", "HTTP requests that are being answered.")
         self._make_gauge("workers", "Processes that answer.").set(1)
+        self._not_anchoring = self._make_gauge(
+            "not_anchoring", "Processes whose last try to anchor what is new was refused."
+        )
         # Finding a child by its labels costs more than counting.
         self._of_stage = {f"{name}_ns": self._stages.labels(name) for name in STAGES}
         self._of_request: dict[tuple[str, int], Histogram] = {}
@@ -112,6 +115,10 @@ class Metrics:
         self._group_items.observe(written.items)
         self._group_seconds.observe(written.spent_ns / _NS)
         self._waiting.set(written.waiting)
+
+    def show_not_anchoring(self, processes: int) -> None:
+        """Show how many of this process (0 or 1) cannot anchor what is new."""
+        self._not_anchoring.set(processes)
 
     def show_places(self, places: int) -> None:
         """Show how many requests the gate lets in."""

@@ -99,7 +99,8 @@ async def _answer(sockets: Sequence[socket.socket], settings: Settings, inherite
         revive = None if settings.database_url is not None else lambda: revive_cluster(settings.home)
         settle_memory()
         keeping = beside(keep_months_ahead(lambda: make_months_ahead(record)))
-        async with kept_anchored(record, settings), kept_fresh(releases, revive), keeping:
+        anchoring = kept_anchored(record, settings, metrics.show_not_anchoring)
+        async with anchoring, kept_fresh(releases, revive), keeping:
             await server.serve(list(sockets))
             await desk.drain()
 

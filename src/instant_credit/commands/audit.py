@@ -18,10 +18,12 @@ from instant_credit.commands.bars import shown_progress
 from instant_credit.commands.key import ACTOR
 from instant_credit.commands.running import run_stoppable
 from instant_credit.errors import Conflict, Refused
-from instant_credit.record.anchoring import Anchorer
+from instant_credit.record.anchoring import open_anchorer
 from instant_credit.record.anchors import read_anchor_key
 from instant_credit.record.audit import AuditReport, Finding, audit_record
+from instant_credit.record.home import refuse_existing, write_private_file
 from instant_credit.record.pool import open_record
+from instant_credit.record.reading import open_reader
 from instant_credit.record.receipts import NotAnchored
 from instant_credit.settings import ANCHORS, Settings, read_settings
 from instant_credit.underwriting.receipts import read_receipt
@@ -39,7 +41,10 @@ def audit() -> None:
 @click.option("--anchors", type=click.Path(path_type=Path), help=f"File of anchors; default {ANCHORS}.")
 @click.option("--public-key", help="Key that signed them: 64 hex digits or a file; default that of this machine's key.")
 def verify(anchors: Path | None, public_key: str | None) -> None:
-    """Check every row, link and anchor. Says which link is the first bad one, and ends with status 1, when something was changed."""
+    """Check every row, link and anchor. Says which link is the first bad one, and ends with status 1, when something was changed.
+
+    Writes nothing: the record is opened for reading only, and one of another version is refused.
+    """
     settings = read_settings(os.environ)
     path = anchors or settings.anchors_file
     if anchors is not None and not anchors.exists():
@@ -47,9 +52,9 @@ def verify(anchors: Path | None, public_key: str | None) -> None:
     key = _read_key(settings, public_key)
 
     async def run() -> AuditReport:
-        async with open_record(settings) as record:
+        async with open_reader(settings) as reader:
             with _shown_progress() as show:
-                return await audit_record(record, path, key, show)
+                return await audit_record(reader, path, key, show)
 
     report = run_stoppable(run(), left="nothing was written; start it again")
     _print_report(report, path)
@@ -58,13 +63,25 @@ def verify(anchors: Path | None, public_key: str | None) -> None:
 
 
 @audit.command("anchor")
-def anchor() -> None:
-    """Sign every link that no anchor covers, and append the anchor to the file."""
+@click.option(
+    "--new-file",
+    "is_new_file",
+    is_flag=True,
+    help="Begin a new file of anchors in the place of one that is lost. What the lost one proved stays unproven.",
+)
+def anchor(*, is_new_file: bool) -> None:
+    """Sign every link that no anchor covers, and append the anchor to the file.
+
+    A file that is gone or was cut off is refused: put its copy back. Only where there is no copy begin a new one.
+    """
     settings = read_settings(os.environ)
 
     async def run() -> int:
         async with open_record(settings) as record:
-            return await Anchorer(record, settings.anchors_file, settings.anchor_key_file).append()
+            anchorer = await open_anchorer(
+                record, settings.anchors_file, settings.anchor_key_file, is_new_file=is_new_file
+            )
+            return await anchorer.append()
 
     links = asyncio.run(run())
     click.echo(f"anchored {links} links in {settings.anchors_file}" if links else "nothing to anchor")
@@ -79,12 +96,19 @@ def anchor() -> None:
     show_default=True,
     help="What it is read for; written down.",
 )
-@click.option("--to", "to", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write.")
+@click.option(
+    "--to",
+    "to",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="File to write; must not be there yet.",
+)
 def receipt(decision_id: UUID, purpose: str, to: Path) -> None:
     """Write the receipt of a decision: what proves offline that it stands in the record.
 
     It holds the Decision in the clear, so the file is readable by its owner only, and the read is written down.
     """
+    refuse_existing(to)
     settings = read_settings(os.environ)
 
     async def run() -> bytes:
@@ -98,9 +122,7 @@ def receipt(decision_id: UUID, purpose: str, to: Path) -> None:
                 ) from None
 
     raw = asyncio.run(run())
-    handle = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(raw)
+    write_private_file(to, raw, option="--to")
     click.echo(f"wrote {to}")
 
 

@@ -28,7 +28,7 @@ from instant_credit.access.purposes import (
 from instant_credit.commands.running import run_stoppable
 from instant_credit.commands.tables import print_table
 from instant_credit.errors import Refused
-from instant_credit.record.home import create_private_file
+from instant_credit.record.home import refuse_existing, write_private_file
 from instant_credit.record.owning import open_owner
 from instant_credit.record.persons import (
     Person,
@@ -120,15 +120,14 @@ def export_command(*, application_id: str | None, draft_id: str | None, actor: A
 
     The file holds it in the clear. The export is written down among the reads of the person's data.
     """
-    if to.exists():
-        raise Refused(f"{to} is there already: name another file")
+    refuse_existing(to)
     reading = Reading(actor=actor, purpose=ReadPurpose(purpose))
 
     async def export(record: Record, person_id: bytes) -> bytes:
         return await export_person(record, person_id, reading)
 
     exported = _with_person(application_id, draft_id, export)
-    create_private_file(to.absolute(), lambda: exported, variable="--to")
+    write_private_file(to, exported, option="--to")
     click.echo(f"exported to {to}: it holds everything in the clear", err=True)
 
 

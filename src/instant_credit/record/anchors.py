@@ -181,12 +181,15 @@ class AnchorFile:
     Attributes
     ----------
     last : the head of the last anchor; None = there is none.
+    marked_head : the head of the anchor with the number `marked`, None as long as it was not read.
     covered : number of the last anchored link by writer.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, marked: int = 0) -> None:
         self.path = path
         self.last: Head | None = None
+        self.marked_head: Head | None = None
+        self._marked = marked
         self.covered: dict[UUID, int] = {}
         self._offset = 0
 
@@ -204,6 +207,14 @@ class AnchorFile:
                 return
             with self.path.open("rb") as file:
                 self._read(file)
+
+    def create(self) -> None:
+        """Make the file, without anchors, unless it is there."""
+        with naming_folder(self.path, ANCHORS):
+            if not self.path.exists():
+                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self.path.open("ab").close()
+                sync_folder(self.path.parent)
 
     @contextmanager
     def locked(self) -> Iterator[BinaryIO]:
@@ -250,6 +261,8 @@ class AnchorFile:
             for one in anchor.details.writers:
                 self.covered[one.writer_id] = one.last
             self.last = anchor.head
+            if anchor.head.number == self._marked:
+                self.marked_head = anchor.head
             self._offset += len(line) + 1
 
 

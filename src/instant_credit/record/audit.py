@@ -2,6 +2,7 @@
 
     anchors' file ─► each anchor signed, after its former one ─► its links there, in order, each over its leaves ─► root signed
     tables ─► every row's leaf, counted off against the links' leaves ─► nothing changed, removed or inserted
+    data keys, which leave no leaf ─► each that sealed a row is there, or an erasure names it
 
 The law: only the anchors' file and the public key are trusted. Memory is bounded: leaves of links and leaves of rows are compared by sums of
 keyed hashes in `_PARTS` parts, under a key drawn for this run, so nobody can choose rows whose sums agree; only parts that differ are compared one
@@ -31,7 +32,7 @@ from instant_credit.record.anchors import (
 )
 from instant_credit.record.chain import compose_link, split_leaves
 from instant_credit.record.home import naming_folder
-from instant_credit.record.pool import Record
+from instant_credit.record.reading import Readable
 from instant_credit.record.scanning import at_one_instant, name_row, scan_leaves, stream_rows
 from instant_credit.record.shipped import read_sql
 from instant_credit.settings import ANCHORS
@@ -95,12 +96,13 @@ class AuditReport(Struct, frozen=True, kw_only=True):
 
 
 async def audit_record(
-    record: Record, anchors: Path, public_key: bytes, observe: Callable[[int, int], None] = lambda _done, _of: None
+    record: Readable, anchors: Path, public_key: bytes, observe: Callable[[int, int], None] = lambda _done, _of: None
 ) -> AuditReport:
     """Check the whole record against its chain, and the chain against its anchors.
 
     Parameters
     ----------
+    record : open for reading.
     anchors : their file; one that is missing holds none.
     public_key : 32 bytes, of the key that signs them.
     observe : called with how many leaves and rows were read, and of how many.
@@ -128,6 +130,7 @@ async def audit_record(
             observe(done + rows_read, total)
         for parts in balance.differing():
             await _compare(connection, _Walk(connection, anchors, public_key), parts, walk.findings)
+        await _look_beside(connection, walk.findings)
     return AuditReport(
         anchors=walk.anchors,
         last_at=walk.last_at,
@@ -319,6 +322,17 @@ class _Balance:
 def part_of(leaf: bytes) -> int:
     """In which part a leaf is compared."""
     return int.from_bytes(leaf[:2], "big") % _PARTS
+
+
+async def _look_beside(connection: Any, findings: _Findings) -> None:
+    """Find what leaves no leaf and does not go with the rows that do: data keys, and the tables that keep Cases unique and numbered."""
+    async for rows in stream_rows(connection, "scan_lost_keys"):
+        for row in rows:
+            what = f"data key {row['key_id']} is gone and no erasure names it: {row['sealed_rows']} rows can't be read"
+            findings.add(Finding(what=what))
+    async for rows in stream_rows(connection, "scan_strays"):
+        for row in rows:
+            findings.add(Finding(what=f"{row['stray_table']} {row['case_id']}: it does not go with its Case"))
 
 
 async def _compare(connection: Any, walk: _Walk, parts: frozenset[int], findings: _Findings) -> None:

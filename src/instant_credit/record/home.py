@@ -53,8 +53,8 @@ def make_private_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
-def create_private_file(path: Path, compose: Callable[[], bytes], *, variable: str) -> None:
-    """Make a file of mode 0600 unless it is there, whole or not at all; of two processes that try, one wins.
+def create_private_file(path: Path, compose: Callable[[], bytes], *, variable: str) -> bool:
+    """Make a file of mode 0600 unless it is there, whole or not at all; of two processes that try, one wins. Whether this one made it.
 
     Parameters
     ----------
@@ -67,10 +67,38 @@ def create_private_file(path: Path, compose: Callable[[], bytes], *, variable: s
     """
     with naming_folder(path, variable):
         if path.exists():
-            return
+            return False
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _drafted(path.parent, compose()) as draft, suppress(FileExistsError):
             os.link(draft, path)
+            return True
+    return False
+
+
+def refuse_existing(path: Path) -> None:
+    """Refuse to write where something is already, a link to nowhere too.
+
+    Raises
+    ------
+    Refused : something is there.
+    """
+    if path.exists() or path.is_symlink():
+        raise Refused(f"{path} is there already: name another file")
+
+
+def write_private_file(path: Path, content: bytes, *, option: str) -> None:
+    """Write a new file of mode 0600, whole or not at all, through no link and over nothing.
+
+    Parameters
+    ----------
+    option : names another place for it.
+
+    Raises
+    ------
+    Refused : something is there already, or it can't be made.
+    """
+    if not create_private_file(path.absolute(), lambda: content, variable=option):
+        raise Refused(f"{path} is there already: name another file")
 
 
 def replace_private_file(path: Path, content: bytes, *, variable: str) -> None:

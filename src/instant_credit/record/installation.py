@@ -106,6 +106,14 @@ def prepare_installation(home: Path) -> Installation:
     return Installation(programs=programs, control=control, place=_find_place(control, run_as), run_as=run_as)
 
 
+def has_data(home: Path) -> bool:
+    """Whether `home` has an embedded Postgres with data, which is only looked for."""
+    control = home / "postgres"
+    note = control / "place"
+    place = control / note.read_text(encoding="utf-8") if note.exists() else control / "cluster"
+    return (place / "data").is_dir()
+
+
 def choose_socket_folder(installation: Installation) -> Path:
     """A folder of mode 0700 whose socket's path is short enough for the kernel; the same one as long as it exists."""
     near = installation.place / "socket"

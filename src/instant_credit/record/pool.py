@@ -26,7 +26,7 @@ from instant_credit.record.rings import FollowedKeyRing, create_key_ring
 from instant_credit.record.sealing import KeyRing
 from instant_credit.record.shipped import read_sql
 from instant_credit.record.writers import Writer, Writers
-from instant_credit.settings import DATABASE_OWNER_URL, DATABASE_URL, KEY_RING, Settings
+from instant_credit.settings import ANCHORS, DATABASE_OWNER_URL, DATABASE_URL, KEY_RING, Settings
 
 STATEMENT_SECONDS: Final = 30
 LOCK_SECONDS: Final = 10
@@ -38,6 +38,9 @@ analyses it (64 look-ups: 24 ms instead of 0.4 ms after 30,000 rows)."""
 
 NOT_DURABLE: Final = "record_not_durable"
 """The event of a `Caution` about a database that may lose commits."""
+
+CHAIN_GONE: Final = "chain_gone"
+"""The event of a `Caution` about a record whose links are gone, while its anchors are there."""
 
 _ACTOR: Final = Actor(kind=ActorKind.JOB, id="open-record")
 
@@ -263,7 +266,7 @@ async def open_record(
             durability=durability,
             anchors=settings.anchors_file,
         )
-        await adopt_rows(record.connection, clock.now())
+        await _adopt(record, settings.anchors_file)
         yield record
 
 
@@ -314,6 +317,17 @@ def _judge_durability(durability: Mapping[str, str]) -> Iterator[Caution]:
                 event=NOT_DURABLE,
                 detail=f"the database runs with {name} = off: an answer may leave before its record is on disk; switch it on",
             )
+
+
+async def _adopt(record: Record, anchors: Path) -> None:
+    """Begin the chain of a record that was made before there was one, or warn that it is gone."""
+    if not await adopt_rows(record.connection, record.clock.now(), anchors):
+        caution = Caution(
+            event=CHAIN_GONE,
+            detail=f"the record has rows and no chain, though {anchors} holds anchors: its links were removed, or the anchors are another "
+            f"record's. Nothing was linked anew: run instant-credit audit verify, or let {ANCHORS} name this record's own file",
+        )
+        record.warnings = (*record.warnings, caution)
 
 
 async def _judge_login(connection: Any) -> tuple[Caution, ...]:

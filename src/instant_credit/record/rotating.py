@@ -13,6 +13,7 @@ from uuid import UUID
 
 from instant_credit.access.actors import Actor
 from instant_credit.errors import Refused
+from instant_credit.record.chain import leaf_of
 from instant_credit.record.pool import Record
 from instant_credit.record.rings import remove_master_keys
 from instant_credit.record.sealing import WrappedKey
@@ -75,13 +76,11 @@ async def _pass_over(record: Record, owner: Any, progress: Callable[[int], None]
 async def note_current(record: Record, owner: Any, actor: Actor) -> None:
     """Write down which master key is current now."""
     record.key_ring.follow()
-    await owner.execute(
-        read_sql("insert_master_key_event"),
-        record.key_ring.current,
-        actor.kind.value,
-        actor.id,
-        record.clock.now(),
-    )
+    now = record.clock.now()
+    row = (record.key_ring.current, "made_current", actor.kind.value, actor.id, now)
+    leaves = [leaf_of("master_key_events", row)]
+    async with record.writer() as writer:
+        await writer.append_some(owner, read_sql("insert_master_key_event"), row, leaves, now)
 
 
 async def retire_former(record: Record, owner: Any, settings: Settings, actor: Actor) -> tuple[str, ...]:
@@ -95,13 +94,27 @@ async def retire_former(record: Record, owner: Any, settings: Settings, actor: A
     ring.follow()
     former = ring.master_key_ids[: ring.master_key_ids.index(ring.current)]
     for master_key_id in former:
-        is_retired = await owner.fetchval(
-            read_sql("retire_master_key"), master_key_id, actor.kind.value, actor.id, record.clock.now()
-        )
-        if not is_retired:
+        if not await _retire(record, owner, master_key_id, actor):
             raise Refused(
                 f"master key {master_key_id} still wraps data keys: run `instant-credit key-ring rotate`, which finishes the "
                 "last rotation, and then this again"
             )
     remove_master_keys(settings.key_ring, former)
     return former
+
+
+async def _retire(record: Record, owner: Any, master_key_id: str, actor: Actor) -> bool:
+    """Write down that a master key wraps nothing any more; False where it still does. A second time changes nothing."""
+    now = record.clock.now()
+    row = (master_key_id, "retired", actor.kind.value, actor.id, now)
+    async with record.writer() as writer:
+        link = writer.compose([leaf_of("master_key_events", row)], now)
+        outcome = await owner.fetchrow(
+            read_sql("retire_master_key"), master_key_id, actor.kind.value, actor.id, now, *link.arguments()
+        )
+        if outcome["is_new"]:
+            writer.settle()
+        else:
+            writer.withdraw()
+    is_retired: bool = outcome["is_retired"]
+    return is_retired

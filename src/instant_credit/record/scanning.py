@@ -32,6 +32,7 @@ COVERED: Final[dict[str, int]] = {
     "person_erasures": 2,
     "personal_data_reads": 2,
     "book_reads": 1,
+    "master_key_events": 2,
 }
 
 _ROWS_AT_ONCE: Final = 200

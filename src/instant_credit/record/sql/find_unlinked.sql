@@ -2,4 +2,9 @@
 -- Relies on no index: it reads one row of each table.
 SELECT
     NOT EXISTS (SELECT FROM links)
-    AND (EXISTS (SELECT FROM cases) OR EXISTS (SELECT FROM documents) OR EXISTS (SELECT FROM api_keys))
+    AND (
+        EXISTS (SELECT FROM cases)
+        OR EXISTS (SELECT FROM documents)
+        OR EXISTS (SELECT FROM api_keys)
+        OR EXISTS (SELECT FROM master_key_events)
+    )
