@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from instant_credit.access.actors import Actor
 from instant_credit.canonical import encode_canonical
 from instant_credit.errors import Conflict, Refused
-from instant_credit.record import anchoring, anchors
+from instant_credit.record import anchoring, anchors, marks
 from instant_credit.record.anchoring import AnchorsLost, open_anchorer
 from instant_credit.record.anchors import (
     Anchor,
@@ -268,10 +268,22 @@ async def test_an_anchor_that_was_written_before_its_mark_is_gone_on_with(
         await commit_entries(record, [make_entry(record, number)], actor)
         await anchor(record, settings)
         if number == 0:
-            marks = place_of_marks(settings.anchor_key_file).read_bytes()
-    place_of_marks(settings.anchor_key_file).write_bytes(marks)
+            kept = place_of_marks(settings.anchor_key_file).read_bytes()
+    place_of_marks(settings.anchor_key_file).write_bytes(kept)
     await commit_entries(record, [make_entry(record, 2)], actor)
     assert await anchor(record, settings) == 1
+
+
+async def test_where_the_keys_folder_cannot_be_written_a_file_that_is_gone_is_noticed_still(
+    record: Record, settings: Settings, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(marks.os, "access", lambda *_: False)
+    await commit_entries(record, [make_entry(record, 1)], actor)
+    assert await anchor(record, settings) == 1
+    assert not place_of_marks(settings.anchor_key_file).exists()
+    settings.anchors_file.unlink()
+    with pytest.raises(AnchorsLost):
+        await anchor(record, settings)
 
 
 async def test_marks_that_say_nothing_are_refused(record: Record, settings: Settings) -> None:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,12 @@ from hypothesis import strategies as st
 
 import instant_credit.verify_receipt as verifier
 from instant_credit.access.actors import Actor
+from instant_credit.access.purposes import ErasureReason
 from instant_credit.canonical import encode_canonical
 from instant_credit.errors import BrokenInvariant, NotFound
 from instant_credit.record.commit import commit_entries
+from instant_credit.record.owning import open_owner
+from instant_credit.record.persons import erase_person
 from instant_credit.record.pool import Record
 from instant_credit.record.receipts import NotAnchored, make_receipt
 from instant_credit.record.rows import Entry
@@ -136,10 +140,12 @@ async def test_a_decision_that_no_anchor_covers_has_no_receipt_yet(
 
 
 async def test_an_erased_persons_decision_has_no_receipt_and_an_old_receipt_stays_true(
-    record: Record, settings: Settings, actor: Actor, superuser_url: str
+    record: Record, settings: Settings, clock: FixedClock, actor: Actor
 ) -> None:
     entry, raw = await make_one(record, settings, actor)
-    await run_as_superuser(superuser_url, "DELETE FROM sealed_keys.person_keys")
+    clock.advance(timedelta(days=800))
+    async with open_owner(settings) as owner:
+        await erase_person(record, owner, entry.person_id, ErasureReason.PERSON_REQUEST, actor)
     with pytest.raises(NotFound):
         await make_receipt(record, entry.decision_id)  # type: ignore[arg-type] # a decided entry has one
     assert verify_receipt(raw, public_key_of(settings)).decision == "decision 500"

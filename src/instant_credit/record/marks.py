@@ -4,6 +4,7 @@ By the anchors alone a file that ends early is whole. The mark is another file, 
 with the key. It is written after the anchor that it names, so it is never ahead of the file.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -51,11 +52,15 @@ def read_mark(key: Path, anchors: Path) -> Mark | None:
 def write_mark(key: Path, anchors: Path, mark: Mark | None) -> None:
     """Write down how far the file of anchors has come; None = forget it. The caller holds the lock of that file.
 
+    Where the key lies in a folder that cannot be written there are no marks: then only a file that is gone is noticed.
+
     Raises
     ------
     Refused : the marks can't be written.
     """
     path = place_of_marks(key)
+    if not os.access(path.parent, os.W_OK):
+        return
     files = {name: found for name, found in _read(path).items() if name != _name(anchors)}
     if mark is not None:
         files[_name(anchors)] = mark

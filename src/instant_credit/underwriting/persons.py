@@ -54,7 +54,7 @@ class ExportedCase(Struct, frozen=True, kw_only=True):
 
 
 class ExportedDraft(Struct, frozen=True, kw_only=True):
-    """A version of a draft from when the person was known; `body` as it was told, null when erased."""
+    """A version of a draft that named the person, then or later; `body` as it was told, null when erased."""
 
     draft_id: UUID
     number: int
