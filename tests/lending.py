@@ -198,8 +198,13 @@ class Served:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
-def start_server(environ: Mapping[str, str], folder: Path, *options: str) -> Served:
-    """Start `instant-credit serve` on a free port and wait until it says where it listens."""
+def start_server(environ: Mapping[str, str], folder: Path, *options: str, leads_group: bool = False) -> Served:
+    """Start `instant-credit serve` on a free port and wait until it says where it listens.
+
+    Parameters
+    ----------
+    leads_group : whether it has a process group of its own, as under a terminal or a service manager.
+    """
     log = folder / "serve.log"
     modules = folder / "modules.json"
     with log.open("a") as stream:
@@ -209,6 +214,7 @@ def start_server(environ: Mapping[str, str], folder: Path, *options: str) -> Ser
             stdout=subprocess.PIPE,
             stderr=stream,
             text=True,
+            start_new_session=leads_group,
         )
     assert process.stdout is not None
     for line in process.stdout:

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.anyio
 
 WORKS = "echo ready; exec sleep 1000"
 FAILS = "exit 3"
+DRAINS = "trap 'exit 7' QUIT; trap '' TERM; echo ready; while :; do sleep 0.05; done"
 IGNORES = "trap '' TERM HUP; echo ready; while :; do sleep 0.05; done"
 
 
@@ -174,6 +175,18 @@ async def test_the_end_comes_while_a_worker_starts() -> None:
     await crew.close()
     await asyncio.wait_for(opening, 20)
     assert len(launcher.started) == 1
+
+
+async def test_asked_again_to_end_workers_end_at_once(log: StringIO) -> None:
+    launcher = Launcher(DRAINS)
+    crew = launcher.crew()
+    await crew.open(2)
+    crew.end()
+    closing = asyncio.create_task(crew.close())
+    await asyncio.sleep(0)
+    crew.end()
+    await asyncio.wait_for(closing, 20)
+    assert {process.returncode for process in launcher.started} == {7}
 
 
 def test_an_inheritance_survives_the_command_line() -> None:

@@ -1,15 +1,17 @@
 """Applications at a fixed rate, and a server's log read on while they run."""
 
 import asyncio
+import http.client
 import json
 import re
+import socket
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from tests.lending import Documents, Served, invent_body
+from tests.lending import Documents, House, Served, invent_body, wait_until
 
 RATE = 200
 CONNECTIONS = 16
@@ -89,6 +91,61 @@ def make_load(address: str, documents: Documents, key: str, persons: int = 64) -
     product = documents.product
     bodies = tuple(json.dumps(invent_body(product, Random(number))).encode() for number in range(persons))
     return Load(address, f"/v1/products/{product.name}/applications", key, bodies)
+
+
+class Halfway:
+    """An application on a connection of its own, whose body is sent when a test says so: until then it is under way."""
+
+    def __init__(self, house: House, address: str, seed: int) -> None:
+        self._house = house
+        self._body = json.dumps(invent_body(house.documents.product, Random(seed))).encode()
+        host, port = address.removeprefix("http://").split(":")
+        self._connection = socket.create_connection((host, int(port)), timeout=30)
+
+    def begin(self) -> None:
+        """Send its head and return when the server asks for the body."""
+        head = (
+            f"POST {self._house.apply_url} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {self._house.keys['all']}\r\n"
+            f"content-type: application/json\r\nexpect: 100-continue\r\ncontent-length: {len(self._body)}\r\n\r\n"
+        )
+        self._connection.sendall(head.encode())
+        # The server asks for the body once the request is at the handler.
+        assert b"100 Continue" in self._connection.recv(200)
+
+    def end(self) -> int:
+        """Send the body; the answer's status."""
+        with self._connection:
+            self._connection.sendall(self._body)
+            return self._read()
+
+    def give_up(self) -> None:
+        """Send no body."""
+        self._connection.close()
+
+    def ask_for_life(self) -> int:
+        """Use the connection once before, so that some worker has it; the answer's status."""
+        self._connection.sendall(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n")
+        return self._read()
+
+    def _read(self) -> int:
+        response = http.client.HTTPResponse(self._connection)
+        response.begin()
+        response.read()
+        return response.status
+
+
+def wait_until_refused(address: str) -> None:
+    """Return when nobody listens any more, which is the first thing at a server's end."""
+    host, port = address.removeprefix("http://").split(":")
+
+    def is_refused() -> bool:
+        try:
+            socket.create_connection((host, int(port)), timeout=5).close()
+        except ConnectionError:
+            return True
+        return False
+
+    wait_until(is_refused)
 
 
 @dataclass

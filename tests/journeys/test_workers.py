@@ -13,10 +13,11 @@ import pytest
 from instant_credit.record.embedded import destroy_cluster
 from instant_credit.settings import read_settings
 from tests.budget import IS_PROVING
-from tests.journeys.loads import RATE, Tail, make_load, processes
+from tests.journeys.loads import RATE, Halfway, Tail, make_load, processes, wait_until_refused
 from tests.lending import Documents, House, furnish, invent_body, serving, start_server, verify_record, wait_until
 
 WORKERS = 2
+UNDER_WAY = 12
 ROUNDS = 5 if IS_PROVING else 1
 
 
@@ -89,6 +90,44 @@ def test_every_worker_shows_what_all_of_them_counted(crew: House) -> None:
             body = invent_body(crew.documents.product, Random(seed))
             assert client.post(crew.apply_url, json=body).status_code == 201
     assert read() == {before + 12}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_every_process_of_the_service_cuts_no_request(crew: House, tmp_path: Path, number: int) -> None:
+    server = start_server(crew.environ, tmp_path, "--workers", str(WORKERS), leads_group=True)
+    workers = processes(server)
+    applications = [Halfway(crew, server.address, seed) for seed in range(UNDER_WAY)]
+    for application in applications:
+        application.begin()
+    # A terminal signals the group, a service manager every process that it finds; a worker hears it from its supervisor too.
+    os.killpg(server.process.pid, number)
+    for worker in workers:
+        os.kill(worker, number)
+    wait_until_refused(server.address)
+    assert [application.end() for application in applications] == [201] * UNDER_WAY
+    assert server.process.wait(40) == server.stop() == 0
+    ended = [line for line in server.log_lines() if line["event"] == "worker_ended"]
+    assert {line["process"]: line["status"] for line in ended} == dict.fromkeys(workers, 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_end_comes_while_a_worker_drains_and_cuts_no_request(crew: House, tmp_path: Path, number: int) -> None:
+    """The supervisor's end is told to its workers, or noticed by them."""
+    server = start_server(crew.environ, tmp_path, "--workers", str(WORKERS))
+    applications = [Halfway(crew, server.address, seed) for seed in range(UNDER_WAY)]
+    assert {application.ask_for_life() for application in applications} == {200}
+    server.process.send_signal(signal.SIGHUP)
+    tail = Tail(server.log)
+    wait_until(lambda: tail.count("worker_started") > WORKERS)
+    # From here on one of the first workers drains, and still answers on the connections that it has.
+    for application in applications:
+        application.begin()
+    workers = processes(server)
+    server.process.send_signal(number)
+    wait_until_refused(server.address)
+    assert [application.end() for application in applications] == [201] * UNDER_WAY
+    assert server.stop() == (0 if number == signal.SIGTERM else -number)
+    wait_until(lambda: not any(is_alive(worker) for worker in workers))
 
 
 def test_workers_end_with_their_supervisor(crew: House, tmp_path: Path) -> None:

@@ -143,12 +143,17 @@ def _tell_listening(sockets: Sequence[socket.socket], inherited: Inheritance | N
 
 
 def _end_when_told(server: Server, inherited: Inheritance | None) -> None:
-    """End on a signal, and with the supervisor. A worker whose place another one has taken gives its clients time to notice."""
+    """End on a signal, and with the supervisor. A worker whose place another one has taken gives its clients time to notice.
+
+    A worker may hear of the same end several times: from its supervisor, from whoever signals the whole service, and by the lifeline. So
+    only what nobody but the supervisor sends, SIGQUIT, ends it at once.
+    """
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, server.end)
+        loop.add_signal_handler(number, server.insist if inherited is None else server.end)
     if inherited is not None:
         loop.add_signal_handler(signal.SIGHUP, server.end, HANDOVER_SECONDS)
+        loop.add_signal_handler(signal.SIGQUIT, server.end_at_once)
         loop.add_reader(inherited.lifeline, _end_with_supervisor, server, inherited.lifeline)
 
 

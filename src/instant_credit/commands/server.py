@@ -46,13 +46,23 @@ class Server(uvicorn.Server):
         self._gate = gate
         self._is_listening = is_listening
         self._doorways: list[Doorway] = []
-        self._idle_seconds = IDLE_SECONDS
+        self._idle_seconds = HANDOVER_SECONDS
 
     def end(self, idle_seconds: float = IDLE_SECONDS) -> None:
-        """Begin to end; asked again, end at once."""
-        self.force_exit = self.should_exit
+        """Begin to end; asked again, go on ending, and keep idle connections for the shorter time of the two."""
         self.should_exit = True
-        self._idle_seconds = idle_seconds
+        self._idle_seconds = min(self._idle_seconds, idle_seconds)
+
+    def end_at_once(self) -> None:
+        """End without waiting for what is under way."""
+        self.should_exit = self.force_exit = True
+
+    def insist(self) -> None:
+        """Begin to end; asked again, end at once."""
+        if self.should_exit:
+            self.end_at_once()
+        else:
+            self.end()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

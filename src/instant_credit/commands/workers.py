@@ -3,9 +3,11 @@
     start:   one worker ─► it is ready ─► the next ...
     SIGHUP:  a new worker ─► it is ready ─► an old one is told to drain ─► it has ended ─► the next
     SIGTERM: no new connections ─► every worker drains ─► the end
+    SIGTERM again: SIGQUIT to every worker ─► the end
 
 One worker is started at a time, so that no two compile the same kernels. It's a new program, not a copy of this one: after an
-upgrade SIGHUP brings the new version. Workers hold one end of a pipe that ends with the supervisor, however that ends.
+upgrade SIGHUP brings the new version. Workers hold one end of a pipe that ends with the supervisor, however that ends. Each has a session
+of its own, so that what a terminal sends to all of a group (Ctrl-C) reaches the supervisor alone.
 """
 
 import asyncio
@@ -129,7 +131,7 @@ class Crew:
         """Begin to end; asked again, workers end at once."""
         if self._ending.is_set():
             for worker in self._all:
-                worker.tell(signal.SIGTERM)
+                worker.tell(signal.SIGQUIT)
         self._ending.set()
 
     async def close(self) -> None:
@@ -244,6 +246,7 @@ async def _launch(sockets: Sequence[socket.socket], lifeline: int, folder: str) 
             *(sys.executable, "-m", "instant_credit.commands", "serve", "--inherited", encode_inheritance(inheritance)),
             pass_fds=(*numbers, told, lifeline),
             env=worker_environ(folder),
+            start_new_session=True,
         )
     except BaseException:
         os.close(ready)
