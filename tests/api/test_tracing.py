@@ -79,6 +79,21 @@ async def test_only_the_servers_failures_are_errors(
     assert exporter.get_finished_spans()[0].status.status_code is code
 
 
+@pytest.mark.parametrize("error", [ValueError(SECRET), KeyError(SECRET), RuntimeError(f"\n{SECRET}")])
+async def test_no_word_of_an_exception_leaves(
+    exporter: InMemorySpanExporter, tracing: Tracing, error: Exception
+) -> None:
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        await ask(tracing.around(answering(200, fail)))
+    (span,) = exporter.get_finished_spans()
+    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, None)
+    assert (span.attributes or {})["error.type"] == type(error).__name__
+    assert SECRET not in span.to_json()
+
+
 async def test_stages_are_spans_of_their_own_length_one_after_another(
     exporter: InMemorySpanExporter, tracing: Tracing
 ) -> None:

@@ -73,7 +73,12 @@ class Tracing:
         scope.get("state", {}).pop(REPLY, None)
         told = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _CONTEXT_HEADERS}
         with self._tracer.start_as_current_span(
-            method, context=_PROPAGATOR.extract(told), kind=SpanKind.SERVER, record_exception=False
+            method,
+            context=_PROPAGATOR.extract(told),
+            kind=SpanKind.SERVER,
+            # Both would tell an exception's words.
+            record_exception=False,
+            set_status_on_exception=False,
         ) as span:
 
             async def watch(message: Message) -> None:
@@ -83,7 +88,12 @@ class Tracing:
                         span.set_status(StatusCode.ERROR)
                 await send(message)
 
-            await app(scope, receive, watch)
+            try:
+                await app(scope, receive, watch)
+            except BaseException as error:
+                span.set_status(StatusCode.ERROR)
+                span.set_attribute("error.type", type(error).__name__)
+                raise
             span.set_attribute("http.request.method", method)
             if route := scope.get("path_template", ""):
                 span.set_attribute("http.route", route)
