@@ -1,10 +1,11 @@
 """The file of anchors: appended whole, under a lock, continued after a crash, and trusted only as far as it is signed."""
 
 import asyncio
-from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,17 +14,20 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from instant_credit.access.actors import Actor
 from instant_credit.canonical import encode_canonical
 from instant_credit.errors import Conflict, Refused
-from instant_credit.record import anchoring, anchors, marks
-from instant_credit.record.anchoring import AnchorsLost, open_anchorer
+from instant_credit.record import anchoring, anchors, tail
+from instant_credit.record.anchoring import Anchorer
 from instant_credit.record.anchors import (
     Anchor,
     AnchorFile,
     NewLink,
+    Span,
     compose_anchor,
     create_anchor_key,
     decode_anchor,
@@ -112,7 +116,7 @@ def test_a_line_that_is_no_anchor_is_refused_by_whoever_would_append(tmp_path: P
     write_file(path, uuid4(), 1)
     with path.open("ab") as file:
         file.write(b'{"head": 1}\n')
-    with pytest.raises(Refused, match="the line of anchor 2"):
+    with pytest.raises(Refused, match=r"the line at byte \d{3,} is no anchor"):
         AnchorFile(path).refresh()
 
 
@@ -145,6 +149,80 @@ def test_the_anchor_of_any_link_is_found_without_reading_the_whole_file(
     assert find_anchor(path, writer, 3_000, AT + timedelta(minutes=301)) is None
     assert find_anchor(path, uuid4(), 5, AT) is None
     assert find_anchor(tmp_path / "none", writer, 5, AT) is None
+
+
+@dataclass
+class Counted:
+    """How many lines were decoded."""
+
+    lines: int = 0
+
+    def decode(self, line: bytes) -> Anchor | None:
+        self.lines += 1
+        return decode_anchor(line)
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    made = Counted()
+    monkeypatch.setattr(anchors, "decode_anchor", made.decode)
+    monkeypatch.setattr(anchors, "_CHUNK", 1_000)
+    monkeypatch.setattr(tail, "_CHUNK", 100)
+    return made
+
+
+def test_whoever_would_append_reads_the_end_of_a_long_file_alone(tmp_path: Path, counted: Counted) -> None:
+    path, old, new = tmp_path / "anchors.jsonl", uuid4(), uuid4()
+    write_file(path, old, 300)
+    counted.lines = 0
+    file = AnchorFile(path)
+    file.refresh()
+    assert file.last is not None
+    assert (file.last.number, counted.lines) == (300, 1)
+    end = AT + timedelta(minutes=300)
+    with file.locked() as opened:
+        file.look_back(
+            [
+                Span(writer_id=old, last=2_999, began_at=AT, recorded_at=end),
+                Span(writer_id=new, last=3, began_at=end, recorded_at=end),
+            ]
+        )
+        assert file.covered == {old: 2_999, new: -1}
+        made = file.append(opened, links_of(new, 0, 3), end, KEY)
+    assert made.head.number == 301
+    assert counted.lines < 40
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 3)), min_size=1, max_size=3), max_size=12), st.data()
+)
+def test_what_is_covered_is_what_the_whole_file_says(turns: list[list[tuple[int, int]]], data: st.DataObject) -> None:
+    """Writers come and go; in the end some have links that no anchor covers."""
+    writers = [UUID(int=number + 1) for number in range(6)]
+    seen: dict[UUID, Span] = {}
+
+    def write(number: int, count: int, minute: int) -> list[NewLink]:
+        at, writer = AT + timedelta(minutes=minute), writers[number]
+        first = seen[writer].last + 1 if writer in seen else 0
+        began_at = seen[writer].began_at if writer in seen else at
+        seen[writer] = Span(writer_id=writer, last=first + count - 1, began_at=began_at, recorded_at=at)
+        return links_of(writer, first, first + count - 1)
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "anchors.jsonl"
+        whole = AnchorFile(path)
+        with whole.locked() as opened:
+            for minute, turn in enumerate(turns):
+                links = [
+                    link for number, count in sorted(dict(turn).items()) for link in write(number, count, 20 * minute)
+                ]
+                whole.append(opened, links, AT + timedelta(minutes=20 * minute), KEY)
+        for number in data.draw(st.sets(st.integers(0, 5))):
+            write(number, 1, 20 * len(turns))
+        file = AnchorFile(path)
+        file.refresh()
+        file.look_back(list(seen.values()))
+        assert {one: file.covered.get(one, -1) for one in seen} == {one: whole.covered.get(one, -1) for one in seen}
 
 
 @pytest.mark.parametrize("field", ["number", "at", "previous", "root", "links", "details", "format"])

@@ -21,12 +21,11 @@ from instant_credit.record.anchors import (
     LINKS_MAX,
     AnchorFile,
     NewLink,
+    Span,
     create_anchor_key,
-    hash_head,
     name_news,
     read_anchor_key,
 )
-from instant_credit.record.marks import Mark, read_mark, write_mark
 from instant_credit.record.pool import Record
 from instant_credit.record.shipped import read_sql
 
@@ -119,9 +118,20 @@ class Anchorer:
         """The next links to anchor, at most `LINKS_MAX`, in order of writer and number."""
         async with self._record.connection() as connection:
             rows = await connection.fetch(read_sql("list_writers"))
-            news = name_news(self._file.covered, {_uuid(row["writer_id"]): row["seq"] for row in rows})
-            if not news:
-                return []
+        spans = [
+            Span(
+                writer_id=_uuid(row["writer_id"]),
+                last=row["seq"],
+                began_at=row["began_at"],
+                recorded_at=row["recorded_at"],
+            )
+            for row in rows
+        ]
+        await _finish(asyncio.to_thread(self._file.look_back, spans))
+        news = name_news(self._file.covered, {span.writer_id: span.last for span in spans})
+        if not news:
+            return []
+        async with self._record.connection() as connection:
             found = await connection.fetch(
                 read_sql("list_new_links"), [writer for writer, _ in news], [seq for _, seq in news], LINKS_MAX
             )

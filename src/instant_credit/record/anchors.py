@@ -32,6 +32,7 @@ from instant_credit.errors import Conflict, Refused
 from instant_credit.record.chain import root_of
 from instant_credit.record.clock import Entropy
 from instant_credit.record.home import create_private_file, naming_folder, require_private, sync_folder
+from instant_credit.record.tail import find_end_before, find_last_line
 from instant_credit.settings import ANCHOR_KEY, ANCHORS
 from instant_credit.verify_receipt import ANCHOR_FORMAT, encode_head, hash_leaf, is_signed, signed_bytes
 
@@ -96,6 +97,15 @@ class NewLink(Struct, frozen=True, kw_only=True):
     writer_id: UUID
     seq: int
     link: bytes
+
+
+class Span(Struct, frozen=True, kw_only=True):
+    """A writer as the record has it: the number of its last link, and when that and its first one were recorded."""
+
+    writer_id: UUID
+    last: int
+    began_at: datetime
+    recorded_at: datetime
 
 
 _DECODER: Final = msgspec.json.Decoder(Anchor)
@@ -178,11 +188,13 @@ def read_anchor_key(path: Path) -> Ed25519PrivateKey:
 class AnchorFile:
     """The file of anchors, and what it covers so far: remembered, so that only new lines are read.
 
+    It grows for years, so only its last line is read at first, and of those before it what `look_back` needs. Whether all of them are true
+    is for the audit to find.
+
     Attributes
     ----------
     last : the head of the last anchor; None = there is none.
-    marked_head : the head of the anchor with the number `marked`, None as long as it was not read.
-    covered : number of the last anchored link by writer.
+    covered : number of the last anchored link by writer, -1 = none is; of writers that were met or looked for.
     """
 
     def __init__(self, path: Path, marked: int = 0) -> None:
@@ -192,9 +204,10 @@ class AnchorFile:
         self._marked = marked
         self.covered: dict[UUID, int] = {}
         self._offset = 0
+        self._begun = 0
 
     def refresh(self) -> None:
-        """Read the lines that are new.
+        """Read the lines that are new; at first the last one.
 
         Raises
         ------
@@ -235,6 +248,28 @@ class AnchorFile:
             self._read(file)
             yield file
 
+    def look_back(self, spans: Sequence[Span]) -> None:
+        """Find what the lines before those that were read cover of these writers.
+
+        Raises
+        ------
+        Refused : a line on the way is no anchor.
+        """
+        unknown = {span.writer_id: span for span in spans if span.writer_id not in self.covered}
+        if not self._begun:
+            unknown = {}
+        # Most writers ended long ago, and all that they wrote is anchored: one line tells so, often of many of them.
+        for span in list(unknown.values()):
+            if span.writer_id in unknown:
+                anchor = find_anchor(self.path, span.writer_id, span.last, span.recorded_at)
+                for one in () if anchor is None else anchor.details.writers:
+                    if one.writer_id in unknown and one.last >= unknown[one.writer_id].last:
+                        self.covered[one.writer_id] = one.last
+                        del unknown[one.writer_id]
+        if unknown:
+            with naming_folder(self.path, ANCHORS), self.path.open("rb") as file:
+                self._walk_back(file, unknown)
+
     def append(self, file: BinaryIO, links: Sequence[NewLink], at: datetime, key: Ed25519PrivateKey) -> Anchor:
         """Append the anchor over `links` (at least one, in order of writer and number); it is on disk when this returns."""
         anchor = compose_anchor(self.last, links, at, key)
@@ -252,18 +287,39 @@ class AnchorFile:
     def _read(self, file: BinaryIO) -> None:
         if os.fstat(file.fileno()).st_size < self._offset:
             raise Refused(f"{self.path} was shortened: restore it from its copy")
+        if self.last is None:
+            self._begun = self._offset = find_last_line(file)
         file.seek(self._offset)
         for line in iterate_lines(file):
-            anchor = decode_anchor(line)
-            if anchor is None:
-                number = 1 if self.last is None else self.last.number + 1
-                raise Refused(f"{self.path}: the line of anchor {number} is no anchor; run instant-credit audit verify")
+            anchor = self._decode(line, self._offset)
             for one in anchor.details.writers:
                 self.covered[one.writer_id] = one.last
             self.last = anchor.head
             if anchor.head.number == self._marked:
                 self.marked_head = anchor.head
             self._offset += len(line) + 1
+
+    def _walk_back(self, file: BinaryIO, unknown: dict[UUID, Span]) -> None:
+        """Read back from what was read, as long as a line may be about one of these writers, which have links that none covers."""
+        oldest = min(span.began_at for span in unknown.values()) - _SKEW
+        end = self._begun
+        while end > 0 and unknown:
+            start = find_end_before(file, end - 1) + 1
+            file.seek(start)
+            anchor = self._decode(file.read(end - 1 - start), start)
+            for one in anchor.details.writers:
+                if unknown.pop(one.writer_id, None) is not None:
+                    self.covered[one.writer_id] = one.last
+            if anchor.head.at < oldest.isoformat(timespec="microseconds"):
+                break
+            end = start
+        self.covered.update(dict.fromkeys(unknown, -1))
+
+    def _decode(self, line: bytes, offset: int) -> Anchor:
+        anchor = decode_anchor(line)
+        if anchor is None:
+            raise Refused(f"{self.path}: the line at byte {offset} is no anchor; run instant-credit audit verify")
+        return anchor
 
 
 def compose_anchor(last: Head | None, links: Sequence[NewLink], at: datetime, key: Ed25519PrivateKey) -> Anchor:
