@@ -51,6 +51,14 @@ class Overloaded(Unavailable):
     """This process has as much under way as it takes; another one, or the same one later, may have room."""
 
 
+class Late(Overloaded):
+    """Whoever asks had no more time before the work began; nothing was done."""
+
+
+class Busy(Unavailable):
+    """Others change the same thing again and again at this moment; nothing was done."""
+
+
 class Throttled(InstantCreditError):
     """A caller asked more often than it may; the same call may succeed after `wait_seconds`."""
 

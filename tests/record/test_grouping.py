@@ -1,6 +1,7 @@
 """Group commit: who waits together is written together."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from instant_credit.errors import BrokenInvariant, Overloaded, Refused, Unavailable
 from instant_credit.record.grouping import Grouping, Written
+from instant_credit.record.patience import seconds_left, wait_until
 from tests.clock import FixedClock
 
 pytestmark = pytest.mark.anyio
@@ -53,6 +55,23 @@ async def test_what_comes_while_a_group_is_written_goes_together_into_the_next()
     assert await asyncio.gather(first, *others) == [f"result {item}" for item in range(9)]
     assert book.groups == [[0], list(range(1, 9))]
     assert [(one.items, one.waiting) for one in book.seen] == [(1, 8), (8, 0)]
+
+
+async def test_the_patience_of_whoever_starts_a_lane_does_not_bound_what_it_writes_for_others() -> None:
+    book = Book(lanes=1)
+    left: list[float] = []
+
+    async def write(group: Sequence[int]) -> list[str]:
+        left.append(seconds_left())
+        return [f"result {item}" for item in group]
+
+    async def hurry() -> str:
+        wait_until(0)
+        return await grouping.submit(1, until_ns=LATER)
+
+    grouping: Grouping[int, str] = Grouping(write, book.clock)
+    assert await asyncio.create_task(hurry()) == "result 1"
+    assert left == [math.inf]
 
 
 async def test_what_comes_at_once_goes_together() -> None:

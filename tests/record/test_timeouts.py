@@ -1,5 +1,8 @@
 """The database gives up before whoever waits for it does, and undoes what it gave up."""
 
+import asyncio
+from time import perf_counter_ns
+
 import asyncpg
 import pytest
 
@@ -8,7 +11,8 @@ from instant_credit.commands.answering import STATEMENT_SECONDS
 from instant_credit.errors import Unavailable
 from instant_credit.record.commit import commit_entries
 from instant_credit.record.grouping import WRITE_SECONDS
-from instant_credit.record.pool import open_record
+from instant_credit.record.patience import wait_until
+from instant_credit.record.pool import open_record, within
 from instant_credit.settings import Settings
 from instant_credit.underwriting.course import APPLICATION_SECONDS
 from tests.clock import FixedClock
@@ -20,6 +24,16 @@ pytestmark = pytest.mark.anyio
 def test_the_servers_statements_end_before_its_callers_and_its_commits_give_up() -> None:
     assert STATEMENT_SECONDS < APPLICATION_SECONDS
     assert STATEMENT_SECONDS < WRITE_SECONDS
+
+
+async def test_nothing_waits_longer_than_whoever_asks() -> None:
+    async def ask() -> None:
+        wait_until(perf_counter_ns() + 10_000_000)
+        async with within(60):
+            await asyncio.Event().wait()
+
+    with pytest.raises(Unavailable, match=r"within 0\.0"):
+        await asyncio.wait_for(asyncio.create_task(ask()), 20)
 
 
 async def test_a_record_opens_with_the_timeouts_it_is_given(settings: Settings) -> None:

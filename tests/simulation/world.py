@@ -16,7 +16,7 @@ from instant_credit.canonical import encode_canonical
 from instant_credit.decision.case import decode_case
 from instant_credit.decision.decide import decide
 from instant_credit.decision.release import Release
-from instant_credit.errors import Conflict, Overloaded, Unavailable
+from instant_credit.errors import Busy, Conflict, Overloaded, Unavailable
 from instant_credit.record.columns import ANSWER_PLACE, CASE_PLACE, DECISION_PLACE, open_data_key
 from instant_credit.record.pool import Record
 from instant_credit.record.sealing import KeyRing, unseal
@@ -266,7 +266,7 @@ class World:
             self.count("conflict")
             return False
         assert isinstance(trouble, Unavailable), repr(trouble)
-        self.count("overloaded" if isinstance(trouble, Overloaded) else "unavailable")
+        self.count("overloaded" if isinstance(trouble, Overloaded | Busy) else "unavailable")
         return True
 
     def _hear(self, told: Told, answered: Any) -> None:

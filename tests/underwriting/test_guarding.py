@@ -11,7 +11,8 @@ import pytest
 
 from instant_credit.decision.case import decode_case
 from instant_credit.decision.release import Release, compose_release, decode_manifest
-from instant_credit.errors import Overloaded
+from instant_credit.errors import Busy
+from instant_credit.policy.document import Policy
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import read_decision
 from instant_credit.underwriting import deciding
@@ -126,7 +127,7 @@ async def test_a_policy_without_guards_asks_for_no_history_and_numbers_nothing(r
     await connection.close()
 
 
-async def test_losing_every_round_ends_as_overloaded_and_records_nothing(
+async def test_losing_every_round_ends_as_busy_and_records_nothing(
     guarded: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gather = deciding.gather_histories
@@ -136,7 +137,7 @@ async def test_losing_every_round_ends_as_overloaded_and_records_nothing(
 
     await guarded.apply(guarded.submission())
     monkeypatch.setattr(deciding, "gather_histories", lag)
-    with pytest.raises(Overloaded):
+    with pytest.raises(Busy):
         await guarded.apply(guarded.submission())
     monkeypatch.undo()
     assert await said(guarded, "velocity") == "clear"

@@ -1,6 +1,6 @@
 """The application: routes, guards and failures put together around one desk.
 
-connection ─► wire (bounds the head) ─► edge (counts) ─► express lane (applications) or Litestar (all routes) ─► desk ─► answer
+connection ─► wire (bounds the head) ─► edge (counts, begins the deadline) ─► express lane (applications) or Litestar (all routes) ─► desk ─► answer
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from instant_credit.api.applications import apply_route
-from instant_credit.api.deadlines import ARRIVED
+from instant_credit.api.deadlines import ARRIVED, begin_waiting
 from instant_credit.api.decisions import decision_route
 from instant_credit.api.drafts import draft_routes
 from instant_credit.api.express import ExpressLane
@@ -29,6 +29,7 @@ from instant_credit.api.quotes import quote_routes
 from instant_credit.api.receipts import receipt_route
 from instant_credit.api.security import FindKey, admit_keys, require_scope
 from instant_credit.api.wire import HEAD_BYTES_MAX
+from instant_credit.record.patience import wait_forever
 from instant_credit.underwriting.desk import Desk
 from instant_credit.underwriting.life import LifeDesk
 from instant_credit.underwriting.lines import ApplicationLine
@@ -70,7 +71,7 @@ def create_app(desk: Desk, find_key: FindKey, metrics: Metrics, limits: ClientLi
 
 
 def line_writer(is_offered: Callable[[str], bool], metrics: Metrics) -> Callable[[ApplicationLine], None]:
-    """What the desk calls with each application's line: it is logged and counted.
+    """What the desk calls with each application's line: it is counted and logged.
 
     A product that is not offered is a caller's text out of the URL: it is neither logged nor counted by its name. Tests are not counted.
     """
@@ -79,9 +80,10 @@ def line_writer(is_offered: Callable[[str], bool], metrics: Metrics) -> Callable
     def write(line: ApplicationLine) -> None:
         if not is_offered(line.product):
             line = msgspec.structs.replace(line, product="")
-        log(line)
+        # First, since it can't fail.
         if not line.is_test:
             metrics.count_application(line)
+        log(line)
 
     return write
 
@@ -111,7 +113,7 @@ def openapi_writer(desk: Desk) -> Callable[[], bytes]:
 
 
 class Edge:
-    """Around all routes: refuses a head that is too long, counts and times every request."""
+    """Around all routes: refuses a head that is too long, counts and times every request, and says how long it may take."""
 
     _REFUSAL: Final = encode_problem(HEADERS_TOO_LARGE, f"A head has at most {HEAD_BYTES_MAX} bytes.")
 
@@ -126,10 +128,12 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = scope.get("state", {}).get(ARRIVED) or perf_counter_ns()
+        begin_waiting(scope)
         self._metrics.in_flight.inc()
         try:
             status = await self._answer(scope, receive, send)
         finally:
+            wait_forever()
             self._metrics.in_flight.dec()
         self._metrics.count_request(scope.get("path_template", ""), status, perf_counter_ns() - started)
 

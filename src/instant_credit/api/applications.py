@@ -11,7 +11,7 @@ from litestar.types.asgi_types import HTTPResponseBodyEvent, HTTPResponseStartEv
 from instant_credit.access import actors
 from instant_credit.access.keys import Grant
 from instant_credit.api.bodies import JSON, header_values, read_body, require_json
-from instant_credit.api.deadlines import ARRIVED, seconds_left
+from instant_credit.api.deadlines import require_time
 from instant_credit.api.problems import MALFORMED, REFUSED, Failure
 from instant_credit.api.security import Guard, grant_of
 from instant_credit.errors import Problem
@@ -44,10 +44,12 @@ async def take_application(desk: Desk, product: str, request: Request[Any, Any, 
     Raises
     ------
     Failure : the request is not what it should be, or the application has problems.
+    Late : the caller's time is over.
     """
     require_json(request.scope)
     key = read_idempotency_key(request.scope)
-    body = await read_body(request, is_whole=ARRIVED in request.scope["state"])
+    body = await read_body(request)
+    require_time()
     submission = Submission(
         product=product,
         body=body,
@@ -55,7 +57,6 @@ async def take_application(desk: Desk, product: str, request: Request[Any, Any, 
         actor=grant.actor,
         idempotency_key=key,
         is_test=grant.is_test,
-        seconds=seconds_left(request.scope),
     )
     answered = await desk.apply(submission)
     if isinstance(answered, Answered):

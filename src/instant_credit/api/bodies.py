@@ -6,6 +6,7 @@ from typing import Any, Final
 from litestar import Request
 from litestar.types import Scope
 
+from instant_credit.api.deadlines import begin_again, is_whole
 from instant_credit.api.problems import MALFORMED, TOO_LARGE, TOO_SLOW, WRONG_MEDIA_TYPE, Failure
 from instant_credit.application.complaints import BODY_BYTES_MAX
 
@@ -35,12 +36,8 @@ def require_json(scope: Scope, *, also: bytes = JSON) -> None:
     raise Failure(WRONG_MEDIA_TYPE, "Send Content-Type: application/json.")
 
 
-async def read_body(request: Request[Any, Any, Any], *, is_whole: bool = False) -> bytes:
-    """The whole body, at most `BODY_BYTES_MAX` bytes.
-
-    Parameters
-    ----------
-    is_whole : it has arrived, so nothing is waited for.
+async def read_body(request: Request[Any, Any, Any]) -> bytes:
+    """The whole body, at most `BODY_BYTES_MAX` bytes. Where it still came, the caller's time begins with its end.
 
     Raises
     ------
@@ -49,14 +46,16 @@ async def read_body(request: Request[Any, Any, Any], *, is_whole: bool = False) 
     announced = header_values(request.scope, b"content-length")
     if announced and (not announced[0].isdigit() or int(announced[0][:20]) > DISCARD_BYTES_MAX):
         raise _too_large(_CLOSE)
-    if is_whole:
+    if is_whole(request.scope):
         return await _receive(request)
     try:
         async with asyncio.timeout(BODY_SECONDS_MAX):
-            return await _receive(request)
+            body = await _receive(request)
     except TimeoutError as error:
         detail = f"Send the whole body within {BODY_SECONDS_MAX:.0f} seconds."
         raise Failure(TOO_SLOW, detail, headers=_CLOSE) from error
+    begin_again(request.scope)
+    return body
 
 
 async def _receive(request: Request[Any, Any, Any]) -> bytes:

@@ -11,6 +11,7 @@ from litestar.types import Scope
 from instant_credit.access import actors
 from instant_credit.access.keys import Grant
 from instant_credit.api.bodies import header_values
+from instant_credit.api.deadlines import check_timeout
 from instant_credit.api.limits import ClientLimits
 from instant_credit.api.problems import FORBIDDEN, UNAUTHENTICATED, Failure
 from instant_credit.errors import BrokenInvariant
@@ -57,6 +58,7 @@ def admit_keys(find_key: FindKey, limits: ClientLimits) -> Admit:
         limits.admit(grant, scope)
         if grant.scopes.isdisjoint(scopes):
             raise Failure(FORBIDDEN, f"The key needs the scope {' or '.join(scope.value for scope in scopes)}.")
+        check_timeout(scope)
         return grant
 
     return admit

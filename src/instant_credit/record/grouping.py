@@ -10,11 +10,12 @@ does not answer, since that holds for all of them.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import Final, Generic, TypeVar, cast
 
 from msgspec import Struct
 
-from instant_credit.errors import Overloaded, Unavailable, require
+from instant_credit.errors import BrokenInvariant, Late, Overloaded, Unavailable, require
 from instant_credit.record.clock import Clock
 from instant_credit.record.pool import within
 
@@ -51,7 +52,7 @@ class _Waiting(Struct, Generic[T, R], eq=False):
         if self.is_taken:
             self.result.set_exception(Unavailable("the record did not answer in time: try again"))
         else:
-            self.result.set_exception(Overloaded("the deadline passed before the commit"))
+            self.result.set_exception(Late("the deadline passed before the commit"))
 
 
 class Grouping(Generic[T, R]):
@@ -101,7 +102,8 @@ class Grouping(Generic[T, R]):
 
         Raises
         ------
-        Overloaded : the queue is full, or the deadline passed before the item was taken; nothing was written.
+        Overloaded : the queue is full; nothing was written.
+        Late : the deadline passed before the item was taken; nothing was written.
         Unavailable : the database did not answer, or not before `until_ns`; the item may have been written.
         """
         if len(self._queue) >= self._waiting_max:
@@ -111,7 +113,8 @@ class Grouping(Generic[T, R]):
         waiting = _Waiting(item, until_ns, result)
         self._queue.append(waiting)
         if len(self._lanes) < self._lanes_max:
-            self._lanes.add(asyncio.create_task(self._run_lane()))
+            # It writes for others too: the patience of the one who starts it does not bound it.
+            self._lanes.add(asyncio.create_task(self._run_lane(), context=Context()))
         self._open[id(waiting)] = waiting
         if not self._is_sweeping:
             self._is_sweeping = True

@@ -22,6 +22,7 @@ from instant_credit.record.clock import Clock, Entropy, SystemClock
 from instant_credit.record.connecting import connecting
 from instant_credit.record.embedded import APP, OWNER, use_cluster
 from instant_credit.record.migrate import migrate
+from instant_credit.record.patience import seconds_left
 from instant_credit.record.rings import FollowedKeyRing, create_key_ring
 from instant_credit.record.sealing import KeyRing
 from instant_credit.record.shipped import read_sql
@@ -157,12 +158,15 @@ async def _lend(pool: Any) -> AsyncIterator[Any]:
 
 @asynccontextmanager
 async def within(seconds: float) -> AsyncIterator[None]:
-    """Give up what the block waits for after `seconds`, as `Unavailable`; a statement under way may still be committed."""
+    """Give up what the block waits for after `seconds`, or when whoever asks waits no more (`patience`), as `Unavailable`; a statement under
+    way may still be committed.
+    """
+    seconds = min(seconds, seconds_left())
     try:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
-        raise Unavailable(f"the record did not answer within {seconds:g} s: try again") from None
+        raise Unavailable(f"the record did not answer within {seconds:.3g} s: try again") from None
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from instant_credit.decision.decision import Decision
 from instant_credit.decision.release import Release
 from instant_credit.errors import Refused
 from instant_credit.record.clock import Clock
+from instant_credit.record.patience import seconds_left
 from instant_credit.record.rows import Entry
 from instant_credit.underwriting.lines import ApplicationLine, Ending, Stages
 
@@ -22,7 +23,7 @@ API_BOOKS: Final = frozenset({BOOK, TEST_BOOK})
 """The books that the API alone fills."""
 
 APPLICATION_SECONDS: Final = 5.0
-"""A caller waits no longer than this for an answer, whatever the record does."""
+"""A caller waits no longer than this for an answer, whatever it asks and whatever the record does."""
 
 
 class Releases(Protocol):
@@ -64,7 +65,7 @@ class Caller(Struct, frozen=True, kw_only=True):
 
 class Submission(Struct, frozen=True, kw_only=True):
     """One application as it came in. `client_id` is who asks, over all of its API keys; `actor` is the key in use; `seconds` is how
-    long the caller waits for an answer. `named` is what the idempotency key stands for where that is not the body;
+    long the caller waits at most for an answer. `named` is what the idempotency key stands for where that is not the body;
     `is_test` keeps it apart from all that counts.
     """
 
@@ -120,7 +121,7 @@ class Course:
         self._submission = submission
         self._clock = clock
         self._started_ns = self._last_ns = clock.monotonic_ns()
-        self.until_ns = self._started_ns + int(submission.seconds * 1e9)
+        self.until_ns = self._started_ns + int(min(submission.seconds, seconds_left()) * 1e9)
         self.wait_ns = self.read_ns = self.decide_ns = self.record_ns = 0
         self.facts: dict[str, Any] = {}
         self._stages: Stages | None = None

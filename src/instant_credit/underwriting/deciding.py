@@ -19,7 +19,7 @@ from instant_credit.decision.case import Case
 from instant_credit.decision.decide import decide_many
 from instant_credit.decision.decision import Decision
 from instant_credit.decision.release import Release
-from instant_credit.errors import Overloaded
+from instant_credit.errors import Busy
 from instant_credit.record.commit import commit_group
 from instant_credit.record.grouping import Grouping, Written
 from instant_credit.record.ids import new_ids
@@ -76,8 +76,9 @@ class Deciding:
         Raises
         ------
         Unavailable : the record did not take it; it may have been written.
-        Overloaded : too many wait, the deadline passed before the group began, or the person applies too often at once; nothing was
-            recorded.
+        Overloaded : too many wait; nothing was recorded.
+        Late : the deadline passed before the group began; nothing was recorded.
+        Busy : the person applies too often at once; nothing was recorded.
         """
         course = waiting.course
         for _ in range(_ROUNDS_MAX):
@@ -85,7 +86,7 @@ class Deciding:
             course.spend_recording()
             if judged.committed.kind != "outrun":
                 return judged
-        raise Overloaded("the person applies too often at once")
+        raise Busy("the person applies too often at once")
 
     async def _decide_group(self, group: Sequence[Waiting]) -> list[Judged]:
         tell_ns = self._record.clock.monotonic_ns
