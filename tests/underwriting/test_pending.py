@@ -5,16 +5,18 @@ import json
 from datetime import timedelta
 from random import Random
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
-from instant_credit.errors import NotFound, Problem, Unavailable
-from instant_credit.record.drafts import VERSIONS_MAX
+from instant_credit.errors import Busy, NotFound, Problem, Unavailable
+from instant_credit.record.drafts import VERSIONS_MAX, DraftVersion, add_draft_version
+from instant_credit.record.pool import Record
+from instant_credit.record.reads import read_decision
 from instant_credit.underwriting import pending as pending_module
 from instant_credit.underwriting.course import Answered
-from instant_credit.underwriting.pending import COMPLETION_DAYS, DraftClosed, DraftDesk
+from instant_credit.underwriting.pending import COMPLETION_DAYS, DraftClosed, DraftCompleted, DraftDesk
 from instant_credit.underwriting.resources import DraftState, DraftStatus
 from tests.clock import FixedClock
 from tests.lending import invent_body
@@ -156,10 +158,59 @@ async def test_completion_keeps_its_instant_when_the_decision_fails_and_is_made_
             await desk.submit(draft.draft_id, CLIENT)
     status = await desk.read(draft.draft_id, CLIENT)
     assert (status.state, status.completed_at) == (DraftState.COMPLETED, clock.now())
+    assert (status.missing, status.links.submit is None, status.links.withdraw) == ((), False, None)
     completed_at = clock.now()
     clock.advance(timedelta(days=1))
+    for patch_of_completed in ({"facts": None}, {"facts": {"term_months": 60}}):
+        with pytest.raises(DraftCompleted):
+            await desk.change(draft.draft_id, raw(patch_of_completed), CLIENT)
+    with pytest.raises(DraftCompleted):
+        await desk.withdraw(draft.draft_id, CLIENT)
     assert isinstance(await desk.submit(draft.draft_id, CLIENT), Answered)
     assert (await desk.read(draft.draft_id, CLIENT)).completed_at == completed_at
+
+
+async def test_what_is_decided_is_what_was_complete_however_a_change_comes_in_between(
+    room: Room, desk: DraftDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change that comes first is decided on; one that comes second is refused, and takes nothing back."""
+    drafts: list[UUID] = []
+
+    async def add_after_another(record: Record, version: DraftVersion, *rest: Any, **told: Any) -> bool:
+        if told.get("is_completed") and version.draft_id not in drafts:
+            drafts.append(version.draft_id)
+            status = await desk.change(version.draft_id, raw({"facts": {"term_months": None}}), CLIENT)
+            assert isinstance(status, DraftStatus)
+        return await add_draft_version(record, version, *rest, **told)
+
+    monkeypatch.setattr(pending_module, "add_draft_version", add_after_another)
+    draft = await opened(desk, body_of(room))
+    ended = await desk.submit(draft.draft_id, CLIENT)
+    assert isinstance(ended, DraftStatus)
+    assert (ended.state, ended.completed_at) == (DraftState.INCOMPLETE, None)
+    assert [problem.pointer for problem in ended.missing] == ["/facts/term_months"]
+    told = await desk.change(draft.draft_id, raw({"facts": {"term_months": 36}}), CLIENT)
+    assert isinstance(told, DraftStatus)
+    assert isinstance(await desk.submit(draft.draft_id, CLIENT), Answered)
+    assert (await desk.read(draft.draft_id, CLIENT)).version == 4
+
+
+async def test_of_a_change_and_a_submission_at_once_the_decision_is_on_what_was_complete(
+    room: Room, desk: DraftDesk, superuser_url: str
+) -> None:
+    for term in (36, 60) * 4:
+        draft = await opened(desk, {**body_of(room), "facts": {**body_of(room)["facts"], "term_months": term}})
+        change = raw({"facts": {"term_months": 96 - term}})
+        answer, changed = await asyncio.gather(
+            desk.submit(draft.draft_id, CLIENT), desk.change(draft.draft_id, change, CLIENT), return_exceptions=True
+        )
+        assert isinstance(answer, Answered)
+        assert isinstance(changed, DraftStatus | DraftClosed)
+        stored = await read_decision(room.record, answer.decision_id)
+        assert stored is not None
+        assert stored.case is not None
+        decided = json.loads(stored.case)["facts"]["integers"][0]
+        assert decided == (96 - term if isinstance(changed, DraftStatus) else term)
 
 
 async def test_a_withdrawn_draft_stays_withdrawn(room: Room, desk: DraftDesk) -> None:
@@ -233,25 +284,32 @@ async def test_what_was_told_lies_in_no_column_in_the_clear(room: Room, desk: Dr
         assert all(mark not in row["whole"] and mark.encode().hex() not in row["whole"] for row in rows)
 
 
-async def test_a_draft_has_a_bounded_number_of_versions(desk: DraftDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pending_module, "VERSIONS_MAX", 2)
+async def test_a_draft_has_a_bounded_number_of_versions_and_one_of_them_completes_it(
+    room: Room, desk: DraftDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending_module, "VERSIONS_MAX", 3)
     assert VERSIONS_MAX == 1_000
-    draft = await opened(desk, {})
+    draft = await opened(desk, body_of(room))
     assert isinstance(await desk.change(draft.draft_id, b"{}", CLIENT), DraftStatus)
     with pytest.raises(DraftClosed):
         await desk.change(draft.draft_id, b"{}", CLIENT)
+    assert isinstance(await desk.submit(draft.draft_id, CLIENT), Answered)
+    assert (await desk.read(draft.draft_id, CLIENT)).version == 3
 
 
-async def test_losing_every_race_ends_as_unavailable(desk: DraftDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def lose(*_: Any) -> bool:
+async def test_losing_every_race_ends_as_busy(room: Room, desk: DraftDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def lose(*_: Any, **__: Any) -> bool:
         return False
 
-    draft = await opened(desk, {})
+    draft, complete = await opened(desk, {}), await opened(desk, body_of(room))
     monkeypatch.setattr(pending_module, "add_draft_version", lose)
-    with pytest.raises(Unavailable):
-        await desk.open(PRODUCT, b"{}", CLIENT)
-    with pytest.raises(Unavailable):
-        await desk.change(draft.draft_id, b"{}", CLIENT)
+    for call in (
+        desk.open(PRODUCT, b"{}", CLIENT),
+        desk.change(draft.draft_id, b"{}", CLIENT),
+        desk.submit(complete.draft_id, CLIENT),
+    ):
+        with pytest.raises(Busy):
+            await call
 
 
 async def test_a_day_that_is_out_of_bounds_by_now_is_told_and_no_clock_starts(

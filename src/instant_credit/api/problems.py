@@ -16,20 +16,27 @@ from litestar.exceptions import HTTPException
 from msgspec import Struct
 
 from instant_credit.api.logs import safe_frames
-from instant_credit.errors import Conflict, NotFound, Overloaded, Problem, Throttled, Unavailable
+from instant_credit.errors import Busy, Conflict, Late, NotFound, Overloaded, Problem, Throttled, Unavailable
 from instant_credit.record.receipts import NotAnchored
 from instant_credit.underwriting.answers import ERRORS_MAX, ProblemDocument
 from instant_credit.underwriting.offers import ApplicationClosed, OfferExpired
-from instant_credit.underwriting.pending import DraftClosed
+from instant_credit.underwriting.pending import DraftClosed, DraftCompleted
 from instant_credit.underwriting.probing import TooManyVariants
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = "1"
 
 FULL_DETAIL: Final = "The server is full: it has as much under way as it can answer in time."
-LATE_DETAIL: Final = "The server is busy: it could not answer within your Request-Timeout-Ms."
+LATE_DETAIL: Final = (
+    "The server is busy: it could not answer within your Request-Timeout-Ms, which is 5000 unless you send one."
+)
+BUSY_DETAIL: Final = "What this is about is being changed by others again and again: try again."
 _OFTEN: Final = "Wait for the seconds that Retry-After says, and ask less often."
 _VARIANTS: Final = "This person's application was sent with many different facts: send the true ones, or wait as long as Retry-After says."
+FAILED_DETAIL: Final = (
+    "What was asked may have been done all the same: the same request with the same idempotency key tells. "
+    "Quote the instance when you report this."
+)
 _SILENT: Final = "The record did not answer in time."
 
 
@@ -53,7 +60,7 @@ APPLICATION_CLOSED: Final = Kind(
     name="application-closed", status=409, title="The application has ended in another way"
 )
 NOT_ANCHORED: Final = Kind(name="not-anchored", status=409, title="No anchor covers the decision yet")
-DRAFT_CLOSED: Final = Kind(name="draft-closed", status=409, title="The draft has ended")
+DRAFT_CLOSED: Final = Kind(name="draft-closed", status=409, title="The draft has ended or is complete")
 TOO_LARGE: Final = Kind(name="body-too-large", status=413, title="The body is too large")
 WRONG_MEDIA_TYPE: Final = Kind(name="unsupported-media-type", status=415, title="The body must be JSON in UTF-8")
 REFUSED: Final = Kind(name="application-refused", status=422, title="The application has wrong or missing fields")
@@ -62,7 +69,7 @@ TOO_MANY_VARIANTS: Final = Kind(
 )
 RATE_LIMITED: Final = Kind(name="rate-limited", status=429, title="The client asked too often")
 HEADERS_TOO_LARGE: Final = Kind(name="headers-too-large", status=431, title="The request's head is too large")
-INTERNAL: Final = Kind(name="internal-error", status=500, title="The server failed; nothing was decided")
+INTERNAL: Final = Kind(name="internal-error", status=500, title="The server failed")
 UNAVAILABLE: Final = Kind(name="unavailable", status=503, title="The server cannot answer now; try again")
 
 KINDS: Final = (
@@ -129,6 +136,10 @@ def failure_from(error: Exception) -> tuple[Failure, bool]:
         return Failure(OFFER_EXPIRED, "Apply again for a new offer."), False
     if isinstance(error, ApplicationClosed):
         return Failure(APPLICATION_CLOSED, "Read the application for what became of it."), False
+    if isinstance(error, DraftCompleted):
+        return Failure(
+            DRAFT_CLOSED, "Submit it again for its decision; the application is withdrawn afterwards."
+        ), False
     if isinstance(error, DraftClosed):
         return Failure(DRAFT_CLOSED, "Read the draft for what became of it; open another one to go on."), False
     if isinstance(error, NotAnchored):
@@ -139,13 +150,20 @@ def failure_from(error: Exception) -> tuple[Failure, bool]:
         kind, detail = (TOO_MANY_VARIANTS, _VARIANTS) if isinstance(error, TooManyVariants) else (RATE_LIMITED, _OFTEN)
         return Failure(kind, detail, headers={"Retry-After": str(error.wait_seconds)}), False
     if isinstance(error, Unavailable):
-        detail = FULL_DETAIL if isinstance(error, Overloaded) else _SILENT
-        return Failure(UNAVAILABLE, detail, headers={"Retry-After": RETRY_AFTER_SECONDS}), True
+        return Failure(UNAVAILABLE, _say_unavailable(error), headers={"Retry-After": RETRY_AFTER_SECONDS}), True
     if isinstance(error, HTTPException) and error.status_code < 500:
         kind = _BY_STATUS.get(error.status_code, MALFORMED)
         allow = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
         return Failure(kind, "", headers=allow), False
-    return Failure(INTERNAL, "Quote the instance when you report this."), True
+    return Failure(INTERNAL, FAILED_DETAIL), True
+
+
+def _say_unavailable(error: Unavailable) -> str:
+    if isinstance(error, Late):
+        return LATE_DETAIL
+    if isinstance(error, Overloaded):
+        return FULL_DETAIL
+    return BUSY_DETAIL if isinstance(error, Busy) else _SILENT
 
 
 def answer_failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

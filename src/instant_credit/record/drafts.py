@@ -94,9 +94,14 @@ async def read_draft(record: Record, draft_id: UUID) -> StoredDraft | None:
     )
 
 
-async def add_draft_version(record: Record, version: DraftVersion, actor: Actor) -> bool:
+async def add_draft_version(record: Record, version: DraftVersion, actor: Actor, *, is_completed: bool = False) -> bool:
     """Add a version; whether it was written, which it is not when another one of its number, or the owner's key, came first,
     or the key was destroyed.
+
+    Parameters
+    ----------
+    is_completed : write down with it that the draft is completed as of this version, which is then its last one; not written either when the
+        draft was completed or withdrawn before.
 
     Raises
     ------
@@ -127,6 +132,10 @@ async def add_draft_version(record: Record, version: DraftVersion, actor: Actor)
             version.recorded_at,
         )
         statement, leaves = read_sql("insert_draft_version"), [leaf_of("draft_versions", row)]
+        if is_completed:
+            event = DraftEvent(kind=DraftEventKind.COMPLETED, recorded_at=version.recorded_at)
+            statement = read_sql("insert_draft_completion")
+            leaves.append(leaf_of("draft_events", _row_of_event(version.draft_id, event, actor)))
         try:
             await writer.append(connection, statement, (*row, *wrapped), leaves, version.recorded_at)
         except (asyncpg.UniqueViolationError, asyncpg.TransactionRollbackError):
@@ -141,7 +150,18 @@ async def add_draft_event(record: Record, draft_id: UUID, event: DraftEvent, act
     ------
     Unavailable : the database did not answer; the event may have been written, and reading the draft tells.
     """
-    row = (
+    row = _row_of_event(draft_id, event, actor)
+    leaves = [leaf_of("draft_events", row)]
+    async with record.writer() as writer, record.connection() as connection:
+        try:
+            await writer.append(connection, read_sql("insert_draft_event"), row, leaves, event.recorded_at)
+        except asyncpg.UniqueViolationError:
+            return False
+    return True
+
+
+def _row_of_event(draft_id: UUID, event: DraftEvent, actor: Actor) -> tuple[Any, ...]:
+    return (
         bucket_of(draft_id),
         draft_id,
         event.kind.value,
@@ -150,13 +170,6 @@ async def add_draft_event(record: Record, draft_id: UUID, event: DraftEvent, act
         actor.id,
         event.recorded_at,
     )
-    leaves = [leaf_of("draft_events", row)]
-    async with record.writer() as writer, record.connection() as connection:
-        try:
-            await writer.append(connection, read_sql("insert_draft_event"), row, leaves, event.recorded_at)
-        except asyncpg.UniqueViolationError:
-            return False
-    return True
 
 
 def _open_or_make_key(

@@ -4,8 +4,9 @@
                                                  └─ complete ─► the clock starts, once ─► desk.apply ─► answer
 
 The law: nothing wrong enters a draft, so all that a draft can lack is what was not told yet. Both clocks are facts that the record
-keeps once: however often a draft is submitted, the notice keeps its date and completion its instant. A draft is decided at most once:
-its id is the idempotency key, so every later submission gets the first answer's bytes.
+keeps once: however often a draft is submitted, the notice keeps its date and completion its instant. A draft is completed by its last version,
+written by the same statement: of a change and a submission at once one comes first, and what is decided is what was complete. A draft is
+decided at most once: its id is the idempotency key, so every later submission gets the first answer's bytes.
 
 Source: 12 CFR 1002.9(a)(1)(i) (30 days from a completed application), 1002.9(c) (incomplete applications), 1002.2(f).
 """
@@ -22,7 +23,7 @@ from instant_credit.application.door import Door, Told
 from instant_credit.application.fields import FIELD_MISSING
 from instant_credit.application.merging import merge_patch
 from instant_credit.canonical import encode_canonical
-from instant_credit.errors import Conflict, NotFound, Problem, Unavailable, require
+from instant_credit.errors import Busy, Conflict, NotFound, Problem, require
 from instant_credit.record.drafts import (
     VERSIONS_MAX,
     DraftEvent,
@@ -46,7 +47,7 @@ COMPLETION_DAYS: Final = 30
 
 _OWNER_BYTES: Final = 32
 _ROUNDS_MAX: Final = 16
-_CLOSED: Final = frozenset({DraftState.DECIDED, DraftState.LAPSED, DraftState.WITHDRAWN})
+_ENDED: Final = frozenset({DraftState.DECIDED, DraftState.LAPSED, DraftState.WITHDRAWN})
 _NOTICE: Final = (
     "The application is not complete: what is listed under missing is needed. Send it by {day} (UTC), "
     "or the application can't be considered any further."
@@ -55,6 +56,10 @@ _NOTICE: Final = (
 
 class DraftClosed(Conflict):
     """The draft has ended, so it can be neither changed nor submitted nor withdrawn."""
+
+
+class DraftCompleted(DraftClosed):
+    """The draft is a complete application, so it can be submitted, and neither changed nor withdrawn."""
 
 
 class _Draft(Struct, frozen=True, kw_only=True):
@@ -88,6 +93,7 @@ class DraftDesk:
         ------
         NotFound : the product is not offered.
         Unavailable : the record did not answer; there may be a draft that nobody knows of.
+        Busy : the person's key is made by others at this moment, again and again.
         """
         wrong, patch = self._read_patch(product, raw)
         if wrong:
@@ -100,7 +106,7 @@ class DraftDesk:
             for _ in range(_ROUNDS_MAX):
                 if await add_draft_version(self._record, version, caller.actor):
                     return await self.read(draft_id, caller)
-        raise Unavailable("the draft's person is busy: try again")
+        raise Busy("the draft's person is busy: try again")
 
     async def read(self, draft_id: UUID, caller: Caller) -> DraftStatus:
         """The draft as it stands."""
@@ -112,6 +118,8 @@ class DraftDesk:
         Raises
         ------
         DraftClosed : the draft has ended, or has as many versions as it may.
+        DraftCompleted : it is complete.
+        Busy : others change it again and again.
         """
         for _ in range(_ROUNDS_MAX):
             draft = await self._find(draft_id, caller)
@@ -119,21 +127,16 @@ class DraftDesk:
             wrong, patch = self._read_patch(stored.product, raw)
             if wrong:
                 return wrong
-            if draft.state in _CLOSED or stored.number == VERSIONS_MAX:
+            if draft.state is DraftState.COMPLETED:
+                raise DraftCompleted("the draft is complete")
+            # The last number is kept for completion.
+            if draft.state in _ENDED or stored.number >= VERSIONS_MAX - 1:
                 raise DraftClosed(f"the draft is {draft.state.value}")
-            told = merge_patch(draft.told, patch)
-            version = self._make_version(
-                draft_id,
-                stored.number + 1,
-                product=stored.product,
-                caller=caller,
-                owner=self._find_owner(told) or stored.owner,
-                told=told,
-            )
+            version = self._make_next(draft, merge_patch(draft.told, patch), caller)
             async with within(APPLICATION_SECONDS):
                 if await add_draft_version(self._record, version, caller.actor):
                     return await self.read(draft_id, caller)
-        raise Unavailable("too many changes of one draft at once: try again")
+        raise Busy("too many changes of one draft at once: try again")
 
     async def submit(self, draft_id: UUID, caller: Caller) -> Answered | DraftStatus | tuple[Problem, ...]:
         """Have the draft decided, or, while something is missing, give notice of it.
@@ -146,37 +149,48 @@ class DraftDesk:
         Raises
         ------
         DraftClosed : it was withdrawn, or not completed in time.
+        Busy : others change it again and again.
         """
-        draft = await self._find(draft_id, caller)
-        if draft.first is not None:
-            return draft.first
-        if draft.state in _CLOSED:
-            raise DraftClosed(f"the draft is {draft.state.value}")
-        now = self._record.clock.now()
-        read = self._door(draft.stored.product).read_application(draft.body, now.date())
-        if not isinstance(read, Told):
-            if wrong := tuple(problem for problem in read if not _is_missing(problem)):
-                return wrong
-            complete_by = now + timedelta(days=COMPLETION_DAYS)
-            event = DraftEvent(kind=DraftEventKind.INCOMPLETE, complete_by=complete_by, recorded_at=now)
-        else:
-            event = DraftEvent(kind=DraftEventKind.COMPLETED, recorded_at=now)
-        if draft.find_event(event.kind) is None and draft.find_event(DraftEventKind.COMPLETED) is None:
-            async with within(APPLICATION_SECONDS):
-                await add_draft_event(self._record, draft_id, event, caller.actor)
+        for _ in range(_ROUNDS_MAX):
             draft = await self._find(draft_id, caller)
-            if draft.state in _CLOSED and draft.first is None:
+            if draft.first is not None:
+                return draft.first
+            if draft.state in _ENDED:
                 raise DraftClosed(f"the draft is {draft.state.value}")
-        if isinstance(read, Told):
-            return await self._desk.apply(self._make_submission(draft.stored, caller, draft.body))
-        return self._tell(draft)
+            if draft.state is DraftState.COMPLETED:
+                return await self._desk.apply(self._make_submission(draft.stored, caller, draft.body))
+            read = self._door(draft.stored.product).read_application(draft.body, self._record.clock.now().date())
+            if isinstance(read, Told):
+                await self._complete(draft, caller)
+            elif wrong := tuple(problem for problem in read if not _is_missing(problem)):
+                return wrong
+            elif draft.state is DraftState.INCOMPLETE:
+                return self._tell(draft)
+            else:
+                await self._give_notice(draft_id, caller)
+        raise Busy("too many changes of one draft at once: try again")
+
+    async def _complete(self, draft: _Draft, caller: Caller) -> None:
+        """Start the clock, unless something else happened to the draft since it was read."""
+        version = self._make_next(draft, draft.told, caller)
+        async with within(APPLICATION_SECONDS):
+            await add_draft_version(self._record, version, caller.actor, is_completed=True)
+
+    async def _give_notice(self, draft_id: UUID, caller: Caller) -> None:
+        """Give notice of incompleteness, unless that was done before or the draft has ended."""
+        now = self._record.clock.now()
+        complete_by = now + timedelta(days=COMPLETION_DAYS)
+        event = DraftEvent(kind=DraftEventKind.INCOMPLETE, complete_by=complete_by, recorded_at=now)
+        async with within(APPLICATION_SECONDS):
+            await add_draft_event(self._record, draft_id, event, caller.actor)
 
     async def withdraw(self, draft_id: UUID, caller: Caller) -> DraftStatus:
         """Withdraw the draft; again changes nothing.
 
         Raises
         ------
-        DraftClosed : it is complete, or was not completed in time; an application is withdrawn by itself.
+        DraftClosed : it was not completed in time, or is decided; an application is withdrawn by itself.
+        DraftCompleted : it is complete and not decided yet.
         """
         draft = await self._find(draft_id, caller)
         if draft.state in (DraftState.OPEN, DraftState.INCOMPLETE):
@@ -184,6 +198,8 @@ class DraftDesk:
             async with within(APPLICATION_SECONDS):
                 await add_draft_event(self._record, draft_id, event, caller.actor)
             draft = await self._find(draft_id, caller)
+        if draft.state is DraftState.COMPLETED:
+            raise DraftCompleted("the draft is complete")
         if draft.state is not DraftState.WITHDRAWN:
             raise DraftClosed(f"the draft is {draft.state.value}")
         return self._tell(draft)
@@ -227,7 +243,7 @@ class DraftDesk:
     def _tell(self, draft: _Draft) -> DraftStatus:
         stored, state = draft.stored, draft.state
         read = None
-        if state not in _CLOSED:
+        if state in (DraftState.OPEN, DraftState.INCOMPLETE):
             read = self._door(stored.product).read_application(draft.body, self._record.clock.now().date())
         missing = () if read is None or isinstance(read, Told) else tuple(filter(_is_missing, read))
         completed = draft.find_event(DraftEventKind.COMPLETED)
@@ -245,7 +261,7 @@ class DraftDesk:
             notice=_make_notice(draft.find_event(DraftEventKind.INCOMPLETE)),
             links=DraftLinks(
                 own=Link.to(*place),
-                submit=None if state in _CLOSED else Link.to(*place, "submit"),
+                submit=None if state in _ENDED else Link.to(*place, "submit"),
                 withdraw=Link.to(*place, "withdraw") if state in (DraftState.OPEN, DraftState.INCOMPLETE) else None,
                 application=None if ids is None else Link.to("applications", ids.application_id),
                 decision=None if ids is None else Link.to("decisions", ids.decision_id),
@@ -267,6 +283,18 @@ class DraftDesk:
         """The person who applies, None while nobody is named."""
         number = told.get("applicant", {}).get("identity_number")
         return None if number is None else self._record.key_ring.person_id_of(number)
+
+    def _make_next(self, draft: _Draft, told: dict[str, Any], caller: Caller) -> DraftVersion:
+        """The version that follows the one that was read."""
+        stored = draft.stored
+        return self._make_version(
+            stored.draft_id,
+            stored.number + 1,
+            product=stored.product,
+            caller=caller,
+            owner=self._find_owner(told) or stored.owner,
+            told=told,
+        )
 
     def _make_version(
         self, draft_id: UUID, number: int, *, product: str, caller: Caller, owner: bytes, told: dict[str, Any]
