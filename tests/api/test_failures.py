@@ -1,5 +1,6 @@
 """What the server says and writes down when it fails itself: never the words of the failure."""
 
+import errno
 import io
 import json
 import logging
@@ -22,7 +23,8 @@ from instant_credit.access.keys import Grant
 from instant_credit.api.app import create_app, line_writer
 from instant_credit.api.logs import configure_logs, write_lines
 from instant_credit.api.metrics import Metrics
-from instant_credit.errors import BrokenInvariant, Overloaded, Unavailable
+from instant_credit.api.problems import BUSY_DETAIL, FULL_DETAIL, LATE_DETAIL
+from instant_credit.errors import BrokenInvariant, Busy, Late, Overloaded, Unavailable
 from instant_credit.underwriting.lines import ApplicationLine, Ending, Stages
 
 pytestmark = pytest.mark.anyio
@@ -93,6 +95,12 @@ async def test_a_bug_is_a_500_found_in_the_log_by_its_instance(log: io.StringIO,
     assert SECRET not in log.getvalue() + response.text
 
 
+async def test_a_bug_is_not_told_as_if_nothing_had_been_done(log: io.StringIO) -> None:
+    problem = (await apply(ValueError(SECRET))).json()
+    assert "nothing was decided" not in problem["title"] + problem["detail"]
+    assert "same idempotency key" in problem["detail"]
+
+
 async def test_what_may_work_later_is_a_503_with_retry_after(log: io.StringIO) -> None:
     response = await apply(Unavailable(SECRET))
     assert response.status_code == 503
@@ -107,6 +115,16 @@ async def test_a_full_server_says_so(log: io.StringIO) -> None:
     assert "The server is full" in response.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("error", "detail"),
+    [(Late("x"), LATE_DETAIL), (Busy("x"), BUSY_DETAIL), (Overloaded("x"), FULL_DETAIL), (Unavailable("x"), "record")],
+)
+async def test_whoever_is_turned_away_is_told_why(log: io.StringIO, error: Exception, detail: str) -> None:
+    response = await apply(error)
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+    assert detail in response.json()["detail"]
+
+
 @pytest.mark.parametrize("error", [Unavailable("x"), Overloaded("x")])
 async def test_the_line_of_an_outage_is_short(log: io.StringIO, error: Exception) -> None:
     instance = (await apply(error)).json()["instance"]
@@ -115,6 +133,39 @@ async def test_the_line_of_an_outage_is_short(log: io.StringIO, error: Exception
     assert (line["instance"], line["error"]) == (instance, type(error).__name__)
     assert not {"frames", "cause"} & set(line)
     assert len(text) < 320
+
+
+class Full(io.StringIO):
+    """A disk without room: what is written is lost, and sometimes only when it's flushed."""
+
+    def __init__(self, *, fails_at: str) -> None:
+        super().__init__()
+        self.fails_at = fails_at
+
+    def write(self, text: str) -> int:
+        if self.fails_at == "write":
+            raise OSError(errno.ENOSPC, "no room")
+        return super().write(text)
+
+    def flush(self) -> None:
+        if self.fails_at in ("write", "flush"):
+            raise OSError(errno.ENOSPC, "no room")
+        super().flush()
+
+
+@pytest.mark.parametrize("fails_at", ["write", "flush", "close"])
+async def test_a_log_that_cannot_be_written_is_counted_and_fails_nothing(log: io.StringIO, fails_at: str) -> None:
+    metrics, stream = Metrics(), Full(fails_at=fails_at)
+    configure_logs(stream).lost = metrics.count_lost_line
+    if fails_at == "close":
+        stream.close()
+    write = line_writer(lambda _: True, metrics)
+    write(ApplicationLine(ending=Ending.DECIDED, product="p", actor_kind="api_key", actor_id="key", stages=Stages()))
+    assert (await apply(Unavailable("x"))).status_code == 503
+    logging.getLogger("somebody.elses").error("plain")
+    text = metrics.expose().decode()
+    assert 'instant_credit_applications_total{ending="decided",outcome="",product="p"} 1.0' in text
+    assert "instant_credit_log_lines_lost_total 3.0" in text
 
 
 async def probe(desk: Any) -> httpx.Response:

@@ -1,12 +1,11 @@
 """A server from its start to its end, and the next one on the same record."""
 
 import asyncio
-import http.client
 import itertools
 import json
 import os
+import re
 import signal
-import socket
 import threading
 import uuid
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from instant_credit.record.embedded import destroy_cluster
 from instant_credit.record.installation import prepare_installation
 from instant_credit.record.pool import open_record
 from instant_credit.settings import read_settings
+from tests.journeys.loads import Halfway, wait_until_refused
 from tests.lending import (
     Documents,
     House,
@@ -79,39 +79,25 @@ def test_an_interrupt_ends_the_server_well(lonely: House) -> None:
 
 
 def test_a_request_under_way_is_answered_before_the_server_ends(lonely: House) -> None:
-    body = json.dumps(invent_body(lonely.documents.product, Random(2))).encode()
-    head = (
-        f"POST {lonely.apply_url} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {lonely.keys['all']}\r\n"
-        f"content-type: application/json\r\nexpect: 100-continue\r\ncontent-length: {len(body)}\r\n\r\n"
-    )
     with serving(lonely.environ, lonely.folder) as server:
-        host, port = server.address.removeprefix("http://").split(":")
-        with socket.create_connection((host, int(port)), timeout=20) as connection:
-            connection.sendall(head.encode())
-            # The server asks for the body once the request is at the handler: from here on it is under way.
-            assert b"100 Continue" in connection.recv(200)
-            server.process.send_signal(signal.SIGTERM)
-            _wait_until_refused(host, int(port))
-            connection.sendall(body)
-            response = http.client.HTTPResponse(connection)
-            response.begin()
-            assert response.status == 201
-            assert json.loads(response.read())["decision_id"]
-            response.close()
-        assert server.stop() == 0
+        application = Halfway(lonely, server.address, seed=2)
+        application.begin()
+        server.process.send_signal(signal.SIGTERM)
+        wait_until_refused(server.address)
+        assert application.end() == 201
+        assert server.process.wait(40) == 0
 
 
-def _wait_until_refused(host: str, port: int) -> None:
-    """Return when the server no longer listens, which is the first thing it does at its end."""
-
-    def is_refused() -> bool:
-        try:
-            socket.create_connection((host, port), timeout=5).close()
-        except ConnectionError:
-            return True
-        return False
-
-    wait_until(is_refused)
+def test_a_second_signal_ends_a_single_process_at_once(lonely: House) -> None:
+    with serving(lonely.environ, lonely.folder) as server:
+        application = Halfway(lonely, server.address, seed=2)
+        application.begin()
+        server.process.send_signal(signal.SIGTERM)
+        wait_until_refused(server.address)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(40) == 0
+        application.give_up()
+    assert [line["requests"] for line in server.log_lines() if line["event"] == "requests_cut"] == [1]
 
 
 def test_the_server_never_loads_the_workshop(lonely: House) -> None:
@@ -260,6 +246,20 @@ def test_the_log_is_json_with_one_line_an_application(lonely: House) -> None:
 
 def _application_lines(house: House) -> list[dict[str, object]]:
     return [line for line in house.server.log_lines() if line["event"] == "application"]
+
+
+def test_a_full_disk_behind_the_log_fails_no_application(lonely: House, tmp_path: Path) -> None:
+    (tmp_path / "serve.log").symlink_to("/dev/full")
+    body, key = json.dumps(invent_body(lonely.documents.product, Random(7))).encode(), str(uuid.uuid4())
+    with serving(lonely.environ, tmp_path) as server:
+        bearer = {"Authorization": f"Bearer {lonely.keys['all']}"}
+        with httpx.Client(base_url=server.address, headers=bearer) as client:
+            first = _apply(client, lonely, body, key)
+            assert first.status_code == 201
+            assert _apply(client, lonely, body, key).content == first.content
+            lost = re.search(r"instant_credit_log_lines_lost_total (\d+)", client.get("/metrics").text)
+            assert lost is not None
+            assert int(lost[1]) >= 2
 
 
 def test_metrics_count_what_happened(lonely: House) -> None:

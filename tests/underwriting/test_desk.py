@@ -25,6 +25,7 @@ from instant_credit.underwriting import deciding
 from instant_credit.underwriting import desk as desk_module
 from instant_credit.underwriting.answers import RecordedDecision
 from instant_credit.underwriting.course import BOOK, TEST_BOOK, Answered
+from instant_credit.underwriting.desk import Desk
 from instant_credit.underwriting.lines import Ending
 from tests.underwriting.rooms import ANOTHER, CLIENT, TESTER, Room
 
@@ -43,6 +44,21 @@ async def test_the_recorded_decision_is_what_decide_says_of_the_recorded_case(ro
     assert case["as_of"] == DAY
     assert stored.decision == encode_canonical(decide(desk_case(stored.case), room.release))
     assert stored.answer == answered.body
+
+
+async def test_a_line_that_cannot_be_reported_makes_no_failure_of_a_decision(room: Room) -> None:
+    lost: list[bool] = []
+
+    def fail(_: Any) -> None:
+        raise OSError("no room")
+
+    desk = Desk(room.record, room.releases, report=fail, lost=lambda: lost.append(True))
+    answered = await desk.apply(room.submission(key="key"))
+    assert isinstance(answered, Answered)
+    assert (await room.apply(room.submission(key="key"))).body == answered.body
+    with pytest.raises(Conflict):
+        await desk.apply(room.submission(2, key="key"))
+    assert lost == [True, True]
 
 
 def desk_case(raw: bytes) -> Case:

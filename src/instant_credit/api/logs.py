@@ -1,7 +1,7 @@
 """How this process writes its log: one JSON object a line on stderr, from this package and from every library alike.
 
 An exception is written as its type and the places it passed, never its message: messages of libraries quote the values they failed
-on, and those may be personal data.
+on, and those may be personal data. A line that can't be written (a full disk, a closed pipe) is lost and counted, and fails nothing.
 """
 
 import logging
@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, cast
 
 import msgspec
 import structlog
@@ -17,6 +17,45 @@ from msgspec import Struct
 from structlog.typing import EventDict, WrappedLogger
 
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
+
+
+class LossyStream:
+    """A stream of lines that loses those which can't be written.
+
+    Parameters
+    ----------
+    stream : where it is written.
+
+    Attributes
+    ----------
+    lost : called for each line that is lost.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._is_lost = False
+        self.lost: Callable[[], None] = lambda: None
+
+    def write(self, text: str) -> int:
+        """Write a line, or lose it."""
+        self._is_lost = False
+        try:
+            return self._stream.write(text)
+        except (OSError, ValueError):  # a closed stream is a ValueError
+            self._lose()
+            return 0
+
+    def flush(self) -> None:
+        """Send the line on its way, or lose it."""
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            self._lose()
+
+    def _lose(self) -> None:
+        if not self._is_lost:
+            self._is_lost = True
+            self.lost()
 
 
 def safe_frames(error: BaseException) -> list[str]:
@@ -61,8 +100,9 @@ def write_lines(event: str) -> Callable[[Struct], None]:
     return log
 
 
-def configure_logs(stream: TextIO) -> None:
-    """Send every log line of the process to `stream`; called once, by the command that serves."""
+def configure_logs(stream: TextIO) -> LossyStream:
+    """Send every log line of the process to `stream`; called once, by the command that serves. Returns what says when a line is lost."""
+    kept = LossyStream(stream)
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
@@ -70,10 +110,10 @@ def configure_logs(stream: TextIO) -> None:
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(serializer=_dump)],
-        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", kept)),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(kept)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared, keep_first_line],
@@ -87,3 +127,4 @@ def configure_logs(stream: TextIO) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
+    return kept

@@ -59,6 +59,9 @@ class Metrics:
             ("cause",),
             registry=self.registry,
         )
+        self._lost_lines = Counter(
+            "instant_credit_log_lines_lost", "Lines of the log that could not be written.", registry=self.registry
+        )
         self._group_items = Histogram(
             "instant_credit_commit_items",
             "Applications that one commit recorded.",
@@ -109,6 +112,10 @@ class Metrics:
     def count_refusal(self, cause: Cause) -> None:
         """Count one request that was turned away at the gate."""
         self._refusals[cause].inc()
+
+    def count_lost_line(self) -> None:
+        """Count one line of the log that could not be written."""
+        self._lost_lines.inc()
 
     def count_group(self, written: Written) -> None:
         """Count one group of applications that was recorded by one commit."""

@@ -20,6 +20,7 @@ import uvloop
 from instant_credit.api.app import create_app, line_writer
 from instant_credit.api.gate import Gate
 from instant_credit.api.limits import ClientLimits
+from instant_credit.api.logs import LossyStream
 from instant_credit.api.metrics import Metrics
 from instant_credit.commands.anchored import kept_anchored
 from instant_credit.commands.inheriting import Inheritance
@@ -51,18 +52,23 @@ NO_RELEASE: Final = (
 )
 
 
-def answer_on(sockets: Sequence[socket.socket], settings: Settings, inherited: Inheritance | None = None) -> None:
+def answer_on(
+    sockets: Sequence[socket.socket], settings: Settings, log: LossyStream, inherited: Inheritance | None = None
+) -> None:
     """Answer what comes in on `sockets` until told to end.
 
     Parameters
     ----------
+    log : where this process logs; what it loses is counted.
     inherited : what a worker has from its supervisor; None = this process is the whole server, and says where it listens.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_answer(sockets, settings, inherited))
+        runner.run(_answer(sockets, settings, log, inherited))
 
 
-async def _answer(sockets: Sequence[socket.socket], settings: Settings, inherited: Inheritance | None) -> None:
+async def _answer(
+    sockets: Sequence[socket.socket], settings: Settings, log: LossyStream, inherited: Inheritance | None
+) -> None:
     async with contextlib.AsyncExitStack() as stack:
         for opened in sockets:
             stack.callback(opened.close)
@@ -75,13 +81,21 @@ async def _answer(sockets: Sequence[socket.socket], settings: Settings, inherite
         if inherited is None and not releases.live() and not releases.not_loaded():
             click.echo(NO_RELEASE)
         metrics = Metrics(None if inherited is None else Path(inherited.metrics))
+        log.lost = metrics.count_lost_line
         gate = Gate(turned_away=metrics.count_refusal, resized=metrics.show_places)
         report = line_writer(lambda name: name in releases.live(), metrics)
         tracing = _start_tracing(stack) if settings.has_traces else None
         if tracing is not None:
             report = tracing.beside(report)
         probing = Probing(record, settings.variant_limit)
-        desk = Desk(record, releases, report=report, observe=metrics.count_group, probing=probing)
+        desk = Desk(
+            record,
+            releases,
+            report=report,
+            lost=metrics.count_lost_line,
+            observe=metrics.count_group,
+            probing=probing,
+        )
         limits = ClientLimits(settings.allowance, record.clock.monotonic_ns)
         app = create_app(desk, KeyDesk(record).verify, metrics, limits)
         config = uvicorn.Config(

@@ -28,7 +28,7 @@ from instant_credit.settings import read_settings
 def serve(host: str | None, port: int | None, workers: int | None, inherited: str | None) -> None:
     """Serve the API until SIGTERM or Ctrl-C; requests under way are answered first."""
     settings = read_settings(os.environ)
-    configure_logs(sys.stderr)
+    log = configure_logs(sys.stderr)
     if inherited is not None:
         given = decode_inheritance(inherited)
         sockets = [socket.socket(fileno=number) for number in given.sockets]
@@ -42,4 +42,4 @@ def serve(host: str | None, port: int | None, workers: int | None, inherited: st
     # it a process starts a fifth of a second sooner.
     with barred("scipy"):
         from instant_credit.commands.answering import answer_on
-    answer_on(sockets, settings, given)
+    answer_on(sockets, settings, log, given)

@@ -42,7 +42,8 @@ class Desk:
     ----------
     record : the open system of record, also an attribute; its clock and chance are the desk's. `read_log` writes down who reads what of it.
     releases : live releases by product.
-    report : called once with every application's line, at its end.
+    report : called once with every application's line, at its end. Its failure changes no answer.
+    lost : called when it failed.
     observe : called with every group of decisions that was committed together.
     probing : refuses too many variants of one person's application; None = lets all in.
     """
@@ -53,6 +54,7 @@ class Desk:
         releases: Releases,
         *,
         report: Callable[[ApplicationLine], None],
+        lost: Callable[[], None] = lambda: None,
         observe: Callable[[Written], None] = lambda _: None,
         probing: Probing | None = None,
     ) -> None:
@@ -60,6 +62,7 @@ class Desk:
         self._releases = releases
         self._clock = record.clock
         self._report = report
+        self._lost = lost
         self._probing = probing or Probing(record)
         self._doors: dict[str, Door] = {}
         self._products: dict[str, Product] = {}
@@ -107,7 +110,8 @@ class Desk:
         TooManyVariants : the person's application came in too many variants; nothing was recorded.
         Unavailable : the record did not take the decision within the submission's seconds; the same submission may be sent again, and
             is answered with this one's answer if it was recorded after all.
-        Overloaded : too many applications are under way, or the deadline passed before the commit began; nothing was recorded.
+        Overloaded, Late, Busy : too many applications are under way, the deadline passed before the commit began, or the person applies too
+            often at once; nothing was recorded.
         """
         if self._in_flight >= _IN_FLIGHT_MAX:
             raise Overloaded("the desk is full")
@@ -133,7 +137,14 @@ class Desk:
             raise
         finally:
             self._in_flight -= 1
-            self._report(course.line(ending))
+            self._tell(course.line(ending))
+
+    def _tell(self, line: ApplicationLine) -> None:
+        """Report a line. What was decided is decided: no trouble of those who are told may make a failure of it."""
+        try:
+            self._report(line)
+        except Exception:
+            self._lost()
 
     async def _take_turn(self, submission: Submission, course: Course) -> Answered | tuple[Problem, ...]:
         """Submissions with the same client and key pass one after another."""
