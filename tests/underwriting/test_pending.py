@@ -14,12 +14,14 @@ from instant_credit.errors import Busy, NotFound, Problem, Unavailable
 from instant_credit.record.drafts import VERSIONS_MAX, DraftVersion, add_draft_version
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import read_decision
+from instant_credit.settings import Settings
 from instant_credit.underwriting import pending as pending_module
 from instant_credit.underwriting.course import Answered
 from instant_credit.underwriting.pending import COMPLETION_DAYS, DraftClosed, DraftCompleted, DraftDesk
 from instant_credit.underwriting.resources import DraftState, DraftStatus
 from tests.clock import FixedClock
 from tests.lending import invent_body
+from tests.record.anchored import anchor, audit
 from tests.underwriting.rooms import ANOTHER, CLIENT, TESTER, Room
 
 pytestmark = pytest.mark.anyio
@@ -211,6 +213,17 @@ async def test_of_a_change_and_a_submission_at_once_the_decision_is_on_what_was_
         assert stored.case is not None
         decided = json.loads(stored.case)["facts"]["integers"][0]
         assert decided == (96 - term if isinstance(changed, DraftStatus) else term)
+
+
+async def test_every_row_of_a_draft_is_chained(room: Room, desk: DraftDesk, settings: Settings) -> None:
+    body = body_of(room)
+    draft = await opened(desk, {"facts": body["facts"]})
+    await desk.submit(draft.draft_id, CLIENT)
+    await desk.change(draft.draft_id, raw({"applicant": body["applicant"]}), CLIENT)
+    assert isinstance(await desk.submit(draft.draft_id, CLIENT), Answered)
+    assert await anchor(room.record, settings) > 0
+    report = await audit(room.record, settings)
+    assert (report.found, report.findings) == (0, ())
 
 
 async def test_a_withdrawn_draft_stays_withdrawn(room: Room, desk: DraftDesk) -> None:
