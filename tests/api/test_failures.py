@@ -50,6 +50,7 @@ class FailingDesk:
     def __init__(self, error: Exception) -> None:
         self.error = error
         self.record = None
+        self.read_log: Any = object()  # nothing is read
         self.missed: dict[str, str] = {}
 
     def offered(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The file of anchors: appended whole, under a lock, continued after a crash, and trusted only as far as it is signed."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -21,8 +22,8 @@ from msgspec.structs import replace
 from instant_credit.access.actors import Actor
 from instant_credit.canonical import encode_canonical
 from instant_credit.errors import Conflict, Refused
-from instant_credit.record import anchoring, anchors, tail
-from instant_credit.record.anchoring import Anchorer
+from instant_credit.record import anchoring, anchors, marks, tail
+from instant_credit.record.anchoring import AnchorsLost, open_anchorer
 from instant_credit.record.anchors import (
     Anchor,
     AnchorFile,

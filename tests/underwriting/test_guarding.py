@@ -12,7 +12,6 @@ import pytest
 from instant_credit.decision.case import decode_case
 from instant_credit.decision.release import Release, compose_release, decode_manifest
 from instant_credit.errors import Busy
-from instant_credit.policy.document import Policy
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import read_decision
 from instant_credit.underwriting import deciding

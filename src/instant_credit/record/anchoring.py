@@ -23,9 +23,11 @@ from instant_credit.record.anchors import (
     NewLink,
     Span,
     create_anchor_key,
+    hash_head,
     name_news,
     read_anchor_key,
 )
+from instant_credit.record.marks import Mark, read_mark, write_mark
 from instant_credit.record.pool import Record
 from instant_credit.record.shipped import read_sql
 

@@ -32,7 +32,7 @@ from instant_credit.errors import Conflict, Refused
 from instant_credit.record.chain import root_of
 from instant_credit.record.clock import Entropy
 from instant_credit.record.home import create_private_file, naming_folder, require_private, sync_folder
-from instant_credit.record.tail import find_end_before, find_last_line
+from instant_credit.record.tail import find_end_before, find_last_line, iterate_lines
 from instant_credit.settings import ANCHOR_KEY, ANCHORS
 from instant_credit.verify_receipt import ANCHOR_FORMAT, encode_head, hash_leaf, is_signed, signed_bytes
 
@@ -188,12 +188,13 @@ def read_anchor_key(path: Path) -> Ed25519PrivateKey:
 class AnchorFile:
     """The file of anchors, and what it covers so far: remembered, so that only new lines are read.
 
-    It grows for years, so only its last line is read at first, and of those before it what `look_back` needs. Whether all of them are true
+    It grows for years, so only its end is read at first, from the marked line on, and of those before it what `look_back` needs. Whether all of them are true
     is for the audit to find.
 
     Attributes
     ----------
     last : the head of the last anchor; None = there is none.
+    marked_head : the head of the anchor with the number `marked`, None as long as it was not read.
     covered : number of the last anchored link by writer, -1 = none is; of writers that were met or looked for.
     """
 
@@ -288,7 +289,7 @@ class AnchorFile:
         if os.fstat(file.fileno()).st_size < self._offset:
             raise Refused(f"{self.path} was shortened: restore it from its copy")
         if self.last is None:
-            self._begun = self._offset = find_last_line(file)
+            self._begun = self._offset = self._find_begin(file)
         file.seek(self._offset)
         for line in iterate_lines(file):
             anchor = self._decode(line, self._offset)
@@ -298,6 +299,16 @@ class AnchorFile:
             if anchor.head.number == self._marked:
                 self.marked_head = anchor.head
             self._offset += len(line) + 1
+
+    def _find_begin(self, file: BinaryIO) -> int:
+        """Where reading begins: at the last line, or before it at the marked one."""
+        start = find_last_line(file)
+        while start > 0 and self._marked:
+            file.seek(start)
+            if self._decode(file.readline()[:-1], start).head.number <= self._marked:
+                break
+            start = find_end_before(file, start - 1) + 1
+        return start
 
     def _walk_back(self, file: BinaryIO, unknown: dict[UUID, Span]) -> None:
         """Read back from what was read, as long as a line may be about one of these writers, which have links that none covers."""
@@ -340,13 +351,6 @@ def compose_anchor(last: Head | None, links: Sequence[NewLink], at: datetime, ke
         details=hash_details(details),
     )
     return Anchor(head=head, signature=key.sign(signed_bytes(head_of(head))).hex(), details=details)
-
-
-def iterate_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Whole lines from the file's position on, without their ends; what follows the last end is left out."""
-    for line in file:
-        if line.endswith(b"\n"):
-            yield line[:-1]
 
 
 def find_anchor(path: Path, writer_id: UUID, seq: int, recorded_at: datetime) -> Anchor | None:

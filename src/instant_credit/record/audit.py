@@ -28,13 +28,13 @@ from instant_credit.record.anchors import (
     decode_anchor,
     hash_head,
     is_true,
-    iterate_lines,
 )
 from instant_credit.record.chain import compose_link, split_leaves
 from instant_credit.record.home import naming_folder
 from instant_credit.record.reading import Readable
 from instant_credit.record.scanning import at_one_instant, name_row, scan_leaves, stream_rows
 from instant_credit.record.shipped import read_sql
+from instant_credit.record.tail import iterate_lines
 from instant_credit.settings import ANCHORS
 from instant_credit.verify_receipt import begin_chain
 

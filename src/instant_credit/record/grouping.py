@@ -15,7 +15,7 @@ from typing import Final, Generic, TypeVar, cast
 
 from msgspec import Struct
 
-from instant_credit.errors import BrokenInvariant, Late, Overloaded, Unavailable, require
+from instant_credit.errors import Late, Overloaded, Unavailable, require
 from instant_credit.record.clock import Clock
 from instant_credit.record.pool import within
 

@@ -1,9 +1,17 @@
-"""Edge. Where the lines of a long file end, found from its end."""
+"""Edge. The lines of a long file, and where they end, found from its end."""
 
 import os
+from collections.abc import Iterator
 from typing import BinaryIO, Final
 
 _CHUNK: Final = 1 << 16
+
+
+def iterate_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Whole lines from the file's position on, without their ends; what follows the last end is left out."""
+    for line in file:
+        if line.endswith(b"\n"):
+            yield line[:-1]
 
 
 def find_last_line(file: BinaryIO) -> int:
