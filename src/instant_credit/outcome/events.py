@@ -13,11 +13,13 @@ from enum import StrEnum
 from typing import Annotated, Final
 from uuid import UUID
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
+from instant_credit.canonical import encode_canonical
 from instant_credit.units import Cents
 
 DAYS_PAST_DUE_MAX: Final = 10_000
+EventId = UUID
 
 
 class EventKind(StrEnum):
@@ -87,6 +89,33 @@ class RepaymentEvent(Struct, frozen=True, kw_only=True, gc=False):
             raise ValueError("an event does not correct itself")
 
 
+class EventContent(Struct, frozen=True, kw_only=True, gc=False):
+    """An event without its name and without what it corrects. What an event does not tell is left out, so that its bytes stay what they
+    were before events could tell it.
+    """
+
+    schema_version: int = 1
+    kind: EventKind
+    amount_cents: Cents
+    event_on: date
+    known_on: date
+    days_past_due: int | UnsetType = UNSET
+
+
+def encode_content(event: RepaymentEvent) -> bytes:
+    """Canonical bytes of what an event tells: those of two events are equal when nothing but their names tells them apart."""
+    return encode_canonical(
+        EventContent(
+            schema_version=event.schema_version,
+            kind=event.kind,
+            amount_cents=event.amount_cents,
+            event_on=event.event_on,
+            known_on=event.known_on,
+            days_past_due=UNSET if event.days_past_due is None else event.days_past_due,
+        )
+    )
+
+
 def order_events(events: Sequence[RepaymentEvent]) -> tuple[RepaymentEvent, ...]:
     """The same events by day, day known, kind, amount, days past due and names: the one order in which they are recorded and exported."""
     return tuple(sorted(events, key=_order))
@@ -101,13 +130,16 @@ def stand_as_known(events: Sequence[RepaymentEvent], known_on: date) -> tuple[Re
     )
 
 
-def _order(event: RepaymentEvent) -> tuple[date, date, str, int, int, str, str]:
+def order_content(event: RepaymentEvent) -> tuple[date, date, str, int, int]:
+    """By what an event tells, without its names: day, day known, kind, amount, days past due (-1 when not told)."""
     return (
         event.event_on,
         event.known_on,
         event.kind,
         event.amount_cents,
         -1 if event.days_past_due is None else event.days_past_due,
-        str(event.event_id or ""),
-        str(event.corrects or ""),
     )
+
+
+def _order(event: RepaymentEvent) -> tuple[date, date, str, int, int, str, str]:
+    return *order_content(event), str(event.event_id or ""), str(event.corrects or "")

@@ -22,8 +22,8 @@ from instant_credit.record.documents import get_document
 from instant_credit.record.holdings import read_holdings
 from instant_credit.record.persons import Erasure, Hold, PersonalRead, list_reads, read_person
 from instant_credit.record.pool import Record
+from instant_credit.record.repayments import read_event
 from instant_credit.record.rows import HeldCase, HeldDraft, LifeRow
-from instant_credit.underwriting.books import read_event
 
 
 class ExportedCase(Struct, frozen=True, kw_only=True):
