@@ -194,7 +194,7 @@ def _too_large() -> Failure:
 
 def _too_many() -> Failure:
     return Failure(
-        TOO_LARGE, f"A request has at most {LINES_MAX:,} events: send the others in another one.", headers=_CLOSE
+        MALFORMED, f"A request has at most {LINES_MAX:,} events: send the others in another one.", headers=_CLOSE
     )
 
 

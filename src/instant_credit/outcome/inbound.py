@@ -7,7 +7,7 @@ A loan is named by the application's id, or by the number of its account in a bo
 """
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Final
@@ -60,7 +60,7 @@ class ToldKind(StrEnum):
 EVENT_KINDS: Final = {kind: EventKind(kind.value) for kind in ToldKind if kind is not ToldKind.CORRECTION}
 
 
-class Replacement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Replacement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """What stands in the place of a corrected event."""
 
     kind: ToldKind
@@ -75,7 +75,7 @@ class Replacement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         _check_days(self.kind, self.days_past_due)
 
 
-class InboundEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class InboundEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One event as it is sent.
 
     Attributes
@@ -120,20 +120,25 @@ class InboundEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise ValueError("a correction tells amount_cents, event_on and days_past_due inside its replacement")
 
 
-class Telling(Struct, frozen=True, kw_only=True):
+class Telling(Struct, frozen=True, kw_only=True, gc=False):
     """What a line tells of one loan.
 
     Attributes
     ----------
     application_id, account : of which loan; `account` is its book and number there. One of the two is None.
     is_known_today : the line tells no day on which it was known, so a day that was recorded before is none other.
-    make_events : the events that it means, given the loan's history.
+    event : what it tells; None where that depends on the loan's history.
     """
 
     application_id: EventId | None
     account: tuple[str, str] | None
     is_known_today: bool
-    make_events: Callable[[EventId, LoanHistory], Sequence[RepaymentEvent]]
+    event: RepaymentEvent | None
+
+    def make_events(self, case_id: EventId, history: LoanHistory) -> Sequence[RepaymentEvent]:
+        """The events that it means for a loan of this id and history, each with a name."""
+        assert self.event is not None
+        return (self.event,)
 
 
 _EVENTS: Final = msgspec.json.Decoder(InboundEvent)
@@ -241,7 +246,7 @@ def _interpret(event: InboundEvent, today: date) -> Telling | Fault:
         application_id=event.application_id,
         account=account,
         is_known_today=event.known_on is None,
-        make_events=lambda _, __: (repayment,),
+        event=repayment,
     )
 
 

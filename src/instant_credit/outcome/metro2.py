@@ -11,6 +11,7 @@ whole dollars, days are MMDDYYYY, and zeros or blanks tell nothing.
 Source: CDIA, Credit Reporting Resource Guide (base segment, fields 1 to 46; exhibit 4, account status codes); positions cross-checked against public implementations.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
@@ -100,7 +101,7 @@ DECEASED: Final = "X"
 _DAYS_TO_DELINQUENCY: Final = 30
 
 
-class MonthlyReport(Struct, frozen=True, kw_only=True):
+class MonthlyReport(Struct, frozen=True, kw_only=True, gc=False):
     """A base segment's fields. Amounts in cents, 0 when not told; days None when not told; codes blank when not told."""
 
     account_number: str
@@ -172,14 +173,20 @@ def read_report(raw: bytes) -> MonthlyReport | Fault | None:
     return report
 
 
+class ToldReport(Telling, frozen=True, kw_only=True, gc=False):
+    """What a report tells of its account: the events that the loan's history lacks."""
+
+    report: MonthlyReport
+
+    def make_events(self, case_id: EventId, history: LoanHistory) -> Sequence[RepaymentEvent]:
+        """`list_events`."""
+        return list_events(self.report, case_id, history)
+
+
 def tell_report(report: MonthlyReport, book: str) -> Telling:
     """What a report tells of the loan with its account number in `book`."""
-    return Telling(
-        application_id=None,
-        account=(book, report.account_number),
-        is_known_today=False,
-        make_events=lambda case_id, history: list_events(report, case_id, history),
-    )
+    account = (book, report.account_number)
+    return ToldReport(application_id=None, account=account, is_known_today=False, event=None, report=report)
 
 
 def list_events(report: MonthlyReport, case_id: EventId, history: LoanHistory) -> tuple[RepaymentEvent, ...]:

@@ -89,32 +89,36 @@ class LoanHistory:
     ----------
     as_of : the day of the application.
     events : what is recorded, in any order; it is taken as it is.
-
-    Attributes
-    ----------
-    events : all of them by name, those that stand and those that do not.
     """
 
     __slots__ = (
         "_charged_off_on",
         "_corrected",
         "_disbursed_on",
+        "_events",
         "_first_on",
         "_last_on",
         "_observed_days",
         "_overdue_since",
         "_repaid_on",
         "as_of",
-        "events",
     )
 
     def __init__(self, as_of: date, events: Iterable[RepaymentEvent] = ()) -> None:
         self.as_of = as_of
-        self.events: dict[EventId | None, RepaymentEvent] = {}
-        self._corrected: set[EventId] = set()
+        # By the names' numbers: a name itself takes ten times as long to be looked up.
+        self._events: dict[int, RepaymentEvent] = {}
+        self._corrected: set[int] = set()
         self._clear()
         for event in events:
             self.add(event)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def find(self, event_id: EventId) -> RepaymentEvent | None:
+        """The event of this name, whether it stands or not."""
+        return self._events.get(event_id.int)
 
     @property
     def charged_off_on(self) -> date | None:
@@ -135,24 +139,26 @@ class LoanHistory:
         """The events that stand, in the order of their arrival."""
         return [
             event
-            for event in self.events.values()
-            if event.kind is not EventKind.VOID and event.event_id not in self._corrected
+            for name, event in self._events.items()
+            if event.kind is not EventKind.VOID and name not in self._corrected
         ]
 
     def add(self, event: RepaymentEvent) -> None:
         """Take an event into the history, whatever it says."""
-        self.events[event.event_id] = event
+        assert event.event_id is not None
+        name = event.event_id.int
+        self._events[name] = event
         if event.corrects is not None:
-            self._corrected.add(event.corrects)
+            self._corrected.add(event.corrects.int)
             self._count_anew()
-        elif event.event_id not in self._corrected:
+        elif name not in self._corrected:
             self._count(event)
 
     def remove(self, names: Iterable[EventId]) -> None:
         """Take events back out of the history."""
         for name in names:
-            del self.events[name]
-        self._corrected = {event.corrects for event in self.events.values() if event.corrects is not None}
+            del self._events[name.int]
+        self._corrected = {event.corrects.int for event in self._events.values() if event.corrects is not None}
         self._count_anew()
 
     def find_fault(self, event: RepaymentEvent, today: date) -> Fault | None:
@@ -165,10 +171,10 @@ class LoanHistory:
             return FaultCode.KNOWN_IN_FUTURE
         if event.corrects is None:
             return self._judge(event)
-        former = self.events.get(event.corrects)
+        former = self.find(event.corrects)
         if former is None:
             return FaultCode.CORRECTED_EVENT_UNKNOWN
-        if former.kind is EventKind.VOID or event.corrects in self._corrected:
+        if former.kind is EventKind.VOID or event.corrects.int in self._corrected:
             return FaultCode.CORRECTED_EVENT_REPLACED
         if event.known_on < former.known_on:
             return FaultCode.CORRECTED_BEFORE_KNOWN

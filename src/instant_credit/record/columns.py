@@ -160,6 +160,12 @@ def event_row(case_id: UUID, event: EventRow, written: tuple[Any, ...]) -> tuple
     return bucket_of(case_id), case_id, *told, *written, event.days_past_due, event.corrects, event.number
 
 
+def event_arguments(rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Arguments of ``insert_events`` without its link, out of rows (at least one) that are written at once by one actor."""
+    columns = transpose(rows, EVENT_COLUMNS)
+    return [*columns[:7], *rows[0][7:10], *columns[10:]]
+
+
 def transpose(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
     """Rows of one width as that many columns."""
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]

@@ -4,6 +4,7 @@ A file is read in a thread while the chunk before is judged and recorded, so mem
 """
 
 import asyncio
+import gc
 import gzip
 import zlib
 from collections import Counter
@@ -31,6 +32,8 @@ from instant_credit.underwriting.taken import OutcomesTaken, TakenLine
 
 CHUNK_LINES: Final = 5_000
 BLOCK_BYTES: Final = 1_048_576
+# New objects after which garbage is looked for: events leave none behind, and millions of them are held.
+GARBAGE_OBJECTS: Final = 500_000
 
 # What reads one line; None = it tells of no loan.
 LineReader = Callable[[bytes], Telling | Fault | None]
@@ -137,6 +140,8 @@ async def ingest_file(
     intake = Intake(record, source.origin, actor, events_held=EVENTS_HELD)
     summary = IngestSummary(bytes_total=source.bytes_total)
     following = asyncio.create_task(asyncio.to_thread(next, source, None))
+    former = gc.get_threshold()
+    gc.set_threshold(GARBAGE_OBJECTS)
     try:
         while (chunk := await following) is not None:
             following = asyncio.create_task(asyncio.to_thread(next, source, None))
@@ -144,6 +149,7 @@ async def ingest_file(
             summary = summary.add(await intake.take(lines), bytes_read)
             progress(summary)
     finally:
+        gc.set_threshold(*former)
         await asyncio.wait({following})
         with suppress(Exception, asyncio.CancelledError):
             following.result()

@@ -6,7 +6,6 @@ The law: nothing is lost and nothing is done by halves. The events of a chunk ar
 another; a chunk that is sent again is known again, line by line. An event is judged on what is recorded by then and on what came before it in its chunk.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import date
 from typing import Final
@@ -22,7 +21,7 @@ from instant_credit.outcome.sequence import Fault, LoanHistory
 from instant_credit.record.outcomes import StoredLoan, add_judged_events, find_accounts, read_loans
 from instant_credit.record.pool import Record
 from instant_credit.record.quarantine import Origin, RefusedLine, quarantine_lines
-from instant_credit.record.repayments import read_event, write_event
+from instant_credit.record.repayments import write_event
 from instant_credit.record.rows import EventRow
 from instant_credit.underwriting.course import TEST_BOOK
 from instant_credit.underwriting.taken import OutcomesTaken, TakenLine
@@ -48,7 +47,7 @@ _EVENT_ID_TAKEN: Final = Fault(
 )
 
 
-class Line(Struct, frozen=True, kw_only=True):
+class Line(Struct, frozen=True, kw_only=True, gc=False):
     """A line as it came, its number from 1, and what it tells or why it can't be read."""
 
     number: int
@@ -59,12 +58,13 @@ class Line(Struct, frozen=True, kw_only=True):
 class _Loan:
     """A loan's history and the number of its last event."""
 
-    __slots__ = ("book", "history", "number")
+    __slots__ = ("book", "case_id", "history", "number")
 
-    def __init__(self, stored: StoredLoan) -> None:
+    def __init__(self, case_id: UUID, stored: StoredLoan) -> None:
+        self.case_id = case_id
         self.book = stored.book
-        self.number = max((row.number for row in stored.events if row.number is not None), default=0)
-        self.history = LoanHistory(stored.as_of, map(read_event, stored.events))
+        self.number = stored.number
+        self.history = LoanHistory(stored.as_of, stored.events)
 
 
 class _Judged(Struct, kw_only=True):
@@ -92,7 +92,8 @@ class Intake:
         self._origin = origin
         self._actor = actor
         self._events_held = events_held
-        self._loans: OrderedDict[UUID, _Loan] = OrderedDict()
+        # By the ids' numbers, the loans of the latest chunk last.
+        self._loans: dict[int, _Loan] = {}
         self._accounts: dict[tuple[str, str], list[UUID]] = {}
         self._held = 0
 
@@ -120,9 +121,9 @@ class Intake:
     async def _record_events(self, lines: Sequence[Line]) -> _Judged:
         """Judge the lines and record the events, again where somebody else was faster."""
         for _ in range(_ROUNDS_MAX):
-            await self._look_up(lines)
+            named = await self._look_up(lines)
             now = self._record.clock.now()
-            judged = self._judge(lines, now.date())
+            judged = self._judge(lines, named, now.date())
             if not judged.fresh:
                 return judged
             is_written = False
@@ -130,25 +131,38 @@ class Intake:
                 is_written = await add_judged_events(self._record, judged.fresh, self._actor, now)
             finally:
                 if not is_written:
-                    self._forget({case_id for case_id, _ in judged.fresh})
+                    self._forget({case_id.int for case_id, _ in judged.fresh})
             if is_written:
                 return judged
         raise Unavailable("others record events of the same loans just now: send the lines again")
 
-    async def _look_up(self, lines: Sequence[Line]) -> None:
-        """Read what is not remembered: accounts, then loans."""
-        told = [line.told for line in lines if isinstance(line.told, Telling)]
-        accounts = {one.account for one in told if one.account is not None and one.account not in self._accounts}
+    async def _look_up(self, lines: Sequence[Line]) -> list[_Loan | Fault]:
+        """The loan of each line, or why there is none; what is not remembered is read."""
+        accounts = {
+            told.account
+            for line in lines
+            if isinstance(told := line.told, Telling)
+            and told.account is not None
+            and told.account not in self._accounts
+        }
         if accounts:
             self._accounts.update(await find_accounts(self._record, accounts))
-        wanted = {case_id for one in told if isinstance(case_id := self._name_case(one), UUID)} - self._loans.keys()
-        if wanted:
-            for case_id, stored in (await read_loans(self._record, wanted)).items():
-                loan = self._loans[case_id] = _Loan(stored)
-                self._held += len(loan.history.events)
+        named = [self._name_case(line.told) for line in lines]
+        wanted = {one.int: one for one in named if not isinstance(one, Fault)}
+        unknown = [case_id for number, case_id in wanted.items() if number not in self._loans]
+        if unknown:
+            for case_id, stored in (await read_loans(self._record, unknown)).items():
+                self._loans[case_id.int] = _Loan(wanted[case_id.int], stored)
+                self._held += len(stored.events)
+        for number in wanted:
+            if (loan := self._loans.pop(number, None)) is not None:
+                self._loans[number] = loan
+        return [one if isinstance(one, Fault) else self._find_loan(one) for one in named]
 
-    def _name_case(self, told: Telling) -> UUID | Fault:
+    def _name_case(self, told: Telling | Fault) -> UUID | Fault:
         """The id of the loan's Case, or why there is none."""
+        if isinstance(told, Fault):
+            return told
         if told.account is None:
             assert told.application_id is not None
             return told.application_id
@@ -157,71 +171,69 @@ class Intake:
             return found[0]
         return _AMBIGUOUS_ACCOUNT if found else _UNKNOWN_ACCOUNT
 
-    def _judge(self, lines: Sequence[Line], today: date) -> _Judged:
-        """What becomes of each line; events that can be recorded are in their histories then."""
-        judged = _Judged()
-        for line in lines:
-            told, case_id, loan = line.told, None, None
-            if isinstance(told, Telling):
-                named = self._name_case(told)
-                if isinstance(named, UUID):
-                    case_id, loan = named, self._find_loan(named)
-                fault = named if isinstance(named, Fault) else _UNKNOWN_APPLICATION
-            else:
-                fault = told
-            if loan is not None and case_id is not None and isinstance(told, Telling):
-                added = _add_events(loan, case_id, told, today)
-                if not isinstance(added, Fault):
-                    judged.fresh += [(case_id, row) for row in added]
-                    judged.recorded += bool(added)
-                    judged.before += not added
-                    self._held += len(added)
-                    continue
-                fault = added
-            known = None if loan is None else case_id
-            judged.refused.append(
-                RefusedLine(line=line.number, raw=line.raw, code=fault.code, message=fault.message, case_id=known)
-            )
-        return judged
-
-    def _find_loan(self, case_id: UUID) -> _Loan | None:
+    def _find_loan(self, case_id: UUID) -> _Loan | Fault:
         """A loan that these lines may tell of."""
-        loan = self._loans.get(case_id)
+        loan = self._loans.get(case_id.int)
         if loan is None or (loan.book == TEST_BOOK) != self._origin.is_test:
-            return None
-        self._loans.move_to_end(case_id)
+            return _UNKNOWN_APPLICATION
         return loan
 
-    def _forget(self, case_ids: set[UUID]) -> None:
-        for case_id in case_ids:
-            self._held -= len(self._loans.pop(case_id).history.events)
+    def _judge(self, lines: Sequence[Line], named: Sequence[_Loan | Fault], today: date) -> _Judged:
+        """What becomes of each line; events that can be recorded are in their histories then."""
+        judged = _Judged()
+        for line, loan in zip(lines, named, strict=True):
+            added = loan if isinstance(loan, Fault) else _add_events(loan, line.told, today)
+            if isinstance(added, Fault):
+                judged.refused.append(
+                    RefusedLine(
+                        line=line.number,
+                        raw=line.raw,
+                        code=added.code,
+                        message=added.message,
+                        case_id=None if isinstance(loan, Fault) else loan.case_id,
+                    )
+                )
+            elif added:
+                judged.recorded += 1
+                judged.fresh += added
+            else:
+                judged.before += 1
+        self._held += len(judged.fresh)
+        return judged
+
+    def _forget(self, numbers: set[int]) -> None:
+        for number in numbers:
+            self._held -= len(self._loans.pop(number).history)
 
     def _forget_oldest(self) -> None:
-        while self._loans and self._held > self._events_held:
-            self._held -= len(self._loans.popitem(last=False)[1].history.events)
-        if not self._loans:
-            self._held = 0
+        if self._held > self._events_held:
+            for number in list(self._loans):
+                self._forget({number})
+                if self._held <= self._events_held:
+                    break
         if len(self._accounts) > self._events_held:
             self._accounts.clear()
 
 
-def _add_events(loan: _Loan, case_id: UUID, told: Telling, today: date) -> list[EventRow] | Fault:
+def _add_events(loan: _Loan, told: Telling | Fault, today: date) -> list[tuple[UUID, EventRow]] | Fault:
     """The rows of a line's events that are not recorded yet, all of them added to the loan's history; or why not all of them can be."""
-    history, added = loan.history, list[EventRow]()
+    if isinstance(told, Fault):
+        return told
+    history, added = loan.history, list[tuple[UUID, EventRow]]()
     fault: Fault | None = None
-    for event in told.make_events(case_id, history):
+    for event in told.make_events(loan.case_id, history):
         assert event.event_id is not None
-        former = history.events.get(event.event_id)
+        former = history.find(event.event_id)
         if former is not None:
             fault = None if _is_same(former, event, is_known_today=told.is_known_today) else _EVENT_ID_TAKEN
         else:
             fault = history.find_fault(event, today)
             if fault is None:
                 history.add(event)
-                added.append(write_event(event, event.event_id, loan.number + len(added) + 1))
+                added.append((loan.case_id, write_event(event, event.event_id, loan.number + len(added) + 1)))
         if fault is not None:
             if added:
-                history.remove([row.event_id for row in added])
+                history.remove([row.event_id for _, row in added])
             return fault
     loan.number += len(added)
     return added
