@@ -23,6 +23,7 @@ CREATE TABLE instant_credit.quarantined_outcomes (
 );
 
 CREATE UNIQUE INDEX quarantined_outcomes_by_line ON instant_credit.quarantined_outcomes (bucket, line_mac);
+CREATE INDEX quarantined_outcomes_by_person ON instant_credit.quarantined_outcomes (person_id);
 CREATE INDEX quarantined_outcomes_by_id ON instant_credit.quarantined_outcomes (quarantine_id);
 
 CREATE TABLE instant_credit.quarantine_ends (

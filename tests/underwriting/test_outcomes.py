@@ -18,6 +18,7 @@ from instant_credit.outcome.events import EventKind, stand_as_known
 from instant_credit.outcome.inbound import read_json
 from instant_credit.record import outcomes as recording
 from instant_credit.record.commit import commit_entries
+from instant_credit.record.holdings import read_holdings
 from instant_credit.record.owning import open_owner
 from instant_credit.record.persons import erase_person, list_reads
 from instant_credit.record.pool import Record, open_record
@@ -36,6 +37,7 @@ from tests.record.entries import AS_OF, make_entry
 
 pytestmark = pytest.mark.anyio
 
+READING = Reading(actor=Actor(kind=ActorKind.PERSON, id="staff-8"), purpose=ReadPurpose.PERSON_REQUEST)
 ORIGIN = Origin(source="api", format="json")
 START = AS_OF.date()
 
@@ -255,16 +257,20 @@ async def test_a_line_goes_with_its_person_and_reading_it_is_written_down(
     (loan,) = await lend(record, actor)
     taken = await take(record, actor, told(loan, "payment", -1), b"{broken")
     known, unknown = (line.quarantine_id for line in taken.quarantined)
+    (held,) = (await read_holdings(record, entry_of(record, 0).person_id, READING)).quarantined
+    assert (held.quarantine_id, held.case_id, held.code) == (known, loan, "EVENT_BEFORE_APPLICATION")
+    assert held.raw is not None
     reading = Reading(actor=Actor(kind=ActorKind.PERSON, id="staff-7"), purpose=ReadPurpose.REVIEW)
     assert (await open_quarantined(record, known, reading)).raw is not None
     person_id = entry_of(record, 0).person_id
-    assert [(read.kind, read.case_id, read.actor_id) for read in await list_reads(record, person_id)] == [
-        ("identity", loan, "staff-7")
-    ]
+    reads = {(read.kind, read.case_id, read.actor_id) for read in await list_reads(record, person_id)}
+    assert reads == {("person", None, "staff-8"), ("identity", loan, "staff-7")}
     clock.advance(timedelta(days=800))
     async with open_owner(settings) as owner:
         await erase_person(record, owner, person_id, ErasureReason.PERSON_REQUEST, actor)
     assert (await open_quarantined(record, known)).raw is None
+    (held,) = (await read_holdings(record, person_id, READING)).quarantined
+    assert held.raw is None
     assert (await open_quarantined(record, unknown)).raw == b"{broken"
     with pytest.raises(Refused, match="its person was erased"):
         await retry_quarantined(record, known, actor)

@@ -179,6 +179,17 @@ class HeldDraft(Struct, frozen=True, kw_only=True):
     recorded_at: datetime
 
 
+class HeldLine(Struct, frozen=True, kw_only=True):
+    """A told event of the person's that was not taken, opened; `raw` None = erased."""
+
+    quarantine_id: UUID
+    case_id: UUID
+    code: str
+    message: str
+    raw: bytes | None
+    recorded_at: datetime
+
+
 class BookCount(Struct, frozen=True, kw_only=True):
     """A book and how much it holds."""
 
