@@ -21,6 +21,7 @@ from instant_credit.record.life import LifeEvent, LifeEventKind, add_life_event
 from instant_credit.record.owning import open_owner
 from instant_credit.record.persons import erase_person, log_book_read, log_read, place_hold, release_hold
 from instant_credit.record.pool import Record
+from instant_credit.record.quarantine import Origin, RefusedLine, end_quarantine, quarantine_lines
 from instant_credit.record.quotes import QuotedTerms, QuoteRow, add_quote
 from instant_credit.record.rings import turn_ring
 from instant_credit.record.rotating import note_current
@@ -79,8 +80,24 @@ async def write_some(record: Record, actor: Actor, turn: int) -> None:
     assert await add_life_event(record, entry.case_id, accepted, number=1, actor=actor)
     await write_of_persons(record, actor, turn, entry.person_id, entry.case_id)
     later = [replace(event, event_id=UUID(int=event.event_id.int ^ 1)) for event in entry.events]
-    events: dict[UUID, list[EventRow]] = {entry.case_id: later}
-    assert await commit_events(record, events, actor, record.clock.now()) == 2
+    observed = replace(
+        later[0], event_id=UUID(int=later[0].event_id.int ^ 2), kind="days_past_due", days_past_due=31, number=1
+    )
+    corrected = replace(observed, event_id=UUID(int=later[0].event_id.int ^ 4), corrects=observed.event_id, number=2)
+    events: dict[UUID, list[EventRow]] = {entry.case_id: [*later, observed, corrected]}
+    assert await commit_events(record, events, actor, record.clock.now()) == 4
+    await write_quarantine(record, actor, turn, entry.case_id)
+
+
+async def write_quarantine(record: Record, actor: Actor, turn: int, case_id: UUID) -> None:
+    """A line about a known application, and one about none that is dismissed."""
+    lines = [
+        RefusedLine(line=one, raw=b"line %d of %d" % (one, turn), code="CODE", message="why", case_id=known)
+        for one, known in ((1, case_id), (2, None))
+    ]
+    origin = Origin(source="file", format="csv", book="tape")
+    _, quarantine_id = await quarantine_lines(record, lines, origin, actor)
+    await end_quarantine(record, quarantine_id, "dismissed", actor)
 
 
 async def write_of_persons(record: Record, actor: Actor, turn: int, person_id: bytes, case_id: UUID) -> None:

@@ -16,6 +16,8 @@ FACTS = [
     "idempotency_keys",
     "natural_keys",
     "repayment_events",
+    "quarantined_outcomes",
+    "quarantine_ends",
     "documents",
     "release_activations",
     "api_keys",

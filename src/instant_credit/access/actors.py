@@ -15,11 +15,14 @@ class ActorKind(StrEnum):
 
 
 class Scope(StrEnum):
-    """What an API key may do: apply, read the decisions of its own client, read those of every client and of every tape."""
+    """What an API key may do: apply, read the decisions of its own client, read those of every client and of every tape, tell what
+    borrowers did.
+    """
 
     APPLY = "apply"
     DECISIONS_READ = "decisions:read"
     DECISIONS_READ_ALL = "decisions:read_all"
+    OUTCOMES_WRITE = "outcomes:write"
 
 
 class Actor(Struct, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from instant_credit.api.limits import ClientLimits, tell_limit
 from instant_credit.api.logs import write_lines
 from instant_credit.api.metrics import Metrics
 from instant_credit.api.openapi import OfferedProduct, build_openapi
+from instant_credit.api.outcomes import outcome_routes
 from instant_credit.api.problems import HEADERS_TOO_LARGE, MEDIA_TYPE, answer_failure, encode_problem
 from instant_credit.api.quotes import quote_routes
 from instant_credit.api.receipts import receipt_route
@@ -56,6 +57,7 @@ def create_app(desk: Desk, find_key: FindKey, metrics: Metrics, limits: ClientLi
         *life_routes(LifeDesk(desk.record, desk.read_log), guard),
         *draft_routes(DraftDesk(desk), guard),
         *quote_routes(QuoteDesk(desk), guard),
+        *outcome_routes(desk.record, guard),
         *health_routes(desk, metrics, openapi_writer(desk)),
     ]
     litestar = Litestar(

@@ -3,9 +3,9 @@
 import asyncio
 import os
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import httpx
@@ -31,13 +31,16 @@ from instant_credit.client.calls import (
     call_read_receipt,
     call_ready,
     call_submit_draft,
+    call_tell_outcomes,
     call_withdraw_application,
     call_withdraw_draft,
 )
 from instant_credit.client.doorway import CONNECTIONS_DEFAULT, Incoming, http_options
+from instant_credit.outcome.inbound import InboundEvent
 from instant_credit.record.clock import Clock, Entropy, SystemClock
 from instant_credit.underwriting.answers import Ready, RecordedDecision
 from instant_credit.underwriting.resources import ApplicationStatus, DraftStatus, Offers, OfferStatus, Quote
+from instant_credit.underwriting.taken import OutcomesTaken
 
 T = TypeVar("T")
 
@@ -156,6 +159,12 @@ class AsyncClient:
     async def withdraw_draft(self, draft_id: UUID, *, seconds: float | None = None) -> DraftStatus:
         """`blocking.Client.withdraw_draft`."""
         return await self._run(call_withdraw_draft(draft_id), seconds)
+
+    async def tell_outcomes(
+        self, events: Sequence[InboundEvent | Mapping[str, Any]], *, seconds: float | None = None
+    ) -> OutcomesTaken:
+        """`blocking.Client.tell_outcomes`."""
+        return await self._run(call_tell_outcomes(events), seconds)
 
     async def ready(self, *, seconds: float | None = None) -> Ready:
         """`blocking.Client.ready`."""

@@ -3,9 +3,9 @@
 import os
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import httpx
@@ -31,13 +31,16 @@ from instant_credit.client.calls import (
     call_read_receipt,
     call_ready,
     call_submit_draft,
+    call_tell_outcomes,
     call_withdraw_application,
     call_withdraw_draft,
 )
 from instant_credit.client.doorway import CONNECTIONS_DEFAULT, Incoming, http_options
+from instant_credit.outcome.inbound import InboundEvent
 from instant_credit.record.clock import Clock, Entropy, SystemClock
 from instant_credit.underwriting.answers import Ready, RecordedDecision
 from instant_credit.underwriting.resources import ApplicationStatus, DraftStatus, Offers, OfferStatus, Quote
+from instant_credit.underwriting.taken import OutcomesTaken
 
 T = TypeVar("T")
 
@@ -254,6 +257,17 @@ class Client:
         CallFailed : any other failure.
         """
         return self._run(call_withdraw_draft(draft_id), seconds)
+
+    def tell_outcomes(
+        self, events: Sequence[InboundEvent | Mapping[str, Any]], *, seconds: float | None = None
+    ) -> OutcomesTaken:
+        """Tell what borrowers did; at most 10,000 events and a megabyte. The same events again change nothing.
+
+        Raises
+        ------
+        CallFailed : any failure; the same events may be sent again. An event that was not taken is no failure: it stands under `quarantined`.
+        """
+        return self._run(call_tell_outcomes(events), seconds)
 
     def ready(self, *, seconds: float | None = None) -> Ready:
         """The live releases; asked once.

@@ -4,7 +4,7 @@ A `Call` is a request as it is sent at every attempt, byte by byte the same, and
 that a retry under the same idempotency key is the same request.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -12,8 +12,10 @@ import msgspec
 from msgspec import Raw, Struct
 
 from instant_credit.errors import Refused
+from instant_credit.outcome.inbound import InboundEvent
 from instant_credit.underwriting.answers import Answer, ProductName, Ready, RecordedDecision
 from instant_credit.underwriting.resources import ApplicationStatus, DraftStatus, Offers, OfferStatus, Quote
+from instant_credit.underwriting.taken import OutcomesTaken
 
 T = TypeVar("T")
 
@@ -88,6 +90,7 @@ _OFFER_LISTS: Final = msgspec.json.Decoder(Offers)
 _OFFERS: Final = msgspec.json.Decoder(OfferStatus)
 _QUOTES: Final = msgspec.json.Decoder(Quote)
 _DRAFTS: Final = msgspec.json.Decoder(DraftStatus)
+_OUTCOMES: Final = msgspec.json.Decoder(OutcomesTaken)
 _JSON: Final = msgspec.json.Decoder(Raw)
 
 
@@ -205,6 +208,11 @@ def call_submit_draft(draft_id: UUID) -> Call[Applied | DraftStatus]:
 def call_withdraw_draft(draft_id: UUID) -> Call[DraftStatus]:
     """`POST /v1/drafts/{draft_id}/withdraw`; again changes nothing."""
     return _call("POST", "/v1/drafts/{draft_id}/withdraw", _DRAFTS, draft_id=draft_id)
+
+
+def call_tell_outcomes(events: Sequence[InboundEvent | Mapping[str, Any]]) -> Call[OutcomesTaken]:
+    """`POST /v1/outcomes`; the same events again change nothing."""
+    return _call("POST", "/v1/outcomes", _OUTCOMES, body=msgspec.json.encode(events))
 
 
 def call_ready() -> Call[Ready]:

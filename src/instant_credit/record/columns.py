@@ -22,10 +22,10 @@ MONITORING_PLACE: Final = "cases.monitoring"
 IDENTITY_PLACE: Final = "identities.identity"
 DECISION_PLACE: Final = "decisions.decision"
 ANSWER_PLACE: Final = "decisions.answer"
+EVENT_COLUMNS: Final = 13
 
 _DECISION_COLUMNS: Final = 8
 _ENTRY_COLUMNS: Final = 29
-_EVENT_COLUMNS: Final = 10
 
 
 def open_data_key(record: Record, row: Any) -> AESGCM:
@@ -69,7 +69,7 @@ class Columns:
 
     def arguments(self) -> list[Any]:
         """Arguments of ``insert_entries`` in its order, without its link. Rows are in order, so that two commits lock alike."""
-        return [*transpose(self._entries, _ENTRY_COLUMNS), *transpose(self._events, _EVENT_COLUMNS)]
+        return [*transpose(self._entries, _ENTRY_COLUMNS), *transpose(self._events, EVENT_COLUMNS)]
 
     def leaves(self) -> list[bytes]:
         """The leaf of every row but those of persons' keys, which are wrapped anew and destroyed, and of what only decides races
@@ -157,7 +157,13 @@ class Columns:
 def event_row(case_id: UUID, event: EventRow, written: tuple[Any, ...]) -> tuple[Any, ...]:
     """An event as it is stored; `written` is when and by whom."""
     told = (event.event_id, event.kind, event.amount_cents, event.event_on, event.known_on)
-    return bucket_of(case_id), case_id, *told, *written
+    return bucket_of(case_id), case_id, *told, *written, event.days_past_due, event.corrects, event.number
+
+
+def event_arguments(rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Arguments of ``insert_events`` without its link, out of rows (at least one) that are written at once by one actor."""
+    columns = transpose(rows, EVENT_COLUMNS)
+    return [*columns[:7], *rows[0][7:10], *columns[10:]]
 
 
 def transpose(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:

@@ -35,7 +35,7 @@ import asyncpg
 from instant_credit.access.actors import Actor
 from instant_credit.errors import BrokenInvariant, Conflict, Unavailable, require
 from instant_credit.record.chain import leaf_of
-from instant_credit.record.columns import ANSWER_PLACE, Columns, event_row, open_data_key, transpose
+from instant_credit.record.columns import ANSWER_PLACE, Columns, event_arguments, event_row, open_data_key
 from instant_credit.record.ids import bucket_of, span_of
 from instant_credit.record.pool import Record
 from instant_credit.record.rows import SAMPLING_WEIGHT_MAX, Committed, Entry, EventRow, FirstAnswer
@@ -144,7 +144,7 @@ async def _insert_events(
             return 0
         leaves = [leaf_of("repayment_events", row) for row in fresh]
         try:
-            await writer.append(connection, read_sql("insert_events"), transpose(fresh, 10), leaves, recorded_at)
+            await writer.append(connection, read_sql("insert_events"), event_arguments(fresh), leaves, recorded_at)
         except asyncpg.ForeignKeyViolationError:
             raise Conflict("an event names a Case that is not recorded") from None
         except _LOST_RACES:

@@ -18,17 +18,19 @@ from instant_credit.record.columns import (
 from instant_credit.record.drafts import open_version
 from instant_credit.record.persons import log_read
 from instant_credit.record.pool import Record
+from instant_credit.record.quarantine import LINE_PLACE
 from instant_credit.record.reads import read_events
-from instant_credit.record.rows import EventRow, HeldCase, HeldDraft, LifeRow
+from instant_credit.record.rows import EventRow, HeldCase, HeldDraft, HeldLine, LifeRow
 from instant_credit.record.sealing import bucket_of_person, unseal
 from instant_credit.record.shipped import read_sql
 
 
 class Holdings(Struct, frozen=True, kw_only=True):
-    """Cases with identity, Decision, answer and events, and versions of drafts; each oldest first."""
+    """Cases with identity, Decision, answer and events, versions of drafts, and events that were not taken; each oldest first."""
 
     cases: tuple[HeldCase, ...]
     drafts: tuple[HeldDraft, ...]
+    quarantined: tuple[HeldLine, ...]
 
 
 async def read_holdings(record: Record, person_id: bytes, reading: Reading) -> Holdings:
@@ -40,6 +42,7 @@ async def read_holdings(record: Record, person_id: bytes, reading: Reading) -> H
         events = await read_events(connection, rows) if rows else {}
         lives = await connection.fetch(read_sql("list_person_events"), bucket, person_id)
         drafts = await connection.fetch(read_sql("list_person_drafts"), person_id)
+        lines = await connection.fetch(read_sql("list_person_quarantined"), person_id)
     life: dict[UUID, list[LifeRow]] = defaultdict(list)
     for row in lives:
         life[row["case_id"]].append(
@@ -50,6 +53,22 @@ async def read_holdings(record: Record, person_id: bytes, reading: Reading) -> H
             _open_held(record, row, events.get(row["case_id"], ()), tuple(life.get(row["case_id"], ()))) for row in rows
         ),
         drafts=tuple(_open_draft(record, row) for row in drafts),
+        quarantined=tuple(_open_line(record, row) for row in lines),
+    )
+
+
+def _open_line(record: Record, row: Any) -> HeldLine:
+    raw = None
+    if row["wrapped_key"] is not None:
+        cipher = open_data_key(record, row)
+        raw = unseal(cipher, row["sealed_line"], place=LINE_PLACE, row_id=row["quarantine_id"].bytes)
+    return HeldLine(
+        quarantine_id=UUID(int=row["quarantine_id"].int),
+        case_id=UUID(int=row["case_id"].int),
+        code=row["code"],
+        message=row["message"],
+        raw=raw,
+        recorded_at=row["recorded_at"],
     )
 
 

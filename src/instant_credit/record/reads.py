@@ -138,6 +138,9 @@ async def read_events(connection: Any, rows: Iterable[Any]) -> dict[UUID, tuple[
                 amount_cents=row["amount_cents"],
                 event_on=row["event_on"],
                 known_on=row["known_on"],
+                days_past_due=row["days_past_due"],
+                corrects=None if row["corrects"] is None else UUID(int=row["corrects"].int),
+                number=row["number"],
             )
         )
     return {case_id: tuple(found_events) for case_id, found_events in events.items()}

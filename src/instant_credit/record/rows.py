@@ -10,13 +10,18 @@ SAMPLING_WEIGHT_MAX: Final = 1e9
 
 
 class EventRow(Struct, frozen=True, kw_only=True):
-    """One dated repayment event. `kind` is one of `outcome.events.EventKind`; `known_on` is never before `event_on`."""
+    """One dated repayment event, as `outcome.events.RepaymentEvent` has it. `number` is that of the event among those of its Case that were
+    judged on their history (`outcomes.add_judged_events`); it stands once. None = it came with a tape.
+    """
 
     event_id: UUID
     kind: str
     amount_cents: int
     event_on: date
     known_on: date
+    days_past_due: int | None = None
+    corrects: UUID | None = None
+    number: int | None = None
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -171,6 +176,17 @@ class HeldDraft(Struct, frozen=True, kw_only=True):
     client_id: str
     is_test: bool
     body: bytes | None
+    recorded_at: datetime
+
+
+class HeldLine(Struct, frozen=True, kw_only=True):
+    """A told event of the person's that was not taken, opened; `raw` None = erased."""
+
+    quarantine_id: UUID
+    case_id: UUID
+    code: str
+    message: str
+    raw: bytes | None
     recorded_at: datetime
 
 

@@ -18,6 +18,8 @@ COVERED: Final[dict[str, int]] = {
     "decisions": 2,
     "idempotency_keys": 2,
     "repayment_events": 3,
+    "quarantined_outcomes": 2,
+    "quarantine_ends": 2,
     "documents": 1,
     "release_activations": 1,
     "api_keys": 1,

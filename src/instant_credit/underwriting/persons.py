@@ -22,8 +22,8 @@ from instant_credit.record.documents import get_document
 from instant_credit.record.holdings import read_holdings
 from instant_credit.record.persons import Erasure, Hold, PersonalRead, list_reads, read_person
 from instant_credit.record.pool import Record
-from instant_credit.record.rows import HeldCase, HeldDraft, LifeRow
-from instant_credit.underwriting.books import read_event
+from instant_credit.record.repayments import read_event
+from instant_credit.record.rows import HeldCase, HeldDraft, HeldLine, LifeRow
 
 
 class ExportedCase(Struct, frozen=True, kw_only=True):
@@ -65,6 +65,17 @@ class ExportedDraft(Struct, frozen=True, kw_only=True):
     body: Raw | None
 
 
+class ExportedLine(Struct, frozen=True, kw_only=True):
+    """A told event about an application of the person that was not taken, and why; `told` as it came, null when erased."""
+
+    quarantine_id: UUID
+    application_id: UUID
+    recorded_at: datetime
+    code: str
+    message: str
+    told: str | None
+
+
 class PersonExport(Struct, frozen=True, kw_only=True):
     """Everything held on a person, as of `exported_at`."""
 
@@ -74,6 +85,7 @@ class PersonExport(Struct, frozen=True, kw_only=True):
     kept_until: datetime
     applications: tuple[ExportedCase, ...]
     drafts: tuple[ExportedDraft, ...]
+    quarantined: tuple[ExportedLine, ...]
     holds: tuple[Hold, ...]
     erasures: tuple[Erasure, ...]
     reads: tuple[PersonalRead, ...]
@@ -101,6 +113,7 @@ async def export_person(record: Record, person_id: bytes, reading: Reading) -> b
         kept_until=person.kept_until,
         applications=tuple(_tell_case(case, products.get(case.product_hash)) for case in held.cases),
         drafts=tuple(_tell_draft(draft) for draft in held.drafts),
+        quarantined=tuple(_tell_line(line) for line in held.quarantined),
         holds=person.holds,
         erasures=person.erasures,
         reads=await list_reads(record, person_id),
@@ -150,6 +163,17 @@ def _tell_draft(held: HeldDraft) -> ExportedDraft:
         is_test=held.is_test,
         recorded_at=held.recorded_at,
         body=_raw(held.body),
+    )
+
+
+def _tell_line(held: HeldLine) -> ExportedLine:
+    return ExportedLine(
+        quarantine_id=held.quarantine_id,
+        application_id=held.case_id,
+        recorded_at=held.recorded_at,
+        code=held.code,
+        message=held.message,
+        told=None if held.raw is None else held.raw.decode("utf-8", "backslashreplace"),
     )
 
 

@@ -8,9 +8,9 @@
 -- $20..$27 decisions, or NULL: decision_id uuid[], commitment bytea[], release_hash text[], client_id text[], outcome text[],
 --   sealed_decision bytea[], sealed_answer bytea[], stage_ns text[] (each an array literal)
 -- $28..$29 idempotency keys, or NULL: idempotency_key text[], body_mac bytea[]
--- $30..$39 events: bucket smallint[], case_id uuid[], event_id uuid[], kind text[], amount_cents bigint[], event_on date[], known_on
---   date[], recorded_at timestamptz[], actor_kind text[], actor_id text[]
--- $40..$44 link: writer_id uuid, seq bigint, link bytea, leaves bytea, recorded_at timestamptz
+-- $30..$42 events: bucket smallint[], case_id uuid[], event_id uuid[], kind text[], amount_cents bigint[], event_on date[], known_on
+--   date[], recorded_at timestamptz[], actor_kind text[], actor_id text[], days_past_due integer[], corrects uuid[], number integer[]
+-- $43..$47 link: writer_id uuid, seq bigint, link bytea, leaves bytea, recorded_at timestamptz
 -- Relies on the primary keys of all these tables and of natural_keys, on person_keys (bucket, person_id) and on (bucket, decision_id) of
 --   every partition of decisions: their uniqueness decides races. Rows are written in the order of these keys, so that two commits lock
 --   alike: those of cases, identities, decisions and events as they are given, the others sorted here.
@@ -81,7 +81,7 @@ WITH entries AS MATERIALIZED (
     )
     SELECT
         row.bucket, row.decision_id, row.commitment, row.case_id, row.release_hash, row.client_id, row.outcome, row.sealed_decision,
-        row.sealed_answer, row.stage_ns::bigint[], row.recorded_at, row.actor_kind, row.actor_id, $40, $41
+        row.sealed_answer, row.stage_ns::bigint[], row.recorded_at, row.actor_kind, row.actor_id, $43, $44
     FROM entries AS row
     WHERE row.decision_id IS NOT NULL
 ), inserted_keys AS (
@@ -95,17 +95,17 @@ WITH entries AS MATERIALIZED (
     ORDER BY row.client_id, row.idempotency_key
 ), appended AS (
     INSERT INTO links (writer_id, seq, link, leaves, recorded_at)
-    VALUES ($40, $41, $42, $43, $44)
+    VALUES ($43, $44, $45, $46, $47)
 )
 INSERT INTO repayment_events (
-    bucket, case_id, event_id, kind, amount_cents, event_on, known_on, recorded_at, actor_kind, actor_id
+    bucket, case_id, event_id, kind, amount_cents, event_on, known_on, recorded_at, actor_kind, actor_id, days_past_due, corrects, number
 )
 SELECT
     row.bucket, row.case_id, row.event_id, row.kind, row.amount_cents, row.event_on, row.known_on, row.recorded_at, row.actor_kind,
-    row.actor_id
+    row.actor_id, row.days_past_due, row.corrects, row.number
 FROM unnest(
     $30::smallint[], $31::uuid[], $32::uuid[], $33::text[], $34::bigint[], $35::date[], $36::date[], $37::timestamptz[], $38::text[],
-    $39::text[]
+    $39::text[], $40::integer[], $41::uuid[], $42::integer[]
 ) AS row (
-    bucket, case_id, event_id, kind, amount_cents, event_on, known_on, recorded_at, actor_kind, actor_id
+    bucket, case_id, event_id, kind, amount_cents, event_on, known_on, recorded_at, actor_kind, actor_id, days_past_due, corrects, number
 )

@@ -7,7 +7,10 @@ SELECT
     repayment_events.kind,
     repayment_events.amount_cents,
     repayment_events.event_on,
-    repayment_events.known_on
+    repayment_events.known_on,
+    repayment_events.days_past_due,
+    repayment_events.corrects,
+    repayment_events.number
 FROM unnest($1::smallint[], $2::uuid[]) AS wanted (bucket, case_id)
 INNER JOIN repayment_events
     ON repayment_events.bucket = wanted.bucket AND repayment_events.case_id = wanted.case_id

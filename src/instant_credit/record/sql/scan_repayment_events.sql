@@ -10,5 +10,8 @@ SELECT
     known_on,
     recorded_at,
     actor_kind,
-    actor_id
+    actor_id,
+    days_past_due,
+    corrects,
+    number
 FROM repayment_events

@@ -35,12 +35,13 @@ from instant_credit.decision.decide import decide_many
 from instant_credit.decision.decision import Decision
 from instant_credit.decision.release import Release
 from instant_credit.errors import Refused, require
-from instant_credit.outcome.events import RepaymentEvent
+from instant_credit.outcome.events import RepaymentEvent, encode_content
 from instant_credit.outcome.labels import Label, label_outcome
 from instant_credit.record.commit import commit_entries, commit_events
 from instant_credit.record.documents import DocumentKind, put_document
 from instant_credit.record.ids import bucket_of, derive_id
 from instant_credit.record.pool import Record
+from instant_credit.record.repayments import write_event
 from instant_credit.record.rows import Entry, EventRow
 from instant_credit.record.sealing import bucket_of_person
 from instant_credit.training.tapes.files import CHUNK_ROWS, TapeChunk, count_rows, read_tape
@@ -356,16 +357,11 @@ def _write_monitoring(codes: tuple[int, ...]) -> bytes | None:
 def _write_events(case_id: UUID, events: Sequence[RepaymentEvent]) -> tuple[EventRow, ...]:
     """An event's id is its Case and its content, so that a Case holds each event once, whichever tape told it."""
     return tuple(
-        EventRow(
-            event_id=derive_id(
-                bucket_of(case_id),
-                datetime.combine(event.known_on, time(), UTC),
-                case_id.bytes + encode_canonical(event),
+        write_event(
+            event,
+            derive_id(
+                bucket_of(case_id), datetime.combine(event.known_on, time(), UTC), case_id.bytes + encode_content(event)
             ),
-            kind=event.kind.value,
-            amount_cents=event.amount_cents,
-            event_on=event.event_on,
-            known_on=event.known_on,
         )
         for event in events
     )
