@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 import msgspec
@@ -170,14 +170,7 @@ def train(
         return
     if book is None:
         raise click.UsageError("give --book, or --repeat with the hash of a training")
-    if sum(one is not None for one in (test_from, test_share, folds)) > 1:
-        raise click.UsageError("give one of --test-from, --test-share and --folds")
-    if preset is not None and trials is not None:
-        raise click.UsageError("give one of --preset and --search: a search tries the presets first")
-    if search_minutes is not None and trials is None:
-        raise click.UsageError("--search-minutes goes with --search")
-    if select_most is not None and not is_selecting:
-        raise click.UsageError("--select-most goes with --select")
+    _check_wishes(click.get_current_context().params)
     wish = Wish(
         test_from=None if test_from is None else test_from.date(),
         calibration_months=calibration_months,
@@ -204,6 +197,18 @@ def train(
 
 def _choose_select(most: int | None) -> SelectOptions:
     return SelectOptions() if most is None else SelectOptions(most=most)
+
+
+def _check_wishes(told: dict[str, Any]) -> None:
+    """Options that exclude each other, or that only go with others."""
+    if sum(told[name] is not None for name in ("test_from", "test_share", "folds")) > 1:
+        raise click.UsageError("give one of --test-from, --test-share and --folds")
+    if told["preset"] is not None and told["trials"] is not None:
+        raise click.UsageError("give one of --preset and --search: a search tries the presets first")
+    if told["search_minutes"] is not None and told["trials"] is None:
+        raise click.UsageError("--search-minutes goes with --search")
+    if told["select_most"] is not None and not told["is_selecting"]:
+        raise click.UsageError("--select-most goes with --select")
 
 
 def _choose_inference(variant: str | None, prudence: float | None) -> Inference | None:

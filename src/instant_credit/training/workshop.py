@@ -162,8 +162,7 @@ async def train(
     Parameters
     ----------
     plan : a plan, or what is wished for of one; `Wish()` takes the one that suits the book.
-    known_on : Cases and labels are what was known on this day.
-    definition : what the labels mean.
+    known_on, definition : Cases and labels are what was known on this day; what the labels mean.
     trusted : variables that may tell the outcome alone, because they were known in time for certain.
     inference : how declined applicants are brought in; None = not at all.
     parameters : or the name of a preset; None = the preset that suits the loans best.
@@ -198,9 +197,15 @@ async def train(
         inference=inference,
         watch=watch,
     )
+    await _record_training(record, training, actor)
+    return training
+
+
+async def _record_training(record: Record, training: Training, actor: Actor) -> None:
+    training_set = training.training_set
     documents = [
-        (DocumentKind.PRODUCT, encode_product(product)),
-        (DocumentKind.LABELS, encode_definition(definition)),
+        (DocumentKind.PRODUCT, encode_product(training_set.product)),
+        (DocumentKind.LABELS, encode_definition(training_set.definition)),
         (DocumentKind.MODEL, training.bundle_raw),
         (DocumentKind.TRAINING, encode_training(training.manifest)),
     ]
@@ -209,7 +214,6 @@ async def train(
         stored == (training_set.product_hash, training_set.labels_hash, training.bundle_hash, training.training_hash),
         "a document is stored under the hash of its bytes",
     )
-    return training
 
 
 def build_training(
@@ -233,10 +237,8 @@ def build_training(
     model = ModelMaker(parameters, progress, searcher, selecting, by_date=isinstance(plan, ByDate), watch=watch)
     carried_model = carry_model(training_set, plan, infer_rejects(model.prepare, training_set, inference), calibrate)
     progress("fit the scorecard", 0)
-    scorecard_maker = ScorecardMaker(model.selections)
-    carried_scorecard = carry_model(
-        training_set, plan, infer_rejects(scorecard_maker.prepare, training_set, inference), calibrate
-    )
+    prepare_scorecard = infer_rejects(ScorecardMaker(model.selections).prepare, training_set, inference)
+    carried_scorecard = carry_model(training_set, plan, prepare_scorecard, calibrate)
     progress("measure", 0)
     fitted, scorecard = carried_model.final, carried_scorecard.final
     assert isinstance(fitted, FittedModel)
@@ -245,6 +247,9 @@ def build_training(
     test = training_set.take(test_rows)
     bundle = _make_bundle(training_set, fitted, carried_model.calibrated, segment)
     bundle_raw = encode_bundle(bundle)
+    manifest = _describe_training(
+        training_set, plan, model, segment=segment, parts=parts, bundle_raw=bundle_raw, inference=inference
+    )
     return Training(
         training_set=training_set,
         plan=plan,
@@ -261,15 +266,7 @@ def build_training(
         fold_selections=model.selections[:-1],
         bundle=bundle,
         bundle_raw=bundle_raw,
-        manifest=_describe_training(
-            training_set,
-            plan,
-            model,
-            segment=segment,
-            parts=parts,
-            bundle_hash=hash_content(bundle_raw),
-            inference=inference,
-        ),
+        manifest=manifest,
         fitted=fitted,
         model=_test(carried_model, test),
         scorecard=scorecard,
@@ -300,11 +297,11 @@ def _describe_training(
     *,
     segment: str | None,
     parts: tuple[Part, ...],
-    bundle_hash: str,
+    bundle_raw: bytes,
     inference: Inference | None,
 ) -> TrainingManifest:
     return TrainingManifest(
-        bundle_hash=bundle_hash,
+        bundle_hash=hash_content(bundle_raw),
         book=training_set.book,
         product=training_set.product.name,
         product_hash=training_set.product_hash,
