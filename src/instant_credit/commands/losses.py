@@ -151,6 +151,12 @@ def _print(table: LossTable) -> None:
             _source_text(one),
         )
     print_table(shown)
+    if table.total.later_cents:
+        share = table.total.later_cents / table.total.ripe_cents
+        click.echo(
+            f"Not counted: recoveries of {share:.1%} of what was written off, dated more than {table.recovery_months} months after the "
+            "charge-off. A tape that dates recoveries by the day it was read tells no loss given default."
+        )
 
 
 def _source_text(one: SegmentLosses) -> str:

@@ -3,7 +3,8 @@
 Labels, vintage curves and roll rates are all read from it, so that a loan is bad in all of them or in none.
 
 Days past due come from two sources, and the worse one counts: what was observed (`DAYS_PAST_DUE`), and the ledger of instalments
-(`ledger.py`), in which an instalment that is open for so many days makes the loan so many days past due.
+(`ledger.py`), in which an instalment that is open for so many days makes the loan so many days past due. A definition without a window keeps
+no ledger: there only what was told as a state counts.
 """
 
 import numpy as np
@@ -63,7 +64,9 @@ def trace_courses(
         starts = np.where(starts == NEVER, as_of_days, starts).astype(np.int32)
     else:
         standing = standing.select(standing.event_days >= starts[standing.loans])
-    instalments = trace_instalments_many(standing)
+    # Without a window only what was told as a state counts, and no ledger is kept.
+    is_kept = np.full(len(standing.loans), definition.window_months is not None)
+    instalments = trace_instalments_many(standing.select(is_kept))
     overdue = [_find_overdue(standing, instalments, days) for days in _list_bounds(definition)]
     return Courses(
         starts=starts,

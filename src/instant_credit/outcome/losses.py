@@ -6,7 +6,8 @@ As known on a day, by segment and over all charged-off loans with a beginning:
     loss given default   = 1 - sum of what was recovered within `recovery_months` of the charge-off / sum of what was charged off
 
 Recoveries come for years. A loan whose months of recovery and lag have not passed on the day is young: it tells its exposure, but of its
-loss only what came early, so it is left out of the loss and counted apart. Both figures are ratios of sums, since a large loan
+loss only what came early, so it is left out of the loss and counted apart. What came back after its months, or is dated so late because only
+the day of a reading is told, is no part of the figures and stands beside them. Both figures are ratios of sums, since a large loan
 loses more money than a small one; their intervals are those of a ratio (Cochran 1977, 6.3), normal, and kept between 0 and 1 where the
 figure itself is. A segment with fewer than `SEGMENT_MIN` loans keeps its counts and takes the figures of all.
 """
@@ -50,7 +51,8 @@ class SegmentLosses(Struct, frozen=True, kw_only=True):
     ----------
     charged_off, ripe, young : counts of charged-off loans; `ripe` ones tell the loss, `young` ones do not yet.
     paid_out_cents, charged_off_cents : sums over all charged-off loans of what was paid out to them and written off of them.
-    ripe_cents, recovered_cents : sums over the ripe ones of what was written off and came back.
+    ripe_cents, recovered_cents : sums over the ripe ones of what was written off and came back within its months.
+    later_cents : what came back of the ripe ones after its months.
     exposure, loss : exposure at default and loss given default; None where no loan tells it.
     is_own : whether the figures are of this segment's loans; false = too few, those of all loans stand here.
     """
@@ -63,6 +65,7 @@ class SegmentLosses(Struct, frozen=True, kw_only=True):
     charged_off_cents: int
     ripe_cents: int
     recovered_cents: int
+    later_cents: int
     exposure: Share | None
     loss: Share | None
     is_own: bool
@@ -112,6 +115,7 @@ class _Charged(Struct, frozen=True, eq=False):
     paid_out: Sums
     charged_off: Sums
     recovered: Sums
+    later: Sums
     is_ripe: NDArray[np.bool_]
 
 
@@ -167,7 +171,8 @@ def _gather_charged(courses: Courses, segments: Codes, until_days: int, recovery
         return np.bincount(standing.loans[rows], cents, standing.loan_count).astype(np.float64)
 
     ends = add_months_to_days(days, recovery_months)
-    is_recovered = standing.is_kind(EventKind.RECOVERED) & (standing.event_days <= ends[standing.loans])
+    is_recovered = standing.is_kind(EventKind.RECOVERED)
+    is_in_time = standing.event_days <= ends[standing.loans]
     charged_off = sum_loans(standing.is_kind(EventKind.CHARGED_OFF))
     paid_out = sum_loans(standing.is_kind(EventKind.DISBURSED))
     rows = (days != NEVER) & (charged_off > 0) & (paid_out > 0)
@@ -175,7 +180,8 @@ def _gather_charged(courses: Courses, segments: Codes, until_days: int, recovery
         segments=segments[rows],
         paid_out=paid_out[rows],
         charged_off=charged_off[rows],
-        recovered=sum_loans(is_recovered)[rows],
+        recovered=sum_loans(is_recovered & is_in_time)[rows],
+        later=sum_loans(is_recovered & ~is_in_time)[rows],
         is_ripe=(ends <= until_days)[rows],
     )
 
@@ -198,6 +204,7 @@ def _measure(charged: _Charged, name: str, rows: NDArray[np.bool_], total: Segme
         charged_off_cents=int(charged.charged_off[rows].sum()),
         ripe_cents=int(charged.charged_off[ripe].sum()),
         recovered_cents=int(charged.recovered[ripe].sum()),
+        later_cents=int(charged.later[ripe].sum()),
         exposure=exposure,
         loss=loss,
         is_own=is_own,
