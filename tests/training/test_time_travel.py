@@ -179,3 +179,31 @@ async def test_a_loan_that_was_not_told_as_paid_out_is_counted_apart(record, act
     told[1] = msgspec.structs.replace(told[1], events=())
     reasons = {one.reason: one.count for one in gather(told).left_out}
     assert reasons == {IMMATURE: 8, NOT_PAID_OUT: 1}
+
+
+@pytest.mark.anyio
+async def test_a_recorded_correction_is_seen_from_the_day_it_was_known(record, actor, tmp_path):
+    """Through the record: 90 days past due, told; and that they were none, told a year later."""
+    await import_tape(record, job(write_tape(tmp_path / "tape.csv", ROWS)), actor)
+    start, corrected_on = date(2016, 4, 1), date(2018, 6, 1)
+    events = {}
+    async for stored in iterate_cases(record, "small"):
+        first, second, third = (
+            derive_id(bucket_of(stored.case_id), record.clock.now(), stored.case_id.bytes + bytes([number]))
+            for number in range(3)
+        )
+        late = {"kind": EventKind.DAYS_PAST_DUE, "event_on": start + timedelta(days=150)}
+        events[stored.case_id] = tuple(
+            msgspec.structs.replace(one, event_id=event_id)
+            for one, event_id in (
+                (event(0, EventKind.DISBURSED, start), first),
+                (event(1, **late, days_past_due=90), second),
+                (event(2, **late, known_on=corrected_on, days_past_due=0, corrects=second), third),
+            )
+        )
+    assert await commit_events(record, events, actor, record.clock.now()) == 120
+    told = {"book": "small", "product": PRODUCT, "definition": msgspec.structs.replace(YEAR, bad_kinds=())}
+    before = await gather_training_set(record, known_on=corrected_on - timedelta(days=1), **told)
+    after = await gather_training_set(record, known_on=corrected_on, **told)
+    assert (int(before.labels.sum()), int(after.labels.sum())) == (40, 0)
+    assert before.matrix.tobytes() == after.matrix.tobytes()
