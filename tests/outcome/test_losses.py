@@ -140,3 +140,14 @@ def test_an_interval_holds_its_figure_and_stays_between_nothing_and_everything(t
 
 def test_one_loan_tells_nothing_of_its_spread():
     assert measure_share(np.array([30.0]), np.array([100.0])) == Share(value=0.3, low=0.0, high=1.0)
+
+
+def test_a_segment_loses_its_share_and_one_that_is_not_here_that_of_all():
+    book = [lost(owed=600) for _ in range(SEGMENT_MIN)] + [
+        lost(owed=200, back=[(300, 100)]) for _ in range(SEGMENT_MIN)
+    ]
+    table = measure(book, [0] * SEGMENT_MIN + [1] * SEGMENT_MIN, ("large", "small"))
+    assert table.find_lost_share("large") == pytest.approx(0.6)
+    assert table.find_lost_share("small") == pytest.approx(0.1)
+    assert table.find_lost_share("other") == table.find_lost_share() == pytest.approx(0.35)
+    assert measure([lost()], known_on=FIRST + timedelta(days=300)).find_lost_share() is None

@@ -94,6 +94,15 @@ async def find_model(record: Record, told: str, book: str, product: Product | No
     return told
 
 
+async def find_losses(record: Record, told: str) -> str:
+    """The hash of a recorded loss table. Raises Refused when none of this hash is recorded; the message says what to do."""
+    if told not in {row.content_hash for row in await list_documents(record, DocumentKind.LOSSES)}:
+        raise Refused(
+            f"no loss table {told} is recorded: give the hash that `instant-credit book losses --record` printed after Losses:"
+        )
+    return told
+
+
 async def find_newest_model(record: Record, book: str, product: Product | None = None) -> str:
     """Hash of the model recorded last for `product`, by default for a product whose Cases `book` holds.
 

@@ -70,6 +70,13 @@ class SegmentLosses(Struct, frozen=True, kw_only=True):
     loss: Share | None
     is_own: bool
 
+    @property
+    def lost_share(self) -> float | None:
+        """Part of the amount paid out that is lost when a loan is charged off, 0 to 1: exposure times loss; None when either is not told."""
+        if self.exposure is None or self.loss is None:
+            return None
+        return min(max(self.exposure.value * self.loss.value, 0.0), 1.0)
+
 
 class LossTable(Struct, frozen=True, kw_only=True):
     """Losses of a book's loans as a document: `total` over all loans, `segments` by the categories of an attribute.
@@ -90,6 +97,13 @@ class LossTable(Struct, frozen=True, kw_only=True):
     attribute: str | None = None
     total: SegmentLosses
     segments: Annotated[tuple[SegmentLosses, ...], Meta(max_length=1_000)] = ()
+
+    def find_lost_share(self, segment: str | None = None) -> float | None:
+        """Part of the amount paid out that is lost when a loan of the segment is charged off; of all loans for one that is not here."""
+        for one in self.segments:
+            if one.segment == segment:
+                return one.lost_share
+        return self.total.lost_share
 
 
 _DECODER: Final = msgspec.json.Decoder(LossTable)
