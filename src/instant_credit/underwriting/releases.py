@@ -6,7 +6,7 @@ A release is never changed, only superseded: activating another one is an event,
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -126,15 +126,19 @@ async def make_release(
         model_hash=hashes[1],
         policy_hash=hashes[2],
         reference_hash=hashes[3],
-        losses_hash=UNSET if losses_hash is None else losses_hash,
+        losses_hash=losses_hash or UNSET,
     )
-    bodies = dict(zip(hashes, (part.body for part in parts), strict=True))
-    if losses_hash is not None:
-        bodies[losses_hash] = await get_document(record, losses_hash)
+    bodies = await _gather_bodies(record, parts, losses_hash)
     release = await asyncio.to_thread(compose_release, manifest, bodies)
     parts.append(Part(kind=DocumentKind.RELEASE, body=encode_manifest(manifest)))
     await put_documents(record, [(part.kind, part.body) for part in parts], actor)
     return release
+
+
+async def _gather_bodies(record: Record, parts: Sequence[Part], losses_hash: str | None) -> dict[str, bytes]:
+    """The parts by their hashes, with the loss table where one is named."""
+    bodies = {hash_content(part.body): part.body for part in parts}
+    return bodies if losses_hash is None else {**bodies, losses_hash: await get_document(record, losses_hash)}
 
 
 async def load_release(record: Record, release_hash: str) -> Release:
