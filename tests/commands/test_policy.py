@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
 
+from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.application.document import encode_product
 from instant_credit.application.door import Door, Told
 from instant_credit.application.inventing import APPLICANT
@@ -15,7 +16,9 @@ from instant_credit.commands import cli
 from instant_credit.decision.case import Case
 from instant_credit.decision.decide import decide
 from instant_credit.errors import Refused
+from instant_credit.outcome.losses import LossTable, SegmentLosses, Share, encode_losses
 from instant_credit.policy.checks import load_policy
+from instant_credit.record.documents import DocumentKind, put_document
 from instant_credit.record.pool import open_record
 from instant_credit.record.shipped import read_starter
 from instant_credit.score.bundle import decode_bundle, encode_bundle
@@ -190,3 +193,56 @@ def test_a_policy_for_an_unknown_product_asks_for_its_file(call, tmp_path):
 def test_a_check_takes_the_newest_recorded_product(call, stocked, tmp_path):
     assert call("policy", "check", "personal_loan").exit_code == 0
     assert not Path("personal_loan").exists()
+
+
+def test_a_draft_takes_the_loss_that_was_measured_and_a_release_names_it(call, stocked, settings, tmp_path):
+    table = LossTable(
+        book="tape",
+        product="personal_loan",
+        known_on=AS_OF,
+        recovery_months=24,
+        lag_days=31,
+        total=LOSSES,
+    )
+
+    async def keep(*bodies):
+        async with open_record(settings) as record:
+            return [await put_document(record, DocumentKind.LOSSES, encode_losses(one), LENDER) for one in bodies]
+
+    young = replace(table, total=replace(LOSSES, loss=None))
+    other = replace(table, product="other_loan")
+    told, untold, strange = asyncio.run(keep(table, young, other))
+    path = tmp_path / "measured.toml"
+    drafted = call("policy", "draft", "--book", "tape", "--losses", told, "--to", path)
+    assert drafted.exit_code == 0, drafted.output
+    flat = " ".join(path.read_text().replace("\n#", "").split())
+    assert f"Measured (losses {told}): a loan that goes bad loses 45.0% of the amount lent. Assumed: funding" in flat
+    assert "tell no loss given default" in str(call("policy", "draft", "--book", "tape", "--losses", untold).exception)
+    assert "no loss table x is recorded" in str(call("policy", "draft", "--book", "tape", "--losses", "x").exception)
+    assert (
+        "one of --loss and --losses" in call("policy", "draft", "--book", "tape", "--losses", told, "--loss", 9).output
+    )
+    plain = call("release", "make", "--book", "tape", "--policy", path).stdout.strip()
+    made = call("release", "make", "--book", "tape", "--policy", path, "--losses", told)
+    shown = json.loads(call("release", "show", made.stdout.strip()).stdout)
+    assert shown["losses_hash"] == told
+    assert "losses_hash" not in json.loads(call("release", "show", plain).stdout)
+    refused = call("release", "make", "--book", "tape", "--policy", path, "--losses", strange).exception
+    assert "the losses are of product other_loan" in str(refused)
+
+
+LENDER = Actor(kind=ActorKind.JOB, id="test")
+LOSSES = SegmentLosses(
+    segment="all",
+    charged_off=40,
+    ripe=30,
+    young=10,
+    paid_out_cents=100,
+    charged_off_cents=60,
+    ripe_cents=50,
+    recovered_cents=5,
+    later_cents=0,
+    exposure=Share(value=0.6, low=0.5, high=0.7),
+    loss=Share(value=0.75, low=0.7, high=0.8),
+    is_own=True,
+)

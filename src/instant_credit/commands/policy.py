@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Final
 
 import click
+import msgspec
 
 from instant_credit.application.document import load_product
 from instant_credit.application.product import Product
 from instant_credit.commands.documents import (
+    find_losses,
     find_model,
     find_product,
     model_option,
@@ -18,10 +20,12 @@ from instant_credit.commands.documents import (
     write_file,
 )
 from instant_credit.errors import Refused
+from instant_credit.outcome.losses import decode_losses
 from instant_credit.policy.checks import check_policy
 from instant_credit.policy.document import read_policy
 from instant_credit.policy.drafting.assumptions import Assumptions
-from instant_credit.record.pool import open_record
+from instant_credit.record.documents import get_document
+from instant_credit.record.pool import Record, open_record
 from instant_credit.settings import read_settings
 from instant_credit.underwriting.drafts import BookDraft, draft_from_book
 from instant_credit.units import PPM
@@ -60,9 +64,14 @@ def policy() -> None:
 @click.option(
     "--loss",
     type=PERCENT,
-    default=_percent(_DEFAULTS.loss_given_default_ppm),
-    show_default=True,
-    help="Percentage of the amount lent that is lost when a loan goes bad.",
+    help="Percentage of the amount lent that is lost when a loan goes bad; default: "
+    f"{_percent(_DEFAULTS.loss_given_default_ppm):g}.",
+)
+@click.option(
+    "--losses",
+    "losses_hash",
+    metavar="HASH",
+    help="Take that percentage from this recorded loss table instead (`book losses --record`).",
 )
 @click.option(
     "--cost",
@@ -95,7 +104,8 @@ def draft(
     path: Path | None,
     approve_share: float,
     decline_share: float,
-    loss: float,
+    loss: float | None,
+    losses_hash: str | None,
     cost: float,
     margin: float,
     apr_max: float,
@@ -106,10 +116,13 @@ def draft(
     Cut-offs lie at shares of the book. Prices come from the expected loss, limits and terms from the book's own; what is assumed
     stands in the file.
     """
+    if loss is not None and losses_hash is not None:
+        raise click.UsageError("give one of --loss and --losses")
     assumptions = Assumptions(
         approve_share=approve_share / 100,
         decline_share=decline_share / 100,
-        loss_given_default_ppm=_ppm(loss),
+        loss_given_default_ppm=_DEFAULTS.loss_given_default_ppm if loss is None else _ppm(loss),
+        losses_hash=losses_hash,
         cost_ppm=_ppm(cost),
         margin_ppm=_ppm(margin),
         apr_ppm_max=_ppm(apr_max),
@@ -133,8 +146,19 @@ async def _draft(book: str, model_hash: str, assumptions: Assumptions) -> BookDr
             record,
             book=book,
             model_hash=await find_model(record, model_hash, book),
-            assumptions=assumptions,
+            assumptions=await _measure_loss(record, assumptions),
         )
+
+
+async def _measure_loss(record: Record, assumptions: Assumptions) -> Assumptions:
+    """With the loss that the table tells, where one is named."""
+    if assumptions.losses_hash is None:
+        return assumptions
+    losses = decode_losses(await get_document(record, await find_losses(record, assumptions.losses_hash)))
+    share = losses.find_lost_share()
+    if share is None:
+        raise Refused(f"losses {assumptions.losses_hash} tell no loss given default: every charge-off in them is young")
+    return msgspec.structs.replace(assumptions, loss_given_default_ppm=round(share * PPM))
 
 
 def _summarise(made: BookDraft, book: str, path: Path | None) -> list[str]:

@@ -15,6 +15,7 @@ from instant_credit.application.document import decode_product, load_product
 from instant_credit.application.inventing import APPLICANT, invent_body
 from instant_credit.application.product import Product
 from instant_credit.commands.documents import (
+    find_losses,
     find_model,
     find_product,
     model_option,
@@ -58,15 +59,43 @@ def release() -> None:
     help="Policy: a shipped name or a TOML file; default: the shipped one of the product's name.",
 )
 @click.option("--product", "product_name", help="Product, likewise; default: the one that the model was trained on.")
+@click.option("--losses", "losses_hash", help="Hash of a recorded loss table (`book losses --record`) that it names.")
 @click.option("--activate", "is_activated", is_flag=True, help="Make it live at once.")
-def make(book: str, model_hash: str, policy_name: str | None, product_name: str | None, is_activated: bool) -> None:
+def make(
+    *,
+    book: str,
+    model_hash: str,
+    policy_name: str | None,
+    product_name: str | None,
+    losses_hash: str | None,
+    is_activated: bool,
+) -> None:
     """Put product, model, policy and reference population together, prove that they fit, and print the release's hash."""
     policy = None if policy_name is None else read_policy(read_document("policies", policy_name))
     product = None if product_name is None else load_product(read_document("products", product_name))
-    click.echo(asyncio.run(_make(book, model_hash, policy, product, is_activated)))
+    click.echo(
+        asyncio.run(
+            _make(
+                book=book,
+                model_hash=model_hash,
+                policy=policy,
+                product=product,
+                losses_hash=losses_hash,
+                is_activated=is_activated,
+            )
+        )
+    )
 
 
-async def _make(book: str, model_hash: str, policy: Policy | None, product: Product | None, is_activated: bool) -> str:
+async def _make(
+    *,
+    book: str,
+    model_hash: str,
+    policy: Policy | None,
+    product: Product | None,
+    losses_hash: str | None,
+    is_activated: bool,
+) -> str:
     async with open_record(read_settings(os.environ)) as record:
         model_hash = await find_model(record, model_hash, book, product)
         made = await make_release(
@@ -76,6 +105,7 @@ async def _make(book: str, model_hash: str, policy: Policy | None, product: Prod
             book=book,
             actor=ACTOR,
             product=product,
+            losses_hash=None if losses_hash is None else await find_losses(record, losses_hash),
         )
         if is_activated:
             await make_live(record, made.hash, ACTOR)

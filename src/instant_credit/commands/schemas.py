@@ -15,6 +15,8 @@ from instant_credit.application.product import Product
 from instant_credit.decision.case import Case
 from instant_credit.decision.decision import Decision
 from instant_credit.decision.release import Manifest
+from instant_credit.outcome.definition import LabelDefinition
+from instant_credit.outcome.losses import LossTable
 from instant_credit.policy.document import Policy
 from instant_credit.record.shipped import list_starters, read_starter
 from instant_credit.training.tapes.parts import TapeMapping
@@ -26,6 +28,8 @@ STRUCTS: Final = {
     "case": Case,
     "decision": Decision,
     "release": Manifest,
+    "labels": LabelDefinition,
+    "losses": LossTable,
 }
 
 

@@ -19,6 +19,7 @@ from instant_credit.application.product import AttributeType, Product, Variable
 from instant_credit.canonical import UNREADABLE, encode_canonical, hash_content
 from instant_credit.errors import Refused
 from instant_credit.features.program import FeatureProgram, compile_features
+from instant_credit.outcome.losses import LossTable, decode_losses
 from instant_credit.policy.checks import check_policy
 from instant_credit.policy.document import decode_policy
 from instant_credit.policy.program import CompiledPolicy, compile_policy
@@ -39,7 +40,11 @@ ENGINES = (1, ENGINE_VERSION)
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a release is made of. Its own hash names the release."""
+    """What a release is made of. Its own hash names the release.
+
+    `losses_hash` names what its loans are expected to lose when they go bad (`outcome.losses`); it is left out where that is not known,
+    and decides nothing: whoever reckons profit or loss of the release reads it.
+    """
 
     schema_version: Literal[1] = 1
     engine_version: int
@@ -47,6 +52,13 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     model_hash: ContentHash
     policy_hash: ContentHash
     reference_hash: ContentHash
+    losses_hash: ContentHash | UnsetType = UNSET
+
+    @property
+    def part_hashes(self) -> tuple[str, ...]:
+        """The documents that it names."""
+        losses = () if self.losses_hash is UNSET else (self.losses_hash,)
+        return self.product_hash, self.model_hash, self.policy_hash, self.reference_hash, *losses
 
 
 class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,7 +90,8 @@ class Release:
     whose contributions count from it. `calibrations` are by code of the variable at `segment_position` of the model matrix, the overall
     `calibration` last; the position is -1 without segments.
 
-    It decides every Case of `layout_hash`, whichever version of the product the Case was told to.
+    It decides every Case of `layout_hash`, whichever version of the product the Case was told to. `losses` are None where the manifest
+    names none.
     """
 
     hash: str
@@ -96,6 +109,7 @@ class Release:
     families: tuple[str, ...]
     reference: tuple[float, ...]
     model_positions: tuple[int, ...]
+    losses: LossTable | None = None
 
 
 _MANIFEST_DECODER = msgspec.json.Decoder(Manifest)
@@ -215,6 +229,7 @@ def compose_parts(manifest: Manifest, documents: Mapping[str, bytes]) -> Compose
         families=families,
         reference=means,
         model_positions=tuple(features.model_variables.tolist()),
+        losses=_read_losses(documents, manifest, product),
     )
     return Composed(release=release, bundle=bundle, reference=reference)
 
@@ -226,6 +241,15 @@ def _verified(documents: Mapping[str, bytes], content_hash: str, part: str) -> b
     if hash_content(raw) != content_hash:
         raise Refused(f"release: the {part} document stored as {content_hash} has other bytes")
     return raw
+
+
+def _read_losses(documents: Mapping[str, bytes], manifest: Manifest, product: Product) -> LossTable | None:
+    if manifest.losses_hash is UNSET:
+        return None
+    losses = decode_losses(_verified(documents, manifest.losses_hash, "losses"))
+    if losses.product != product.name:
+        raise Refused(f"release: the losses are of product {losses.product}, not of {product.name}")
+    return losses
 
 
 def _check_model(bundle: Bundle, manifest: Manifest, product: Product) -> None:

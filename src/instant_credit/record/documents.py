@@ -24,6 +24,8 @@ class DocumentKind(StrEnum):
     POLICY = "policy"
     REFERENCE = "reference"
     RELEASE = "release"
+    LABELS = "labels"
+    LOSSES = "losses"
 
 
 class DocumentRow(Struct, frozen=True, kw_only=True):

@@ -6,11 +6,11 @@ A release is never changed, only superseded: activating another one is an event,
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from numpy.typing import NDArray
 
 from instant_credit.access.actors import Actor
@@ -81,6 +81,7 @@ async def make_release(
     book: str,
     actor: Actor,
     product: Product | None = None,
+    losses_hash: str | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Release:
     """Put a release together, prove that it composes, and record its documents. It is not live before it is activated.
@@ -90,6 +91,7 @@ async def make_release(
     model_hash : a recorded model bundle.
     book : recorded Cases with the columns of the model's product, out of which the reference population is counted.
     product : the model's product; by default the recorded document that the model names.
+    losses_hash : a recorded loss table of the product; None = the release names none.
     progress : called with the number of Cases read so far.
 
     Raises
@@ -124,12 +126,19 @@ async def make_release(
         model_hash=hashes[1],
         policy_hash=hashes[2],
         reference_hash=hashes[3],
+        losses_hash=losses_hash or UNSET,
     )
-    bodies = dict(zip(hashes, (part.body for part in parts), strict=True))
+    bodies = await _gather_bodies(record, parts, losses_hash)
     release = await asyncio.to_thread(compose_release, manifest, bodies)
     parts.append(Part(kind=DocumentKind.RELEASE, body=encode_manifest(manifest)))
     await put_documents(record, [(part.kind, part.body) for part in parts], actor)
     return release
+
+
+async def _gather_bodies(record: Record, parts: Sequence[Part], losses_hash: str | None) -> dict[str, bytes]:
+    """The parts by their hashes, with the loss table where one is named."""
+    bodies = {hash_content(part.body): part.body for part in parts}
+    return bodies if losses_hash is None else {**bodies, losses_hash: await get_document(record, losses_hash)}
 
 
 async def load_release(record: Record, release_hash: str) -> Release:
@@ -152,8 +161,7 @@ async def read_parts(record: Record, release_hash: str) -> tuple[Manifest, dict[
     NotFound : the release or one of its documents is not in the record.
     """
     manifest = decode_manifest(await get_document(record, release_hash))
-    hashes = (manifest.product_hash, manifest.model_hash, manifest.policy_hash, manifest.reference_hash)
-    return manifest, {content_hash: await get_document(record, content_hash) for content_hash in hashes}
+    return manifest, {content_hash: await get_document(record, content_hash) for content_hash in manifest.part_hashes}
 
 
 async def load_live_release(record: Record, product: str) -> Release:

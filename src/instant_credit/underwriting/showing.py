@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from instant_credit.application.product import Direction
 from instant_credit.decision.release import Composed, compose_parts
@@ -52,6 +52,7 @@ class ShownRelease(Struct, frozen=True, kw_only=True):
     model_hash: str
     policy_hash: str
     reference_hash: str
+    losses_hash: str | UnsetType = UNSET
     proof: ShownProof
 
 
@@ -73,6 +74,7 @@ async def show_release(record: Record, release_hash: str) -> ShownRelease:
         model_hash=manifest.model_hash,
         policy_hash=manifest.policy_hash,
         reference_hash=manifest.reference_hash,
+        losses_hash=manifest.losses_hash,
         proof=_show_proof(composed),
     )
 

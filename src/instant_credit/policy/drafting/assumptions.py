@@ -22,6 +22,7 @@ class Assumptions(Struct, frozen=True, kw_only=True):
     approve_share, decline_share : parts of the book, by weight, that the cut-offs approve (the safest) and decline (the riskiest);
         what lies between is referred.
     loss_given_default_ppm : part of the amount lent that is lost when a loan goes bad.
+    losses_hash : the loss table that tells it; None = it is assumed.
     cost_ppm : funding and operation, a year, of what is outstanding.
     margin_ppm : profit, likewise.
     apr_ppm_max : the cap on prices. 36% is the cap of the US Military Lending Act (10 USC 987(b)); another law may set another.
@@ -31,6 +32,7 @@ class Assumptions(Struct, frozen=True, kw_only=True):
     approve_share: float = 0.60
     decline_share: float = 0.25
     loss_given_default_ppm: int = 600_000
+    losses_hash: str | None = None
     cost_ppm: int = 80_000
     margin_ppm: int = 30_000
     apr_ppm_max: int = 360_000

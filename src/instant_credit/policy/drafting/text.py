@@ -76,7 +76,7 @@ def _head(product: Product, risk: BookRisk, assumptions: Assumptions) -> str:
     ]
     if product.is_priced:
         paragraphs.append(
-            f"Assumed: a loan that goes bad loses {_rate(assumptions.loss_given_default_ppm)} of the amount lent; funding and operation "
+            f"{_loss_text(assumptions)} funding and operation "
             f"cost {_rate(assumptions.cost_ppm)} a year, profit is {_rate(assumptions.margin_ppm)} a year. The price is their sum and "
             "the expected loss over the mean balance, pd x loss x 24 / (months + 1) a year at the book's median term, and never above "
             f"{_rate(assumptions.apr_ppm_max)}."
@@ -86,6 +86,13 @@ def _head(product: Product, risk: BookRisk, assumptions: Assumptions) -> str:
             "The product knows no amount and term, so an approval says that the applicant is eligible, and carries no terms."
         )
     return "#\n".join(_comment(paragraph) for paragraph in paragraphs)
+
+
+def _loss_text(assumptions: Assumptions) -> str:
+    told = f"a loan that goes bad loses {_rate(assumptions.loss_given_default_ppm)} of the amount lent"
+    if assumptions.losses_hash is None:
+        return f"Assumed: {told};"
+    return f"Measured (losses {assumptions.losses_hash}): {told}. Assumed:"
 
 
 def _comment(paragraph: str) -> str:
