@@ -19,6 +19,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "train": ("train", "train", "Fit, calibrate and test a model on a book."),
     "policy": ("policy", "policy", "Draft a policy from a book and a model; check one."),
     "release": ("release", "release", "Make, activate and list releases."),
+    "gate": ("gate", "gate", "Judge a candidate model; waive a gate, by two persons."),
     "replay": ("replay", "replay", "Decide recorded Cases again and compare bytes."),
     "serve": ("serve", "serve", "Serve the API."),
     "audit": ("audit", "audit", "Check the record against its hash chain; write receipts."),
