@@ -1,5 +1,4 @@
 from datetime import UTC, date, datetime, timedelta
-from uuid import UUID
 
 import msgspec
 import pytest
@@ -30,7 +29,7 @@ def waiver_of(
     gate: Gate, until_on: date = date(2026, 7, 1), *, is_approved: bool = True, report: str = REPORT_HASH
 ) -> Waiver:
     return Waiver(
-        waiver_id=UUID(int=1),
+        waiver_id="00000000-0000-7000-8000-000000000001",
         report_hash=report,
         gate=gate,
         reason="The machine it runs on has room.",

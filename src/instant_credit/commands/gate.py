@@ -276,7 +276,7 @@ def _print_waivers(waivers: tuple[Waiver, ...]) -> None:
     table = Table("waiver", "gate", "until", "proposed by", "approved by", "reason")
     for one in waivers:
         approver = "" if one.approved_by is None else one.approved_by.id
-        table.add_row(str(one.waiver_id), one.gate.value, str(one.until_on), one.proposed_by.id, approver, one.reason)
+        table.add_row(one.waiver_id, one.gate.value, str(one.until_on), one.proposed_by.id, approver, one.reason)
     print_table(table)
 
 

@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Final, Literal
-from uuid import UUID
 
 import msgspec
 from msgspec import Meta, Struct
@@ -170,7 +169,7 @@ class Waiver(Struct, frozen=True, kw_only=True):
     It counts from its approval until the end of `until_on` (UTC).
     """
 
-    waiver_id: UUID
+    waiver_id: str
     report_hash: ContentHash
     gate: Gate
     reason: Annotated[str, Meta(min_length=1, max_length=REASON_MAX)]

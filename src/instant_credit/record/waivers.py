@@ -126,7 +126,7 @@ async def _list(record: Record, report_hash: str | None, waiver_id: UUID | None)
         rows: Sequence[Any] = await connection.fetch(read_sql("list_gate_waivers"), report_hash, waiver_id)
     return tuple(
         Waiver(
-            waiver_id=UUID(int=row["waiver_id"].int),
+            waiver_id=str(row["waiver_id"]),
             report_hash=row["report_hash"],
             gate=Gate(row["gate"]),
             reason=row["reason"],
