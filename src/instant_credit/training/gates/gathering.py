@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from instant_credit.access.actors import Actor
 from instant_credit.application.document import decode_product, hash_layout
@@ -21,6 +22,7 @@ from instant_credit.application.facts import Monitoring
 from instant_credit.application.product import Product
 from instant_credit.decision.case import Case, decode_case
 from instant_credit.decision.gate_report import GateReport
+from instant_credit.decision.release import Release
 from instant_credit.errors import Refused
 from instant_credit.outcome.events import EventKind, RepaymentEvent
 from instant_credit.outcome.labels import Label, label_outcome
@@ -30,7 +32,7 @@ from instant_credit.record.pool import Record
 from instant_credit.record.reads import CHUNK_CASES, iterate_cases, list_monitoring
 from instant_credit.record.rows import StoredCase
 from instant_credit.record.waivers import put_gate_report
-from instant_credit.training.dataset import gather_training_set
+from instant_credit.training.dataset import TrainingSet, gather_training_set
 from instant_credit.training.gates.contest import Contender, find_windows
 from instant_credit.training.gates.cost import Stopwatch
 from instant_credit.training.gates.judging import Progress, judge_candidate
@@ -94,15 +96,7 @@ async def judge_recorded(
     assert candidate.manifest is not None
     product = decode_product(await get_document(record, candidate.bundle.product_hash))
     release = None if wanted.champion_release is None else await load_release(record, wanted.champion_release)
-    champion = None
-    if release is not None:
-        if release.layout_hash != hash_layout(product):
-            raise Refused(
-                f"release {release.hash} decides Cases with other columns than those of product {product.name} that the candidate was "
-                "trained on: judge it without a champion"
-            )
-        model_hash = release.manifest.model_hash
-        champion = Contender(await get_document(record, model_hash), await _find_own_training(record, model_hash))
+    champion = None if release is None else await _find_champion(record, release, product)
     loans = await gather_training_set(
         record,
         book=wanted.book,
@@ -110,12 +104,7 @@ async def judge_recorded(
         known_on=wanted.known_on,
         progress=lambda n: progress("read loans", n),
     )
-    champion_matrix = None
-    if release is not None and release.manifest.product_hash != candidate.bundle.product_hash:
-        others = await gather_training_set(record, book=wanted.book, product=release.product, known_on=wanted.known_on)
-        if not np.array_equal(others.days, loans.days) or not np.array_equal(others.labels, loans.labels):
-            raise Refused(f"book {wanted.book} holds other loans of the champion's product than of the candidate's")
-        champion_matrix = others.matrix
+    champion_matrix = await _gather_matrix(record, wanted, release, loans)
     policy = wanted.policy if release is None else release.policy.policy
     recorded = None
     if policy is not None:
@@ -140,6 +129,29 @@ async def judge_recorded(
     return Filed(report_hash=await put_gate_report(record, report, actor), report=report)
 
 
+async def _find_champion(record: Record, release: Release, product: Product) -> Contender:
+    """The release's model, which has to decide Cases with the candidate's columns."""
+    if release.layout_hash != hash_layout(product):
+        raise Refused(
+            f"release {release.hash} decides Cases with other columns than those of product {product.name} that the candidate was "
+            "trained on: judge it without a champion"
+        )
+    model_hash = release.manifest.model_hash
+    return Contender(await get_document(record, model_hash), await _find_own_training(record, model_hash))
+
+
+async def _gather_matrix(
+    record: Record, wanted: Wanted, release: Release | None, loans: TrainingSet
+) -> NDArray[np.float32] | None:
+    """The champion's variables over the same loans; None where they are the candidate's."""
+    if release is None or release.manifest.product_hash == loans.product_hash:
+        return None
+    others = await gather_training_set(record, book=wanted.book, product=release.product, known_on=wanted.known_on)
+    if not np.array_equal(others.days, loans.days) or not np.array_equal(others.labels, loans.labels):
+        raise Refused(f"book {wanted.book} holds other loans of the champion's product than of the candidate's")
+    return others.matrix
+
+
 async def gather_cases(
     record: Record,
     *,
@@ -149,7 +161,7 @@ async def gather_cases(
     since: date,
     progress: Progress = lambda _stage, _done: None,
 ) -> RecordedCases:
-    """The book's Cases of this product and layout from `since` on, with labels as known on `known_on`, and the sealed groups."""
+    """The book's Cases of this product and layout from `since` to `known_on`, with labels as known then, and the sealed groups."""
     layout_hash = hash_layout(product)
     drawing = _Draw()
     read = 0
@@ -157,7 +169,7 @@ async def gather_cases(
         read += 1
         if read % CHUNK_CASES == 0:
             progress("read Cases", read)
-        if stored.case is None or stored.product != product.name or stored.as_of < since:
+        if stored.case is None or stored.product != product.name or not since <= stored.as_of <= known_on:
             continue
         case = decode_case(stored.case)
         if case.layout_hash == layout_hash:
@@ -220,7 +232,7 @@ def label_case(stored: StoredCase, known_on: date) -> int:
         )
         for event in stored.events
     ]
-    label = label_outcome(events, known_on)
+    label = label_outcome(events, known_on=known_on)
     return int(label) if label in (Label.GOOD, Label.BAD) else -1
 
 

@@ -72,15 +72,10 @@ def judge_candidate(
     contest = enter_contest(
         candidate, champion, loans, thresholds, test_from=test_from, champion_matrix=champion_matrix
     )
-    redecided: Redecided | None = None
-    refusal: str | None = None
+    redecided, refusal = None, None
     if policy is not None and recorded is not None and recorded.cases:
-        _require_release(champion, champion_release)
         progress("decide Cases again", len(recorded.cases))
-        try:
-            redecided = redecide(candidate, champion_release, policy, loans.product, recorded)
-        except Refused as refused:
-            refusal = str(refused)
+        redecided, refusal = _redecide(contest, champion_release, policy, recorded)
     gates: dict[Gate, Callable[[], GateResult]] = {
         Gate.LEAKAGE: lambda: judge_leakage(contest),
         Gate.OVERFIT: lambda: judge_overfit(contest),
@@ -99,6 +94,17 @@ def judge_candidate(
         progress(f"gate {gate}", 0)
         results.append(judge())
     return _write(contest, policy, redecided, recorded, tuple(results))
+
+
+def _redecide(
+    contest: Contest, release: Release | None, policy: Policy, recorded: RecordedCases
+) -> tuple[Redecided | None, str | None]:
+    """The Cases decided again, or why the candidate makes no release."""
+    _require_release(contest.champion, release)
+    try:
+        return redecide(contest.candidate, release, policy, contest.loans.product, recorded), None
+    except Refused as refused:
+        return None, str(refused)
 
 
 def _require_release(champion: Contender | None, release: Release | None) -> None:
