@@ -14,9 +14,11 @@ from instant_credit.application.door import Door
 from instant_credit.application.product import Product
 from instant_credit.decision.case import Case
 from instant_credit.decision.decision import Decision
+from instant_credit.decision.gate_report import GateReport
 from instant_credit.decision.release import Manifest
 from instant_credit.policy.document import Policy
 from instant_credit.record.shipped import list_starters, read_starter
+from instant_credit.training.gates.thresholds import Thresholds
 from instant_credit.training.tapes.parts import TapeMapping
 
 STRUCTS: Final = {
@@ -26,6 +28,8 @@ STRUCTS: Final = {
     "case": Case,
     "decision": Decision,
     "release": Manifest,
+    "gate_thresholds": Thresholds,
+    "gate_report": GateReport,
 }
 
 
