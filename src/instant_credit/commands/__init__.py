@@ -17,6 +17,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "tape": ("tape", "tape", "Import loan tapes."),
     "book": ("tape", "book", "List and export books of recorded Cases."),
     "train": ("train", "train", "Fit, calibrate and test a model on a book."),
+    "inference": ("inference", "inference", "Compare ways of answering for declined applicants."),
     "policy": ("policy", "policy", "Draft a policy from a book and a model; check one."),
     "release": ("release", "release", "Make, activate and list releases."),
     "gate": ("gate", "gate", "Judge a candidate model; waive a gate, by two persons."),

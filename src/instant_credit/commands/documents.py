@@ -10,6 +10,7 @@ from msgspec import Struct
 from instant_credit.application.document import decode_product, hash_layout, load_product
 from instant_credit.application.product import Product
 from instant_credit.errors import Refused
+from instant_credit.outcome.definition import AS_LAST_SEEN
 from instant_credit.record.documents import DocumentKind, get_document, list_documents
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import list_book_products
@@ -27,6 +28,14 @@ model_option: Final = click.option(
     help="Hash of a recorded model bundle; by default the newest of the book's product.",
 )
 
+# The option of commands that label loans; what it is told goes through `read_document("labels", ...)`.
+labels_option: Final = click.option(
+    "--labels",
+    default=AS_LAST_SEEN.name,
+    show_default=True,
+    help="What good and bad mean: a shipped definition's name or a TOML file (docs/labels.md).",
+)
+
 
 class _BundleHead(Struct, frozen=True):
     """What is read of a model bundle to know its product."""
@@ -42,7 +51,7 @@ def read_document(kind: str, name: str) -> str:
 
     Parameters
     ----------
-    kind : a folder of shipped documents: "products", "mappings" or "policies".
+    kind : a folder of shipped documents: "products", "mappings", "policies" or "labels".
 
     Raises
     ------
@@ -120,6 +129,23 @@ async def find_newest_model(record: Record, book: str, product: Product | None =
         f"no model is recorded for {' or '.join(wants)}{columns}, only for {', '.join(sorted(others))}: "
         f"train one first (instant-credit train --book {book})"
     )
+
+
+async def find_book_product(record: Record, book: str, told: str | None) -> Product:
+    """The product told (a shipped name or a TOML file), or the document that the book was recorded under, its newest version.
+
+    Raises
+    ------
+    Refused : the book holds no Case, or Cases of several products and none is told.
+    """
+    if told is not None:
+        return load_product(read_document("products", told))
+    recorded = await list_book_products(record, book)
+    if not recorded:
+        raise Refused(f"book {book} holds no Case: import a tape into it first (instant-credit tape import)")
+    if len({one.product for one in recorded}) > 1:
+        raise Refused(f"book {book} holds Cases of several products: name one with --product")
+    return await _read_product(record, recorded[0].product_hash)
 
 
 async def _read_product(record: Record, product_hash: str) -> Product:

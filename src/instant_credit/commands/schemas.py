@@ -16,6 +16,8 @@ from instant_credit.decision.case import Case
 from instant_credit.decision.decision import Decision
 from instant_credit.decision.gate_report import GateReport
 from instant_credit.decision.release import Manifest
+from instant_credit.outcome.definition import LabelDefinition
+from instant_credit.outcome.losses import LossTable
 from instant_credit.policy.document import Policy
 from instant_credit.record.shipped import list_starters, read_starter
 from instant_credit.training.gates.thresholds import Thresholds
@@ -30,6 +32,8 @@ STRUCTS: Final = {
     "release": Manifest,
     "gate_thresholds": Thresholds,
     "gate_report": GateReport,
+    "labels": LabelDefinition,
+    "losses": LossTable,
 }
 
 

@@ -19,8 +19,10 @@ from instant_credit.application.document import decode_product, hash_layout, has
 from instant_credit.application.product import Product
 from instant_credit.commands.documents import find_product, read_document
 from instant_credit.commands.draft import draft_command
+from instant_credit.commands.losses import losses_command
 from instant_credit.commands.running import run_stoppable
 from instant_credit.commands.tables import print_table
+from instant_credit.commands.vintages import vintages_command
 from instant_credit.decision.release import Release
 from instant_credit.errors import NotFound, Refused
 from instant_credit.record.documents import get_document
@@ -235,7 +237,11 @@ def _shown_progress(book: str) -> Iterator[Callable[[ImportSummary], None]]:
 
 @click.group()
 def book() -> None:
-    """List and export books of recorded Cases."""
+    """List and export books of recorded Cases, and show how their loans went."""
+
+
+book.add_command(vintages_command)
+book.add_command(losses_command)
 
 
 @book.command("list")

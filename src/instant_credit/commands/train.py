@@ -5,24 +5,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
+import msgspec
 from click.core import ParameterSource
 from msgspec import Struct
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from instant_credit.access.actors import Actor, ActorKind
-from instant_credit.application.document import decode_product, load_product
-from instant_credit.application.product import Product
-from instant_credit.commands.documents import read_document
+from instant_credit.commands.documents import find_book_product, labels_option, read_document
 from instant_credit.commands.running import run_stoppable
-from instant_credit.errors import Refused
-from instant_credit.record.documents import get_document
+from instant_credit.outcome.definition import load_definition
 from instant_credit.record.home import make_home, make_private_folder
-from instant_credit.record.pool import Record, open_record
-from instant_credit.record.reads import list_book_products
+from instant_credit.record.pool import open_record
 from instant_credit.settings import Settings, read_settings
 from instant_credit.training.fitting.choice import PRESETS
 from instant_credit.training.fitting.fit import Watch
@@ -33,6 +30,7 @@ from instant_credit.training.intervals import Measured
 from instant_credit.training.plans import CALIBRATION_MONTHS, Wish
 from instant_credit.training.repeating import repeat_training
 from instant_credit.training.report.page import ReportPaths, write_report
+from instant_credit.training.selection_bias import PRUDENCE_MAX, Inference, Variant
 from instant_credit.training.workshop import Training
 from instant_credit.training.workshop import train as train_on_book
 
@@ -50,6 +48,9 @@ class _Request(Struct, frozen=True, kw_only=True):
     search: SearchOptions | None
     select: SelectOptions | None
     product: str | None
+    labels: str
+    trusted: tuple[str, ...]
+    inference: Inference | None
     known_on: date | None
     report: Path | None
 
@@ -97,7 +98,29 @@ class _Request(Struct, frozen=True, kw_only=True):
     help=f"Keep at most so many variables (with --select); default: {SelectOptions().most}.",
 )
 @click.option(
-    "--known-on", type=click.DateTime(["%Y-%m-%d"]), help="Take labels as they were known on this day; default: today."
+    "--known-on",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Take Cases and labels as they were known on this day; default: today.",
+)
+@labels_option
+@click.option(
+    "--trust",
+    "trusted",
+    multiple=True,
+    metavar="VARIABLE",
+    help="Fit on this variable although it alone tells the outcome, for it was known in time; once for each.",
+)
+@click.option(
+    "--inference",
+    "variant",
+    type=click.Choice([one.value for one in Variant]),
+    help="How declined applicants are answered for; default: not at all, as with approved-only (docs/labels.md).",
+)
+@click.option(
+    "--prudence",
+    type=click.FloatRange(1, PRUDENCE_MAX),
+    metavar="FACTOR",
+    help="Infer declined applicants to be bad so many times as often as equal approved ones; default: 1.",
 )
 @click.option(
     "--product", help="Product: a shipped name or a TOML file; default: the newest that the book was recorded under."
@@ -124,6 +147,10 @@ def train(
     is_selecting: bool,
     select_most: int | None,
     known_on: datetime | None,
+    labels: str,
+    trusted: tuple[str, ...],
+    variant: str | None,
+    prudence: float | None,
     product: str | None,
     report: Path | None,
     repeat: str | None,
@@ -143,14 +170,7 @@ def train(
         return
     if book is None:
         raise click.UsageError("give --book, or --repeat with the hash of a training")
-    if sum(one is not None for one in (test_from, test_share, folds)) > 1:
-        raise click.UsageError("give one of --test-from, --test-share and --folds")
-    if preset is not None and trials is not None:
-        raise click.UsageError("give one of --preset and --search: a search tries the presets first")
-    if search_minutes is not None and trials is None:
-        raise click.UsageError("--search-minutes goes with --search")
-    if select_most is not None and not is_selecting:
-        raise click.UsageError("--select-most goes with --select")
+    _check_wishes(click.get_current_context().params)
     wish = Wish(
         test_from=None if test_from is None else test_from.date(),
         calibration_months=calibration_months,
@@ -165,6 +185,9 @@ def train(
         search=None if trials is None else SearchOptions(trials=trials, minutes=search_minutes),
         select=_choose_select(select_most) if is_selecting else None,
         product=product,
+        labels=labels,
+        trusted=trusted,
+        inference=_choose_inference(variant, prudence),
         known_on=None if known_on is None else known_on.date(),
         report=report,
     )
@@ -174,6 +197,31 @@ def train(
 
 def _choose_select(most: int | None) -> SelectOptions:
     return SelectOptions() if most is None else SelectOptions(most=most)
+
+
+def _check_wishes(told: dict[str, Any]) -> None:
+    """Options that exclude each other, or that only go with others."""
+    if sum(told[name] is not None for name in ("test_from", "test_share", "folds")) > 1:
+        raise click.UsageError("give one of --test-from, --test-share and --folds")
+    if told["preset"] is not None and told["trials"] is not None:
+        raise click.UsageError("give one of --preset and --search: a search tries the presets first")
+    if told["search_minutes"] is not None and told["trials"] is None:
+        raise click.UsageError("--search-minutes goes with --search")
+    if told["select_most"] is not None and not told["is_selecting"]:
+        raise click.UsageError("--select-most goes with --select")
+
+
+def _choose_inference(variant: str | None, prudence: float | None) -> Inference | None:
+    if variant is None:
+        if prudence is not None:
+            raise click.UsageError("--prudence goes with --inference parcelling or fuzzy-augmentation")
+        return None
+    chosen = Inference(variant=Variant(variant))
+    if prudence is None:
+        return chosen
+    if chosen.variant not in {Variant.PARCELLING, Variant.FUZZY_AUGMENTATION}:
+        raise click.UsageError("--prudence goes with --inference parcelling or fuzzy-augmentation")
+    return msgspec.structs.replace(chosen, prudence=prudence)
 
 
 def _check_alone(context: click.Context) -> None:
@@ -206,18 +254,22 @@ async def _train(settings: Settings, request: _Request) -> tuple[Training, Repor
         make_private_folder(settings.home / "reports")
         folder = settings.home / "reports" / request.book
     folder.mkdir(parents=True, exist_ok=True)
+    definition = load_definition(read_document("labels", request.labels))
     async with open_record(settings) as record:
         with _shown_progress(f"on {request.book}") as show:
             training = await train_on_book(
                 record,
                 book=request.book,
-                product=await _find_product(record, request),
+                product=await find_book_product(record, request.book, request.product),
                 plan=request.wish,
                 parameters=request.preset,
                 segment=request.segment,
                 selecting=request.select,
                 searching=None if request.search is None else _find_search(settings, request.search, show),
                 known_on=request.known_on or record.clock.now().astimezone(UTC).date(),
+                definition=definition,
+                trusted=request.trusted,
+                inference=request.inference,
                 actor=ACTOR,
                 progress=show,
                 watch=show.watch,
@@ -230,23 +282,15 @@ def _find_search(settings: Settings, options: SearchOptions, show: "_Shown") -> 
     return Searching(options=options, folder=settings.home / "searches", tell=show.tell_search)
 
 
-async def _find_product(record: Record, request: _Request) -> Product:
-    """The product named on the command line, or the document that the book was recorded under, its newest version."""
-    if request.product is not None:
-        return load_product(read_document("products", request.product))
-    recorded = await list_book_products(record, request.book)
-    if not recorded:
-        raise Refused(f"book {request.book} holds no Case: import a tape into it first (instant-credit tape import)")
-    if len({one.product for one in recorded}) > 1:
-        raise Refused(f"book {request.book} holds Cases of several products: name one with --product")
-    return decode_product(await get_document(record, recorded[0].product_hash))
-
-
 def _summarise(training: Training, paths: ReportPaths | None) -> str:
     """What a person wants to read at the end."""
     model, scorecard = training.model.quality, training.scorecard_tested.quality
     weighted = "weighted " if training.training_set.is_weighted else ""
+    definition = training.training_set.definition
     lines = [
+        f"Labels: {definition.name} version {definition.version}, as known on {training.training_set.known_on}",
+        *(f"Left out: {one.count:,} Cases {one.reason}" for one in training.training_set.left_out),
+        *_summarise_inference(training),
         f"Tested on {training.plan_why}",
         *(
             f"{part.name}: {part.loans:,} loans, {part.bads:,} bad ({weighted}bad rate {part.bad_rate:.2%}), "
@@ -265,6 +309,16 @@ def _summarise(training: Training, paths: ReportPaths | None) -> str:
     if paths is not None:
         lines += [f"Report: {paths.html}", f"JSON:   {paths.json}"]
     return "\n".join(lines)
+
+
+def _summarise_inference(training: Training) -> list[str]:
+    inference, rejects = training.manifest.inference, training.training_set.rejects
+    if inference is None or rejects is None:
+        return []
+    factor = "" if inference.prudence == 1 else f" with prudence {inference.prudence:g}"
+    return [
+        f"Inference: {inference.variant.value}{factor}, {len(rejects.days):,} declined applicants without an outcome"
+    ]
 
 
 def _summarise_choice(training: Training) -> list[str]:

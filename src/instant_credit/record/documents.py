@@ -26,6 +26,8 @@ class DocumentKind(StrEnum):
     RELEASE = "release"
     GATE_THRESHOLDS = "gate_thresholds"
     GATE_REPORT = "gate_report"
+    LABELS = "labels"
+    LOSSES = "losses"
 
 
 class DocumentRow(Struct, frozen=True, kw_only=True):

@@ -10,13 +10,18 @@ SAMPLING_WEIGHT_MAX: Final = 1e9
 
 
 class EventRow(Struct, frozen=True, kw_only=True):
-    """One dated repayment event. `kind` is one of `outcome.events.EventKind`; `known_on` is never before `event_on`."""
+    """One dated repayment event. `kind` is one of `outcome.events.EventKind`; `known_on` is never before `event_on`.
+
+    `days_past_due` is told by the kind "days_past_due" alone; `corrects` is the event in whose place this one stands.
+    """
 
     event_id: UUID
     kind: str
     amount_cents: int
     event_on: date
     known_on: date
+    days_past_due: int | None = None
+    corrects: UUID | None = None
 
 
 class Entry(Struct, frozen=True, kw_only=True):

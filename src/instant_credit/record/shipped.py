@@ -33,7 +33,7 @@ def read_sql(name: str) -> str:
 
 
 def list_starters(kind: str) -> tuple[str, ...]:
-    """Names of the shipped documents of one kind (``products``, ``policies``, ``mappings``), sorted."""
+    """Names of the shipped documents of one kind (``products``, ``policies``, ``mappings``, ``labels``), sorted."""
     return tuple(sorted(path.stem for path in (_PACKAGE / "starter" / kind).glob("*.toml")))
 
 

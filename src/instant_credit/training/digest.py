@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from instant_credit.canonical import encode_canonical, hash_content
-from instant_credit.training.dataset import Loans, ModelColumns
+from instant_credit.training.dataset import Loans, ModelColumns, Rejects
 from instant_credit.training.weights import effective_loans
 
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
@@ -49,6 +49,25 @@ class SetTold(Struct, frozen=True, kw_only=True):
     days: Digest
     persons: Digest
     weights: Digest
+
+
+class RejectsTold(Struct, frozen=True, kw_only=True):
+    """How many rejected applicants there were, and digests of what they hold."""
+
+    rejects: int
+    matrix: Digest
+    days: Digest
+    weights: Digest
+
+
+def digest_rejects(rejects: Rejects) -> RejectsTold:
+    """What the rejects hold; equal ones in equal order give equal digests."""
+    return RejectsTold(
+        rejects=len(rejects.days),
+        matrix=_digest_numbers(rejects.matrix, "<f4"),
+        days=_digest_numbers(rejects.days, "<i4"),
+        weights=_digest_numbers(rejects.weights, "<f8"),
+    )
 
 
 def digest_loans(loans: Loans) -> SetTold:

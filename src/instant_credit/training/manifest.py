@@ -18,12 +18,13 @@ from instant_credit.canonical import UNREADABLE, encode_canonical
 from instant_credit.errors import Refused
 from instant_credit.score.bundle import ENGINE_VERSION
 from instant_credit.training.dataset import LeftOut
-from instant_credit.training.digest import SetTold
+from instant_credit.training.digest import RejectsTold, SetTold
 from instant_credit.training.fitting.choice import Choice
 from instant_credit.training.fitting.fit import FitParameters
 from instant_credit.training.fitting.selection import Selection
 from instant_credit.training.fitting.space import Search
 from instant_credit.training.plans import Part, PlanTold
+from instant_credit.training.selection_bias import Inference
 
 _LIBRARIES: Final = ("catboost", "numba", "numpy", "scikit-learn", "scipy")
 
@@ -36,7 +37,9 @@ class TrainingManifest(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     training_set : size and digests of the loans; None in manifests of schema 1, which cannot be repeated.
-    known_on : labels are what was known on this day.
+    known_on : Cases and labels are what was known on this day.
+    labels : hash of the label definition; None in manifests from before there were any, whose labels are those as last seen.
+    inference, rejects : how rejected applicants were brought in, and which they were; None where they were not.
     segment : the category variable that the calibration goes by, None = there is none.
     parameters : CatBoost's, with seed and number of threads. They were given where there is neither `choice` nor `search`.
     choice : how a preset was chosen for the final model. A model of a fold had a choice of its own, by the same rule.
@@ -55,6 +58,9 @@ class TrainingManifest(Struct, frozen=True, kw_only=True):
     training_set: SetTold | None = None
     plan: PlanTold
     known_on: date
+    labels: ContentHash | None = None
+    inference: Inference | None = None
+    rejects: RejectsTold | None = None
     segment: str | None = None
     parameters: FitParameters
     choice: Choice | None = None

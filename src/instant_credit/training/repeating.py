@@ -15,10 +15,11 @@ from msgspec.structs import replace
 
 from instant_credit.application.document import decode_product
 from instant_credit.errors import Refused
+from instant_credit.outcome.definition import AS_LAST_SEEN, LabelDefinition, decode_definition
 from instant_credit.record.documents import DocumentKind, get_document, list_documents
 from instant_credit.record.pool import Record
 from instant_credit.training.dataset import TrainingSet, gather_training_set
-from instant_credit.training.digest import digest_loans, list_differences
+from instant_credit.training.digest import digest_loans, digest_rejects, list_differences
 from instant_credit.training.fitting.fit import FitParameters, Watch
 from instant_credit.training.fitting.search import Searching
 from instant_credit.training.fitting.space import SPACE
@@ -64,9 +65,15 @@ async def repeat_training(
         book=manifest.book,
         product=decode_product(await get_document(record, manifest.product_hash)),
         known_on=manifest.known_on,
+        definition=await _recall_definition(record, manifest),
+        with_rejects=manifest.inference is not None,
         progress=lambda done: progress("read", done),
     )
     return rebuild_training(training_set, manifest, progress, watch)
+
+
+async def _recall_definition(record: Record, manifest: TrainingManifest) -> LabelDefinition:
+    return AS_LAST_SEEN if manifest.labels is None else decode_definition(await get_document(record, manifest.labels))
 
 
 def rebuild_training(
@@ -79,6 +86,8 @@ def rebuild_training(
     assert manifest.training_set is not None
     progress("compare with the loans of then", 0)
     differences = list_differences(manifest.training_set, digest_loans(training_set))
+    if training_set.rejects is not None and digest_rejects(training_set.rejects) != manifest.rejects:
+        differences.append("its declined applicants are others")
     if differences:
         raise Refused(
             f"book {manifest.book} as known on {manifest.known_on} is not what it was: {'; '.join(differences)}. Loans that were imported "
@@ -94,6 +103,7 @@ def rebuild_training(
             segment=manifest.segment,
             searching=_recall_search(manifest, Path(folder)),
             selecting=None if manifest.selection is None else manifest.selection.options,
+            inference=manifest.inference,
         )
     if training.bundle_hash != manifest.bundle_hash:
         raise Refused(

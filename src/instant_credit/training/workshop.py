@@ -20,22 +20,25 @@ from instant_credit.application.document import encode_product
 from instant_credit.application.product import Product
 from instant_credit.canonical import hash_content
 from instant_credit.errors import require
+from instant_credit.outcome.definition import AS_LAST_SEEN, LabelDefinition, encode_definition
 from instant_credit.record.documents import DocumentKind, put_documents
 from instant_credit.record.pool import Record
 from instant_credit.score.bundle import Bundle, encode_bundle
 from instant_credit.score.calibration import Calibration
 from instant_credit.score.proof import prove_bundle
-from instant_credit.training.carrying import Calibrator, Carried, Maker, carry_model
+from instant_credit.training.carrying import Calibrator, Carried, carry_model
 from instant_credit.training.dataset import Loans, TrainingSet, gather_training_set
-from instant_credit.training.digest import digest_loans
+from instant_credit.training.digest import digest_loans, digest_rejects
 from instant_credit.training.fitting.calibrate import Calibrated
-from instant_credit.training.fitting.choice import Choice, choose_parameters, find_preset
-from instant_credit.training.fitting.fit import FitParameters, FittedModel, Watch, fit_model
-from instant_credit.training.fitting.scorecard import Scorecard, fit_scorecard
-from instant_credit.training.fitting.search import Searcher, Searching
-from instant_credit.training.fitting.selection import Selection, SelectOptions, narrow, select_variables
+from instant_credit.training.fitting.choice import Choice
+from instant_credit.training.fitting.fit import FitParameters, FittedModel, Watch
+from instant_credit.training.fitting.scorecard import Scorecard
+from instant_credit.training.fitting.search import Searching
+from instant_credit.training.fitting.selection import Selection, SelectOptions
 from instant_credit.training.fitting.space import Search
+from instant_credit.training.inference import check_inference, infer_rejects
 from instant_credit.training.intervals import Measured, Quality, measure_auc_difference, measure_quality
+from instant_credit.training.leaks import refuse_tellers
 from instant_credit.training.manifest import TrainingManifest, encode_training, list_versions
 from instant_credit.training.plans import (
     ByDate,
@@ -50,6 +53,8 @@ from instant_credit.training.plans import (
     divide,
     tell_plan,
 )
+from instant_credit.training.preparing import ModelMaker, ScorecardMaker, make_searcher
+from instant_credit.training.selection_bias import Inference
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, int], None]
@@ -142,6 +147,9 @@ async def train(
     plan: Plan | Wish,
     known_on: date,
     actor: Actor,
+    definition: LabelDefinition = AS_LAST_SEEN,
+    trusted: tuple[str, ...] = (),
+    inference: Inference | None = None,
     parameters: FitParameters | str | None = None,
     segment: str | None = None,
     searching: Searching | None = None,
@@ -149,12 +157,14 @@ async def train(
     progress: Progress = lambda _stage, _done: None,
     watch: Watch | None = None,
 ) -> Training:
-    """Train on a book and keep product, bundle and the training's manifest as documents in the record.
+    """Train on a book and keep product, label definition, bundle and the training's manifest as documents in the record.
 
     Parameters
     ----------
     plan : a plan, or what is wished for of one; `Wish()` takes the one that suits the book.
-    known_on : labels are what was known on this day.
+    known_on, definition : Cases and labels are what was known on this day; what the labels mean.
+    trusted : variables that may tell the outcome alone, because they were known in time for certain.
+    inference : how declined applicants are brought in; None = not at all.
     parameters : or the name of a preset; None = the preset that suits the loans best.
     segment : a category variable by which the calibration goes; None = one calibration.
     searching : search for parameters, starting from the presets; what is not searched for is taken from `parameters`.
@@ -167,22 +177,43 @@ async def train(
     Refused : the book, the plan or the loans do not allow it; the message says why and what to do.
     """
     training_set = await gather_training_set(
-        record, book=book, product=product, known_on=known_on, progress=lambda done: progress("read", done)
+        record,
+        book=book,
+        product=product,
+        known_on=known_on,
+        definition=definition,
+        with_rejects=inference is not None,
+        progress=lambda done: progress("read", done),
     )
+    refuse_tellers(training_set, trusted)
     training = build_training(
-        training_set, plan, parameters, progress, segment=segment, searching=searching, selecting=selecting, watch=watch
+        training_set,
+        plan,
+        parameters,
+        progress,
+        segment=segment,
+        searching=searching,
+        selecting=selecting,
+        inference=inference,
+        watch=watch,
     )
+    await _record_training(record, training, actor)
+    return training
+
+
+async def _record_training(record: Record, training: Training, actor: Actor) -> None:
+    training_set = training.training_set
     documents = [
-        (DocumentKind.PRODUCT, encode_product(product)),
+        (DocumentKind.PRODUCT, encode_product(training_set.product)),
+        (DocumentKind.LABELS, encode_definition(training_set.definition)),
         (DocumentKind.MODEL, training.bundle_raw),
         (DocumentKind.TRAINING, encode_training(training.manifest)),
     ]
     stored = await put_documents(record, documents, actor)
     require(
-        stored == (training_set.product_hash, training.bundle_hash, training.training_hash),
+        stored == (training_set.product_hash, training_set.labels_hash, training.bundle_hash, training.training_hash),
         "a document is stored under the hash of its bytes",
     )
-    return training
 
 
 def build_training(
@@ -194,17 +225,20 @@ def build_training(
     segment: str | None = None,
     searching: Searching | None = None,
     selecting: SelectOptions | None = None,
+    inference: Inference | None = None,
     watch: Watch | None = None,
 ) -> Training:
     """Fit, calibrate and test; a function of its arguments alone, but for how many trials the minutes of a search allow."""
+    check_inference(inference, training_set.rejects)
     plan, plan_why = choose_plan(training_set, wish) if isinstance(wish, Wish) else (wish, "as asked for")
     parts = describe_parts(training_set, plan)
     calibrate = Calibrator(training_set.columns, segment)
-    searcher = None if searching is None else _make_searcher(searching, plan)
-    model = _ModelMaker(parameters, progress, searcher, selecting, by_date=isinstance(plan, ByDate), watch=watch)
-    carried_model = carry_model(training_set, plan, model.prepare, calibrate)
+    searcher = None if searching is None else make_searcher(searching, plan)
+    model = ModelMaker(parameters, progress, searcher, selecting, by_date=isinstance(plan, ByDate), watch=watch)
+    carried_model = carry_model(training_set, plan, infer_rejects(model.prepare, training_set, inference), calibrate)
     progress("fit the scorecard", 0)
-    carried_scorecard = carry_model(training_set, plan, _ScorecardMaker(model.selections).prepare, calibrate)
+    prepare_scorecard = infer_rejects(ScorecardMaker(model.selections).prepare, training_set, inference)
+    carried_scorecard = carry_model(training_set, plan, prepare_scorecard, calibrate)
     progress("measure", 0)
     fitted, scorecard = carried_model.final, carried_scorecard.final
     assert isinstance(fitted, FittedModel)
@@ -213,6 +247,9 @@ def build_training(
     test = training_set.take(test_rows)
     bundle = _make_bundle(training_set, fitted, carried_model.calibrated, segment)
     bundle_raw = encode_bundle(bundle)
+    manifest = _describe_training(
+        training_set, plan, model, segment=segment, parts=parts, bundle_raw=bundle_raw, inference=inference
+    )
     return Training(
         training_set=training_set,
         plan=plan,
@@ -229,9 +266,7 @@ def build_training(
         fold_selections=model.selections[:-1],
         bundle=bundle,
         bundle_raw=bundle_raw,
-        manifest=_describe_training(
-            training_set, plan, model, segment=segment, parts=parts, bundle_hash=hash_content(bundle_raw)
-        ),
+        manifest=manifest,
         fitted=fitted,
         model=_test(carried_model, test),
         scorecard=scorecard,
@@ -255,112 +290,27 @@ def _make_bundle(training_set: TrainingSet, fitted: FittedModel, calibrated: Cal
     return prove_bundle(bundle)
 
 
-class _ModelMaker:
-    """Prepares the model; keeps what was learned for the final one, which is prepared last."""
-
-    def __init__(
-        self,
-        parameters: FitParameters | str | None,
-        progress: Progress,
-        searcher: Searcher | None,
-        selecting: SelectOptions | None,
-        *,
-        by_date: bool,
-        watch: Watch | None,
-    ) -> None:
-        self.parameters = parameters if isinstance(parameters, FitParameters) else FitParameters()
-        self.choice: Choice | None = None
-        self._base = self.parameters
-        self._wish = parameters
-        self._by_date = by_date
-        self._watch = watch
-        self._progress = progress
-        self._searcher = searcher
-        self._selecting = selecting
-        self._selections: list[Selection] = []
-
-    @property
-    def selections(self) -> tuple[Selection, ...]:
-        """Each fold's selection and the final model's."""
-        return tuple(self._selections)
-
-    @property
-    def selection(self) -> Selection | None:
-        """The final model's selection."""
-        return self._selections[-1] if self._selections else None
-
-    @property
-    def searches(self) -> tuple[Search, ...]:
-        """Each fold's search and the final model's."""
-        return () if self._searcher is None else tuple(self._searcher.found)
-
-    @property
-    def search(self) -> Search | None:
-        """The final model's search."""
-        return self.searches[-1] if self.searches else None
-
-    def prepare(self, loans: Loans) -> Maker:
-        kept: NDArray[np.bool_] | None = None
-        offered = loans
-        if self._selecting is not None:
-            self._progress("select variables", 0)
-            selection = select_variables(loans, self._selecting, self._base.threads)
-            self._selections.append(selection)
-            kept = selection.mask(loans.columns)
-            offered = narrow(loans, kept)
-        if self._searcher is not None:
-            self._progress("search", 0)
-            self.parameters = self._searcher.search(offered, self._base).taken.parameters
-        elif isinstance(self._wish, str):
-            self.choice = find_preset(self._wish, offered)
-        elif self._wish is None:
-            self._progress("choose parameters", 0)
-            self.choice = choose_parameters(offered, by_date=self._by_date, watch=self._watch)
-        if self.choice is not None:
-            self.parameters = self.choice.parameters
-        parameters = self.parameters
-        self._progress("fit the model", 0)
-        return lambda part: fit_model(
-            part.matrix, part.labels, part.columns, parameters, weights=part.weights, kept=kept, watch=self._watch
-        )
-
-
-class _ScorecardMaker:
-    """Prepares the scorecard beside the model, out of the variables that the model had to choose from, fold by fold."""
-
-    def __init__(self, selections: tuple[Selection, ...]) -> None:
-        self._selections = iter(selections)
-
-    def prepare(self, loans: Loans) -> Maker:
-        selection = next(self._selections, None)
-        kept = None if selection is None else selection.mask(loans.columns)
-        return lambda part: fit_scorecard(part.matrix, part.labels, part.columns, part.weights, kept=kept)
-
-
-def _make_searcher(searching: Searching, plan: Plan) -> Searcher:
-    """One search, or one for each fold and one for the final model."""
-    searches = plan.folds + 1 if isinstance(plan, ByFolds) else 1
-    versions = list_versions(with_search=True)
-    return Searcher(searching, by_date=isinstance(plan, ByDate), searches=searches, versions=versions)
-
-
 def _describe_training(
     training_set: TrainingSet,
     plan: Plan,
-    model: _ModelMaker,
+    model: ModelMaker,
     *,
     segment: str | None,
     parts: tuple[Part, ...],
-    bundle_hash: str,
+    bundle_raw: bytes,
+    inference: Inference | None,
 ) -> TrainingManifest:
     return TrainingManifest(
-        bundle_hash=bundle_hash,
+        bundle_hash=hash_content(bundle_raw),
         book=training_set.book,
         product=training_set.product.name,
         product_hash=training_set.product_hash,
         training_set=digest_loans(training_set),
         plan=tell_plan(plan),
         known_on=training_set.known_on,
+        labels=training_set.labels_hash,
+        inference=inference,
+        rejects=None if training_set.rejects is None else digest_rejects(training_set.rejects),
         segment=segment,
         parameters=model.parameters,
         choice=model.choice,

@@ -311,12 +311,16 @@ async def test_the_whole_lending_club_tape_is_recorded_or_rejected_and_gives_the
     async for case in iterate_cases(record, "whole"):
         events = [
             RepaymentEvent(
-                kind=EventKind(one.kind), amount_cents=one.amount_cents, event_on=one.event_on, known_on=one.known_on
+                kind=EventKind(one.kind),
+                amount_cents=one.amount_cents,
+                event_on=one.event_on,
+                known_on=one.known_on,
+                days_past_due=one.days_past_due,
             )
             for one in case.events
         ]
-        labels[label_outcome(events, date(2017, 10, 31))] += 1
-        early[label_outcome(events, case.as_of)] += 1
+        labels[label_outcome(events, known_on=date(2017, 10, 31))] += 1
+        early[label_outcome(events, known_on=case.as_of)] += 1
     # Published: 36,104 good and 6,431 bad loans; the four rejected ones were all repaid.
     assert labels == {Label.GOOD: 34_116 + 1_988 - 4, Label.BAD: 5_670 + 761}
     assert early == {Label.INDETERMINATE: 42_531}

@@ -46,7 +46,7 @@ def test_every_row_of_the_tape_is_a_case_with_the_published_outcome(name):
     door = Door(product)
     assert all(isinstance(row, TapeRow) for row in rows)
     assert all(isinstance(door.check_facts(row.values, row.as_of), Facts) for row in rows)
-    labels = Counter(label_outcome(row.events, date(2024, 1, 1)) for row in rows)
+    labels = Counter(label_outcome(row.events, known_on=date(2024, 1, 1)) for row in rows)
     assert labels == {Label.GOOD: TAPES[name][1], Label.BAD: TAPES[name][2]}
     assert len({row.natural_key for row in rows}) == len(rows)
     assert not any(reader.monitoring_unread.values())
@@ -58,7 +58,7 @@ def test_every_row_of_the_tape_is_a_case_with_the_published_outcome(name):
 @pytest.mark.tapes
 def test_the_weights_of_the_balanced_tape_give_the_published_bad_rate():
     _, _, rows, _ = read_rows("sba_national_balanced")
-    bad = sum(row.sampling_weight for row in rows if label_outcome(row.events, date(2024, 1, 1)) is Label.BAD)
+    bad = sum(row.sampling_weight for row in rows if label_outcome(row.events, known_on=date(2024, 1, 1)) is Label.BAD)
     assert bad / sum(row.sampling_weight for row in rows) == pytest.approx(0.1756, abs=1e-4)
     assert max(event.event_on for row in rows for event in row.events) == date(2014, 12, 31)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from instant_credit.application.product import Attribute, AttributeType, Legal, Product
+from instant_credit.outcome.events import EventKind
 from instant_credit.training.tapes.parts import Condition, EventRule, FactColumn, TapeMapping
 
 _NUMBERS = frozenset({AttributeType.CENTS, AttributeType.INTEGER, AttributeType.REAL})
@@ -209,6 +210,10 @@ def _find_event_faults(mapping: TapeMapping) -> Iterator[str]:
     for i, rule in enumerate(mapping.events):
         place = f"events[{i}]"
         yield from _find_condition_faults(f"{place}.when", rule.when)
+        if (rule.kind is EventKind.DAYS_PAST_DUE) != (rule.days_past_due is not None):
+            yield f"{place}: `days_past_due` belongs to the kind days_past_due, and that kind needs it"
+        if rule.kind is EventKind.VOID:
+            yield f"{place}: a row tells what happened; what did not happen it leaves out, without an event of kind void"
         for name, day in (("event_on", rule.event_on), ("known_on", rule.known_on)):
             if day.column is not None and day.constant is not None:
                 yield f"{place}.{name}: give `column` or `constant`, not both"

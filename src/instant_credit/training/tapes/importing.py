@@ -302,7 +302,7 @@ class _Source(Iterator[_Prepared]):
             self._write_entry(row, case, decision) for (row, case), decision in zip(told, decisions, strict=True)
         ]
         events = {entry.case_id: row.events for entry, (row, _) in zip(entries, told, strict=True)}
-        labels = Counter(label_outcome(row.events, self._now.date()) for row, _ in told)
+        labels = Counter(label_outcome(row.events, known_on=self._now.date()) for row, _ in told)
         resolved = Resolved(goods=labels[Label.GOOD], bads=labels[Label.BAD], unresolved=labels[Label.INDETERMINATE])
         return _Prepared(chunk.row_count, entries, events, rejects, resolved)
 

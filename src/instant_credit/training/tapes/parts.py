@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from instant_credit.application.product import Name
-from instant_credit.outcome.events import EventKind
+from instant_credit.outcome.events import DAYS_PAST_DUE_MAX, EventKind
 
 ColumnName = Annotated[str, Meta(min_length=1, max_length=200)]
 ColumnNames = Annotated[tuple[ColumnName, ...], Meta(max_length=2000)]
@@ -161,10 +161,12 @@ class EventRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One event that a row tells when `when` holds; each rule tells at most one event a row.
 
     With `file` each row of that joined file tells one, by its own columns: `event_on` is a column of it, and a row whose event happened
-    before `as_of` is history of the borrower and no outcome of the loan.
+    before `as_of` is history of the borrower and no outcome of the loan. `days_past_due` belongs to the kind of that name: how many days
+    the loan was overdue then.
     """
 
     kind: EventKind
+    days_past_due: Annotated[int, Meta(ge=0, le=DAYS_PAST_DUE_MAX)] | None = None
     file: Name | None = None
     when: Condition
     amount: EventAmount | None = None

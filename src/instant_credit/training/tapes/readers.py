@@ -234,7 +234,13 @@ def read_event(
     if known_on < event_on:
         reason = f"the event {rule.kind} would be known before it happened"
         return rule.known_on.column or rule.when.column, Unreadable("EVENT_KNOWN_TOO_EARLY", reason)
-    return RepaymentEvent(kind=rule.kind, amount_cents=amount, event_on=event_on, known_on=known_on)
+    return RepaymentEvent(
+        kind=rule.kind,
+        amount_cents=amount,
+        event_on=event_on,
+        known_on=known_on,
+        days_past_due=rule.days_past_due,
+    )
 
 
 def _read_amount(rule: EventAmount | None, place: int, texts: Texts, rules: CellRules) -> Cents | Misread:
