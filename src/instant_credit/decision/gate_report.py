@@ -111,6 +111,7 @@ class GateReport(Struct, frozen=True, kw_only=True):
     training_hash : of the candidate's training manifest.
     policy_hash : of the policy under which Cases were decided again; None = no policy was given.
     thresholds_hash : of the thresholds' document.
+    labels_hash : of the label definition, by which the candidate was trained; None in reports from before there were any.
     known_on : labels are what was known on this day, inclusive.
     test_from : loans and Cases from this day on were judged.
     fit, test : the loans that the candidate was fitted on, as far as they are in the book, and those that it was judged on.
@@ -125,6 +126,7 @@ class GateReport(Struct, frozen=True, kw_only=True):
     policy_hash: ContentHash | None = None
     thresholds_hash: ContentHash
     thresholds_name: str
+    labels_hash: ContentHash | None = None
     book: str
     product: str
     product_hash: ContentHash

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from instant_credit.application.document import encode_product
 from instant_credit.commands import cli
 from instant_credit.decision.gate_report import Gate, Verdict, decode_gate_report
 from instant_credit.errors import Refused
+from instant_credit.outcome.definition import AS_LAST_SEEN, LabelDefinition, encode_definition
 from instant_credit.record.documents import DocumentKind, get_document, put_documents
 from instant_credit.record.pool import open_record
 from instant_credit.training.dataset import gather_training_set
@@ -51,7 +52,10 @@ async def stock(record, actor):
     """The world's book, a candidate fitted on it and the champion with its release."""
     await record_world(record, WORLD, actor)
     candidate = train(replace(WORLD, loans=replace(WORLD.loans, book=BOOK)))
-    documents = [(DocumentKind.PRODUCT, encode_product(PRODUCT))]
+    documents = [
+        (DocumentKind.PRODUCT, encode_product(PRODUCT)),
+        (DocumentKind.LABELS, encode_definition(AS_LAST_SEEN)),
+    ]
     for one in (make_champion(), candidate):
         documents += [(DocumentKind.MODEL, one.bundle_raw), (DocumentKind.TRAINING, encode_training(one.manifest))]
     await put_documents(record, documents, actor)
@@ -107,6 +111,25 @@ async def test_cases_are_read_with_labels_as_known_and_sealed_groups(record, act
     drawn = await gather_cases(record, known_on=KNOWN_ON, **given)
     assert len(drawn.cases) == 50
     assert all(case in every.cases for case in drawn.cases)
+
+
+@pytest.mark.anyio
+async def test_cases_are_labelled_by_the_candidates_own_definition(record, actor):
+    await record_world(record, WORLD, actor)
+    slow = LabelDefinition(name="slow", title="A year on book", window_months=12, starts="as_of")
+    given = {"book": BOOK, "product": PRODUCT, "since": TEST_FROM, "definition": slow}
+    ripe = await gather_cases(record, known_on=KNOWN_ON, **given)
+    assert ripe.labels.tolist() == record_cases(WORLD).labels.tolist()
+    young = await gather_cases(record, known_on=date(2022, 5, 1), **given)
+    assert set(young.labels.tolist()) <= {-1, 0, 1}
+    assert (young.labels == -1).sum() == len(young.cases) - (young.labels >= 0).sum() > 0
+
+
+def test_loans_labelled_otherwise_than_the_candidates_are_refused():
+    slow = LabelDefinition(name="slow", title="A year on book", window_months=12, starts="as_of")
+    loans = replace(WORLD.loans, definition=slow)
+    with pytest.raises(Refused, match="gather them by its own"):
+        judge_candidate(make_better(), None, loans, thresholds=RELAXED, test_from=TEST_FROM)
 
 
 @pytest.mark.anyio

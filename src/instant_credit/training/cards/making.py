@@ -13,11 +13,13 @@ from typing import Final
 from msgspec import Struct
 
 from instant_credit.decision.gate_report import NEVER_WAIVED, Figure, Gate, GateReport, Waiver, WindowTold
+from instant_credit.outcome.definition import AS_LAST_SEEN, LabelDefinition
 from instant_credit.record.documents import get_document
 from instant_credit.record.pool import Record
 from instant_credit.record.waivers import list_waivers, read_gate_report
 from instant_credit.score.bundle import Bundle, decode_bundle
 from instant_credit.training.cards.card import Card, Section, list_pairs, say, say_interval
+from instant_credit.training.gates.gathering import read_definition
 from instant_credit.training.gates.thresholds import Thresholds, decode_thresholds, list_thresholds
 from instant_credit.training.manifest import TrainingManifest, decode_training
 
@@ -30,11 +32,11 @@ _NOT_FOR: Final = (
     "Attributes that the law prohibits never reach it."
 )
 _SELECTED: Final = "A book holds loans that were granted. What is said here says nothing sure about applicants unlike those who got one."
-_LABEL: Final = "A loan is bad when it was charged off, or was seriously overdue when last seen, as known on the day; good when it was repaid or current."
+_LABEL: Final = "A loan is good or bad by the label definition that the model was trained by, as known on the day; what is neither, or too young to tell, is left out."
 
 
 class CardSources(Struct, frozen=True, kw_only=True):
-    """What cards are made from. `bundle_bytes` is the size of the bundle's canonical bytes."""
+    """What cards are made from. `bundle_bytes` is the size of the bundle's canonical bytes, `definition` that of the labels."""
 
     report_hash: str
     report: GateReport
@@ -42,6 +44,7 @@ class CardSources(Struct, frozen=True, kw_only=True):
     bundle_bytes: int
     manifest: TrainingManifest
     thresholds: Thresholds
+    definition: LabelDefinition = AS_LAST_SEEN
     waivers: tuple[Waiver, ...] = ()
 
 
@@ -54,14 +57,16 @@ async def read_cards(record: Record, report_hash: str) -> dict[str, Card]:
     """
     report = await read_gate_report(record, report_hash)
     bundle_raw = await get_document(record, report.candidate_hash)
+    manifest = decode_training(await get_document(record, report.training_hash))
     return make_cards(
         CardSources(
             report_hash=report_hash,
             report=report,
             bundle=decode_bundle(bundle_raw),
             bundle_bytes=len(bundle_raw),
-            manifest=decode_training(await get_document(record, report.training_hash)),
+            manifest=manifest,
             thresholds=decode_thresholds(await get_document(record, report.thresholds_hash)),
+            definition=await read_definition(record, manifest),
             waivers=await list_waivers(record, report_hash),
         )
     )
@@ -139,6 +144,10 @@ def make_data_card(sources: CardSources) -> Card:
                 (
                     ("book", manifest.book),
                     ("Cases", say(manifest.cases)),
+                    (
+                        "labels",
+                        f"{sources.definition.name}, version {say(sources.definition.version)}: {sources.definition.title}",
+                    ),
                     ("labels of the fit as known on", manifest.known_on.isoformat()),
                     ("labels of the judging as known on", report.known_on.isoformat()),
                     *size,
@@ -228,6 +237,8 @@ def _name_sources(sources: CardSources) -> tuple[tuple[str, str], ...]:
     ]
     if report.champion_hash is not None:
         named.append(("champion's bundle", report.champion_hash))
+    if report.labels_hash is not None:
+        named.append(("label definition", report.labels_hash))
     if report.policy_hash is not None:
         named.append(("policy", report.policy_hash))
     return tuple(named)

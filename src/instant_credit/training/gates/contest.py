@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from instant_credit.canonical import hash_content
 from instant_credit.decision.gate_report import WindowTold
 from instant_credit.errors import Refused
+from instant_credit.outcome.definition import AS_LAST_SEEN, hash_definition
 from instant_credit.score.bundle import Bundle, decode_bundle
 from instant_credit.score.model import CompiledModel, compile_model, score_rows
 from instant_credit.training.dataset import Loans, TrainingSet
@@ -202,6 +203,7 @@ def enter_contest(
     if candidate.manifest is None:
         raise Refused("a candidate needs its training manifest, which tells what it was fitted on")
     _require_columns(candidate, loans, "candidate")
+    _require_labels(candidate.manifest, loans)
     if champion is not None and champion_matrix is None:
         _require_columns(champion, loans, "champion")
         champion_matrix = loans.matrix
@@ -256,6 +258,16 @@ def tell_window(loans: Loans) -> WindowTold | None:
 def _score(contender: Contender, matrix: NDArray[np.float32]) -> Judged:
     raws, pds = contender.estimate(matrix)
     return Judged(raws=raws, pds=pds)
+
+
+def _require_labels(manifest: TrainingManifest, loans: TrainingSet) -> None:
+    """A candidate is judged by the labels that it was trained to tell; a manifest without any is from before there were others."""
+    trained_by = hash_definition(AS_LAST_SEEN) if manifest.labels is None else manifest.labels
+    if trained_by != loans.labels_hash:
+        raise Refused(
+            f"the candidate was trained by the label definition {trained_by}, and the loans are labelled by {loans.labels_hash}: "
+            "gather them by its own"
+        )
 
 
 def _require_columns(contender: Contender, loans: TrainingSet, role: str) -> None:

@@ -24,6 +24,7 @@ from instant_credit.decision.case import Case, decode_case
 from instant_credit.decision.gate_report import GateReport
 from instant_credit.decision.release import Release
 from instant_credit.errors import Refused
+from instant_credit.outcome.definition import AS_LAST_SEEN, LabelDefinition, decode_definition
 from instant_credit.outcome.events import EventKind, RepaymentEvent
 from instant_credit.outcome.labels import Label, label_outcome
 from instant_credit.policy.document import Policy
@@ -95,6 +96,7 @@ async def judge_recorded(
     candidate = Contender(await get_document(record, wanted.model_hash), await find_training(record, wanted.model_hash))
     assert candidate.manifest is not None
     product = decode_product(await get_document(record, candidate.bundle.product_hash))
+    definition = await read_definition(record, candidate.manifest)
     release = None if wanted.champion_release is None else await load_release(record, wanted.champion_release)
     champion = None if release is None else await _find_champion(record, release, product)
     loans = await gather_training_set(
@@ -102,6 +104,7 @@ async def judge_recorded(
         book=wanted.book,
         product=product,
         known_on=wanted.known_on,
+        definition=definition,
         progress=lambda n: progress("read loans", n),
     )
     champion_matrix = await _gather_matrix(record, wanted, release, loans)
@@ -110,7 +113,13 @@ async def judge_recorded(
     if policy is not None:
         test_from = find_windows(loans, candidate.manifest, wanted.test_from).test_from
         recorded = await gather_cases(
-            record, book=wanted.book, product=product, known_on=wanted.known_on, since=test_from, progress=progress
+            record,
+            book=wanted.book,
+            product=product,
+            known_on=wanted.known_on,
+            since=test_from,
+            definition=definition,
+            progress=progress,
         )
     report = judge_candidate(
         candidate,
@@ -146,7 +155,9 @@ async def _gather_matrix(
     """The champion's variables over the same loans; None where they are the candidate's."""
     if release is None or release.manifest.product_hash == loans.product_hash:
         return None
-    others = await gather_training_set(record, book=wanted.book, product=release.product, known_on=wanted.known_on)
+    others = await gather_training_set(
+        record, book=wanted.book, product=release.product, known_on=wanted.known_on, definition=loans.definition
+    )
     if not np.array_equal(others.days, loans.days) or not np.array_equal(others.labels, loans.labels):
         raise Refused(f"book {wanted.book} holds other loans of the champion's product than of the candidate's")
     return others.matrix
@@ -159,11 +170,12 @@ async def gather_cases(
     product: Product,
     known_on: date,
     since: date,
+    definition: LabelDefinition = AS_LAST_SEEN,
     progress: Progress = lambda _stage, _done: None,
 ) -> RecordedCases:
     """The book's Cases of this product and layout from `since` to `known_on`, with labels as known then, and the sealed groups."""
     layout_hash = hash_layout(product)
-    drawing = _Draw()
+    drawing = _Draw(definition)
     read = 0
     async for stored in iterate_cases(record, book):
         read += 1
@@ -181,7 +193,8 @@ async def gather_cases(
 class _Draw:
     """At most `CASES_MAX` Cases, each as likely as any other: Vitter's algorithm R with a seed."""
 
-    def __init__(self) -> None:
+    def __init__(self, definition: LabelDefinition) -> None:
+        self._definition = definition
         self._seen = 0
         self._chance = np.random.Generator(np.random.PCG64(_SEED))
         self._held: list[tuple[StoredCase, Case, int]] = []
@@ -189,7 +202,7 @@ class _Draw:
     def offer(self, stored: StoredCase, case: Case, known_on: date) -> None:
         self._seen += 1
         # Only what is used is held: events are read as a label at once.
-        row = (replace(stored, case=None, events=()), case, label_case(stored, known_on))
+        row = (replace(stored, case=None, events=()), case, label_case(stored, known_on, self._definition))
         if len(self._held) < CASES_MAX:
             self._held.append(row)
             return
@@ -221,19 +234,32 @@ class _Draw:
         )
 
 
-def label_case(stored: StoredCase, known_on: date) -> int:
-    """0 good, 1 bad, -1 = not lent to or not known yet, as known on a day."""
+def label_case(stored: StoredCase, known_on: date, definition: LabelDefinition) -> int:
+    """0 good, 1 bad, -1 = not lent to, neither, or not known yet, as known on a day."""
     events = [
         RepaymentEvent(
             kind=EventKind(event.kind),
             amount_cents=Cents(event.amount_cents),
             event_on=event.event_on,
             known_on=event.known_on,
+            days_past_due=event.days_past_due,
+            event_id=event.event_id,
+            corrects=event.corrects,
         )
         for event in stored.events
     ]
-    label = label_outcome(events, known_on=known_on)
+    label = label_outcome(events, known_on=known_on, started_on=stored.as_of, definition=definition)
     return int(label) if label in (Label.GOOD, Label.BAD) else -1
+
+
+async def read_definition(record: Record, manifest: TrainingManifest) -> LabelDefinition:
+    """The label definition that a model was trained by; manifests from before there were any mean the labels as last seen.
+
+    Raises
+    ------
+    NotFound : the definition is not in the record.
+    """
+    return AS_LAST_SEEN if manifest.labels is None else decode_definition(await get_document(record, manifest.labels))
 
 
 async def find_training(record: Record, model_hash: str) -> TrainingManifest:

@@ -57,7 +57,7 @@ def judge_candidate(
     ----------
     candidate : with its training manifest.
     champion : None = the candidate is held to absolute floors.
-    loans : of the candidate's product, labels as known on the day of judging.
+    loans : of the candidate's product, labels by the definition that it was trained by, as known on the day of judging.
     test_from : loans from this day on are judged; None = as the candidate's training tested.
     champion_matrix : float32[n, m'] of the champion's variables over `loans`; None = they are the candidate's.
     policy, recorded : under which Cases are decided again; either None = nothing is known of groups and profit.
@@ -142,6 +142,7 @@ def _write(
         policy_hash=redecided.policy_hash if redecided is not None else None,
         thresholds_hash=hash_thresholds(contest.thresholds),
         thresholds_name=contest.thresholds.name,
+        labels_hash=loans.labels_hash,
         book=loans.book,
         product=loans.product.name,
         product_hash=loans.product_hash,
