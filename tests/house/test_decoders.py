@@ -23,12 +23,14 @@ from instant_credit.application.document import decode_product, load_product
 from instant_credit.application.door import Door, Told
 from instant_credit.canonical import UNREADABLE
 from instant_credit.commands.inheriting import decode_inheritance
+from instant_credit.decision.gate_report import decode_gate_report
 from instant_credit.decision.release import decode_manifest, decode_reference
 from instant_credit.errors import Problem, Refused
 from instant_credit.policy.document import decode_policy, read_policy
 from instant_credit.record.rings import create_key_ring, read_key_ring
 from instant_credit.record.shipped import read_starter
 from instant_credit.score.bundle import decode_bundle
+from instant_credit.training.gates.thresholds import decode_thresholds, read_thresholds
 from instant_credit.training.manifest import decode_training
 from instant_credit.training.tapes.mapping import load_mapping, read_product_name
 from instant_credit.verify_receipt import FalseReceiptError, verify_receipt
@@ -221,8 +223,9 @@ def as_text(read: Callable[[str], object]) -> Callable[[bytes], object]:
             lambda text: load_mapping(text, load_product(read_starter("products", "personal_loan"))),
             read_starter("mappings", "lending_club_2007_2011"),
         ),
+        (read_thresholds, read_starter("gates", "standard")),
     ],
-    ids=["product", "policy", "mapping's product", "mapping"],
+    ids=["product", "policy", "mapping's product", "mapping", "thresholds of gates"],
 )
 def test_a_document_in_toml_is_read_or_refused(read: Callable[[str], object], whole: str) -> None:
     lines = whole.splitlines(keepends=True)
@@ -257,6 +260,12 @@ def test_a_document_in_toml_is_read_or_refused(read: Callable[[str], object], wh
 def test_a_training_is_read_or_refused() -> None:
     for raw in HOSTILE:
         end_in(decode_training, raw, (Refused,))
+
+
+def test_gates_documents_are_read_or_refused() -> None:
+    for raw in HOSTILE:
+        end_in(decode_gate_report, raw, (Refused,))
+        end_in(decode_thresholds, raw, (Refused,))
 
 
 def test_what_a_worker_inherits_is_read_or_refused() -> None:

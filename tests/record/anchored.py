@@ -6,8 +6,9 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from instant_credit.access.actors import Actor, Scope
+from instant_credit.access.actors import Actor, ActorKind, Scope
 from instant_credit.access.purposes import BookPurpose, ErasureReason, HoldReason, Reading, ReadPurpose, ReleaseReason
+from instant_credit.decision.gate_report import Gate, Verdict
 from instant_credit.record.anchoring import open_anchorer
 from instant_credit.record.anchors import decode_anchor, read_anchor_key
 from instant_credit.record.api_keys import create_key, list_keys, revoke_key, rotate_key
@@ -26,8 +27,10 @@ from instant_credit.record.quotes import QuotedTerms, QuoteRow, add_quote
 from instant_credit.record.rings import turn_ring
 from instant_credit.record.rotating import note_current
 from instant_credit.record.rows import EventRow
+from instant_credit.record.waivers import approve_waiver, propose_waiver, put_gate_report
 from instant_credit.settings import Settings
 from tests.clock import FixedClock
+from tests.decision.gate_reports import make_report
 from tests.record.entries import make_entry, make_keyed
 
 Place = tuple[int, bytes, int]
@@ -79,6 +82,7 @@ async def write_some(record: Record, actor: Actor, turn: int) -> None:
     accepted = LifeEvent(kind=LifeEventKind.ACCEPTED, offer_id=entry.case_id, recorded_at=record.clock.now())
     assert await add_life_event(record, entry.case_id, accepted, number=1, actor=actor)
     await write_of_persons(record, actor, turn, entry.person_id, entry.case_id)
+    await write_waiver(record, actor, turn)
     later = [replace(event, event_id=UUID(int=event.event_id.int ^ 1)) for event in entry.events]
     observed = replace(
         later[0], event_id=UUID(int=later[0].event_id.int ^ 2), kind="days_past_due", days_past_due=31, number=1
@@ -133,6 +137,16 @@ async def write_of_persons(record: Record, actor: Actor, turn: int, person_id: b
     )
     assert await add_draft_version(record, version, actor)
     assert await add_draft_event(record, draft_id, DraftEvent(kind=DraftEventKind.COMPLETED, recorded_at=now), actor)
+
+
+async def write_waiver(record: Record, actor: Actor, turn: int) -> None:
+    """A gate report with a waiver that a second person approved."""
+    report = make_report({Gate.COST: Verdict.FAILED}, digit=f"{turn:x}")
+    report_hash = await put_gate_report(record, report, actor)
+    until_on = record.clock.now().date() + timedelta(days=30)
+    one, other = (Actor(kind=ActorKind.PERSON, id=f"staff-{number}") for number in (1, 2))
+    waiver_id = await propose_waiver(record, report_hash, Gate.COST, reason="Room.", until_on=until_on, actor=one)
+    await approve_waiver(record, waiver_id, other)
 
 
 async def locate_leaves(record: Record, anchors: Path) -> dict[bytes, Place]:

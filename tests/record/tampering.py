@@ -47,6 +47,9 @@ OTHERWISE: Final = {
     "quotes.term_months": "term_months + 1",
     "purpose": "CASE purpose WHEN 'audit' THEN 'legal' ELSE 'audit' END",
     "indication": "CASE indication WHEN 'none' THEN 'eligible' ELSE indication END, amount_cents = amount_cents + 1",
+    "gate": "CASE gate WHEN 'cost' THEN 'profit' ELSE 'cost' END",
+    "gate_waivers.actor_kind": "CASE actor_kind WHEN 'person' THEN 'api_key' ELSE 'person' END",
+    "gate_waiver_approvals.actor_kind": "CASE actor_kind WHEN 'person' THEN 'api_key' ELSE 'person' END",
     "draft_events.kind": "CASE kind WHEN 'completed' THEN 'withdrawn' ELSE 'completed' END",
     "product_hash": "md5(product_hash) || md5(product_hash)",
     "release_hash": "md5(release_hash) || md5(release_hash)",
@@ -74,6 +77,8 @@ KEYS: Final = {
     "personal_data_reads": "read_id = gen_random_uuid()",
     "book_reads": "read_id = gen_random_uuid()",
     "master_key_events": "master_key_id = left(md5(master_key_id), 16)",
+    "gate_waivers": "waiver_id = gen_random_uuid()",
+    "gate_waiver_approvals": "waiver_id = gen_random_uuid()",
 }
 TABLES: Final = tuple(COVERED)
 

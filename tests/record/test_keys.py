@@ -26,6 +26,8 @@ KEYED_OTHERWISE = {
     "links": ["writer_id", "seq"],
     "master_key_events": ["master_key_id", "kind"],
     "book_reads": ["read_id"],
+    "gate_waivers": ["waiver_id"],
+    "gate_waiver_approvals": ["waiver_id"],
     "schema_migrations": ["number"],
 }
 UNIQUE_INDEXES = """

@@ -35,6 +35,8 @@ FACTS = [
     "person_erasures",
     "personal_data_reads",
     "book_reads",
+    "gate_waivers",
+    "gate_waiver_approvals",
 ]
 CHANGES = ["UPDATE {table} SET actor_id = 'other'", "DELETE FROM {table}", "TRUNCATE {table} CASCADE"]
 

@@ -14,11 +14,13 @@ from instant_credit.application.door import Door
 from instant_credit.application.product import Product
 from instant_credit.decision.case import Case
 from instant_credit.decision.decision import Decision
+from instant_credit.decision.gate_report import GateReport
 from instant_credit.decision.release import Manifest
 from instant_credit.outcome.definition import LabelDefinition
 from instant_credit.outcome.losses import LossTable
 from instant_credit.policy.document import Policy
 from instant_credit.record.shipped import list_starters, read_starter
+from instant_credit.training.gates.thresholds import Thresholds
 from instant_credit.training.tapes.parts import TapeMapping
 
 STRUCTS: Final = {
@@ -28,6 +30,8 @@ STRUCTS: Final = {
     "case": Case,
     "decision": Decision,
     "release": Manifest,
+    "gate_thresholds": Thresholds,
+    "gate_report": GateReport,
     "labels": LabelDefinition,
     "losses": LossTable,
 }

@@ -24,6 +24,8 @@ class DocumentKind(StrEnum):
     POLICY = "policy"
     REFERENCE = "reference"
     RELEASE = "release"
+    GATE_THRESHOLDS = "gate_thresholds"
+    GATE_REPORT = "gate_report"
     LABELS = "labels"
     LOSSES = "losses"
 

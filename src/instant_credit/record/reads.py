@@ -1,7 +1,7 @@
 """Edge. Reading the record: a Decision by its id, the Cases of a book, what there is. Values leave opened; an erased person's are None."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -91,6 +91,19 @@ async def iterate_cases(
 async def read_monitoring(record: Record, case_id: UUID) -> bytes | None:
     """Monitoring of one Case (prohibited attributes, for fairness measurement only); None = not told, erased or no such Case."""
     return await _read_sealed(record, case_id, "read_monitoring", MONITORING_PLACE)
+
+
+async def list_monitoring(record: Record, case_ids: Sequence[UUID]) -> dict[UUID, bytes]:
+    """Monitoring by Case, as `read_monitoring` gives it, of those that have one."""
+    async with record.connection() as connection:
+        rows = await connection.fetch(
+            read_sql("list_monitoring"), [bucket_of(case_id) for case_id in case_ids], list(case_ids)
+        )
+    told = {}
+    for row in rows:
+        case_id = UUID(int=row["case_id"].int)
+        told[case_id] = unseal(open_data_key(record, row), row["sealed"], place=MONITORING_PLACE, row_id=case_id.bytes)
+    return told
 
 
 async def read_identity(record: Record, case_id: UUID, reading: Reading) -> bytes | None:

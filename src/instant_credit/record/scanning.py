@@ -35,6 +35,8 @@ COVERED: Final[dict[str, int]] = {
     "personal_data_reads": 2,
     "book_reads": 1,
     "master_key_events": 2,
+    "gate_waivers": 1,
+    "gate_waiver_approvals": 1,
 }
 
 _ROWS_AT_ONCE: Final = 200

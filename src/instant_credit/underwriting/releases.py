@@ -112,7 +112,7 @@ async def make_release(
     product = decode_product(product_raw)
     check_policy(policy, product)
     matrix = await _read_matrix(record, book, product, progress)
-    reference = _count_reference(matrix, book, bundle, model_hash, policy.cut_offs)
+    reference = count_reference(matrix, book, bundle, model_hash, policy.cut_offs)
     parts = [
         Part(kind=DocumentKind.PRODUCT, body=product_raw),
         Part(kind=DocumentKind.MODEL, body=model_raw),
@@ -274,7 +274,7 @@ class LiveReleases:
             return missed
 
 
-def _count_reference(
+def count_reference(
     matrix: NDArray[np.float32], book: str, bundle: Bundle, model_hash: str, cut_offs: CutOffs
 ) -> Reference:
     """The reference population of `book`, whose model matrix is float32[n, m], as counts per leaf of the model.

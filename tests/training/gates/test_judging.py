@@ -1,0 +1,159 @@
+"""The report is a function of what is judged; without a champion, Cases or later loans it says so."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from instant_credit.decision.gate_report import Gate, Verdict, encode_gate_report
+from instant_credit.errors import Refused
+from instant_credit.training.gates.contest import Contender, find_windows
+from instant_credit.training.gates.cost import ROUNDS, ROWS, time_rows
+from instant_credit.training.gates.judging import judge_candidate
+from instant_credit.training.gates.redeciding import Grouping, RecordedCases, compose_candidate
+from instant_credit.training.plans import ByFolds, ByShare
+from instant_credit.training.workshop import build_training
+from instant_credit.units import days_from_date
+from tests.training.gates.worlds import (
+    PRODUCT,
+    QUICK,
+    STANDARD,
+    TEST_FROM,
+    judge,
+    make_better,
+    make_champion,
+    make_policy,
+    make_world,
+    record_cases,
+    take,
+    tick_by_itself,
+)
+
+
+def judge_alone(candidate=None, world=None, **more):
+    """Against absolute floors, without Cases."""
+    loans = (world or make_world()).loans
+    given = {"thresholds": STANDARD, "test_from": TEST_FROM, "stopwatch": tick_by_itself()} | more
+    return judge_candidate(candidate or make_better(), None, loans, **given)
+
+
+def test_judging_twice_gives_the_same_bytes():
+    assert encode_gate_report(judge(make_better())) == encode_gate_report(judge(make_better()))
+
+
+def test_the_gates_speak_in_order_and_are_told_as_they_begin():
+    told = []
+    report = judge_alone(progress=lambda stage, _: told.append(stage))
+    assert [one.gate for one in report.results] == list(Gate)
+    assert told == [f"gate {gate}" for gate in Gate]
+
+
+def test_without_a_champion_floors_hold():
+    report = judge_alone()
+    assert report.champion_hash is None
+    assert report.result_of(Gate.DISCRIMINATION).verdict is Verdict.PASSED
+    high = replace(STANDARD, discrimination=replace(STANDARD.discrimination, auc_min=0.95))
+    assert judge_alone(thresholds=high).result_of(Gate.DISCRIMINATION).verdict is Verdict.FAILED
+
+
+def test_without_cases_nothing_is_known_of_groups_and_profit():
+    report = judge_alone()
+    assert {gate: report.result_of(gate).verdict for gate in (Gate.FAIRNESS, Gate.PROFIT)} == {
+        Gate.FAIRNESS: Verdict.NOT_ENOUGH,
+        Gate.PROFIT: Verdict.NOT_ENOUGH,
+    }
+    assert report.stopped_by == (Gate.PROFIT,)
+    assert report.may_lack == (Gate.FAIRNESS,)
+
+
+def test_without_a_champion_profit_is_held_against_nothing():
+    report = judge_alone(policy=make_policy(), recorded=record_cases(make_world()))
+    assert "interval must lie above 0" in report.result_of(Gate.PROFIT).sentence
+
+
+def test_groups_that_are_too_small_are_not_enough():
+    recorded = record_cases(make_world())
+    few = replace(
+        recorded, groupings=(Grouping(attribute="sex", names=("f", "m"), codes=np.full(len(recorded.cases), -1)),)
+    )
+    report = judge(make_better(), recorded=few)
+    assert report.result_of(Gate.FAIRNESS).verdict is Verdict.NOT_ENOUGH
+    assert report.passes
+
+
+def test_a_champion_needs_its_release_where_cases_are_decided_again():
+    with pytest.raises(Refused, match="champion's release"):
+        judge(make_better(), champion_release=None)
+
+
+def test_the_windows_are_those_of_the_trainings_plan():
+    report = judge_alone(test_from=None)
+    assert report.test_from == TEST_FROM
+    assert report.fit is not None
+    assert report.fit.last_on < TEST_FROM <= report.test.first_on
+    loans = make_world().loans
+    assert report.fit.loans + report.test.loans == loans.loans
+    assert report.test.bads == int(loans.labels[loans.days >= days_from_date(TEST_FROM)].sum())
+
+
+def test_a_model_fitted_in_folds_needs_a_day():
+    loans = make_world().loans
+    training = build_training(loans, ByFolds(folds=2), replace(QUICK, iterations=5))
+    with pytest.raises(Refused, match="--test-from"):
+        find_windows(loans, training.manifest, None)
+    windows = find_windows(loans, training.manifest, TEST_FROM)
+    assert windows.overlapping == len(windows.test_rows)
+
+
+def test_a_share_of_persons_is_judged_only_on_the_same_book():
+    world = make_world()
+    training = build_training(world.loans, ByShare(test_share=0.3), replace(QUICK, iterations=5))
+    windows = find_windows(world.loans, training.manifest, None)
+    assert windows.test_rows.tolist() == training.test_rows.tolist()
+    fewer = take(world, np.arange(1, world.loans.loans)).loans
+    with pytest.raises(Refused, match="other loans now"):
+        find_windows(fewer, training.manifest, None)
+
+
+def test_labels_known_later_than_the_judging_are_a_leak():
+    world = make_world()
+    early = replace(world.loans, known_on=date(2023, 12, 31))
+    report = judge_candidate(
+        make_better(), None, early, thresholds=STANDARD, test_from=TEST_FROM, stopwatch=tick_by_itself()
+    )
+    assert report.result_of(Gate.LEAKAGE).verdict is Verdict.FAILED
+    assert "later than those that it is judged by" in report.result_of(Gate.LEAKAGE).sentence
+
+
+def test_what_does_not_fit_together_is_refused():
+    loans = make_world().loans
+    better = make_better()
+    assert better.manifest is not None
+    with pytest.raises(Refused, match="training manifest is of bundle"):
+        Contender(make_champion().bundle_raw, better.manifest)
+    with pytest.raises(Refused, match="needs its training manifest"):
+        judge_alone(Contender(better.bundle_raw))
+    with pytest.raises(Refused, match="holds no loan with a known outcome from"):
+        judge_alone(test_from=date(2030, 1, 1))
+    other = replace(loans, columns=replace(loans.columns, names=("other", *loans.columns.names[1:])))
+    with pytest.raises(Refused, match="variables are not those of product"):
+        judge_candidate(better, None, other, thresholds=STANDARD, test_from=TEST_FROM)
+    with pytest.raises(Refused, match="give that product document"):
+        compose_candidate(better, make_policy(), replace(PRODUCT, title="Other"), record_cases(make_world()).cases)
+
+
+def test_few_cases_are_not_enough_for_a_profit():
+    recorded = record_cases(make_world())
+    few = RecordedCases(cases=recorded.cases[:50], labels=recorded.labels[:50], weights=recorded.weights[:50])
+    assert judge(make_better(), recorded=few).result_of(Gate.PROFIT).verdict is Verdict.NOT_ENOUGH
+
+
+def test_models_are_timed_row_by_row_in_turn():
+    matrix = np.ascontiguousarray(make_world().loans.matrix[:3])
+    models = [make_better().model, make_champion().model]
+    reads = iter(range(10**6))
+    medians = time_rows(models, [matrix, matrix], lambda: next(reads))
+    assert medians == [1.0, 1.0]
+    assert next(reads) == 2 * len(models) * len(matrix) * (ROUNDS + 1)
+    assert ROWS >= 100
