@@ -91,7 +91,7 @@ def trained_on_the_test() -> GateReport:
 def unstable() -> GateReport:
     """It asks for a distance that is measured from somewhere else since the fit."""
     better, world = make_better(), make_world()
-    leaning = bend(better, tables=add_steps(better.bundle.tables, "distance_seen", np.array([50.0]), np.array([0.02])))
+    leaning = bend(better, tables=add_steps(better.bundle.tables, "distance_seen", np.array([50.0]), np.array([0.15])))
     moved = world.loans.matrix[:, PLACE["distance_seen"]].copy()
     moved[world.loans.days >= days_from_date(TEST_FROM)] += 15.0
     return judge(leaning, with_column(world, "distance_seen", moved))

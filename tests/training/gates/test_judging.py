@@ -8,10 +8,20 @@ from msgspec.structs import replace
 
 from instant_credit.decision.gate_report import Gate, Verdict, encode_gate_report
 from instant_credit.errors import Refused
-from instant_credit.training.gates.contest import Contender, find_windows
+from instant_credit.score.calibration import Calibration
+from instant_credit.training.gates.contest import Contender, enter_contest, find_windows
 from instant_credit.training.gates.cost import ROUNDS, ROWS, time_rows
+from instant_credit.training.gates.fairness import judge_fairness
+from instant_credit.training.gates.gathering import require_layout
 from instant_credit.training.gates.judging import judge_candidate
-from instant_credit.training.gates.redeciding import Grouping, RecordedCases, compose_candidate
+from instant_credit.training.gates.profit import judge_profit
+from instant_credit.training.gates.redeciding import (
+    Grouping,
+    RecordedCases,
+    Redecided,
+    answer_all,
+    compose_candidate,
+)
 from instant_credit.training.plans import ByFolds, ByShare
 from instant_credit.training.workshop import build_training
 from instant_credit.units import days_from_date
@@ -20,9 +30,11 @@ from tests.training.gates.worlds import (
     QUICK,
     STANDARD,
     TEST_FROM,
+    bend,
     judge,
     make_better,
     make_champion,
+    make_champion_release,
     make_policy,
     make_world,
     record_cases,
@@ -157,3 +169,55 @@ def test_models_are_timed_row_by_row_in_turn():
     assert medians == [1.0, 1.0]
     assert next(reads) == 2 * len(models) * len(matrix) * (ROUNDS + 1)
     assert ROWS >= 100
+
+
+def test_loans_count_by_their_sampling_weights():
+    world = make_world()
+    weights = np.where(world.loans.labels == 1, 1.0, 3.0)
+    told = judge_alone(world=type(world)(loans=replace(world.loans, weights=weights), sexes=world.sexes))
+    assert told.test.bad_rate < judge_alone().test.bad_rate
+    assert told.result_of(Gate.CALIBRATION).verdict is Verdict.FAILED
+    assert told.result_of(Gate.DISCRIMINATION).verdict is Verdict.PASSED
+
+
+def test_a_book_without_the_loans_of_the_fit_cannot_tell_of_overfit_or_shifts():
+    world = make_world()
+    late = take(world, np.flatnonzero(world.loans.days >= days_from_date(TEST_FROM)))
+    report = judge_alone(world=late)
+    assert report.fit is None
+    lacking = {gate for gate in Gate if report.result_of(gate).verdict is Verdict.NOT_ENOUGH}
+    assert {Gate.LEAKAGE, Gate.OVERFIT, Gate.STABILITY} <= lacking
+    assert report.result_of(Gate.REASONS).verdict is Verdict.PASSED
+
+
+def test_a_candidate_that_makes_no_release_under_the_policy_earns_nothing():
+    own = make_better().bundle.calibration
+    hopeless = bend(make_better(), calibration=Calibration(slope=own.slope, intercept=own.intercept + 9.0))
+    report = judge(hopeless)
+    assert report.result_of(Gate.PROFIT).verdict is Verdict.FAILED
+    assert "makes no release" in report.result_of(Gate.PROFIT).sentence
+    assert report.result_of(Gate.FAIRNESS).verdict is Verdict.NOT_ENOUGH
+
+
+def test_a_policy_that_prices_nothing_leaves_no_profit_to_count():
+    contest = enter_contest(make_better(), None, make_world().loans, STANDARD, test_from=TEST_FROM)
+    recorded = record_cases(make_world())
+    answers = answer_all(make_champion_release(), recorded.cases)
+    unpriced = Redecided(
+        recorded=recorded,
+        policy_hash="a" * 64,
+        is_priced=False,
+        asked=np.full(len(recorded.cases), np.nan),
+        candidate=answers,
+        champion=None,
+    )
+    assert "prices nothing" in judge_profit(contest, unpriced).sentence
+    nobody = replace(unpriced, candidate=replace(answers, is_offered=np.zeros(len(recorded.cases), dtype=np.bool_)))
+    assert "Nobody is offered" in judge_fairness(contest, nobody).sentence
+
+
+def test_a_release_of_other_columns_is_no_champion_of_the_candidate():
+    other = replace(PRODUCT, attributes=(*PRODUCT.attributes, replace(PRODUCT.attributes[1], name="more")))
+    with pytest.raises(Refused, match="other columns"):
+        require_layout(make_champion_release(), other)
+    require_layout(make_champion_release(), PRODUCT)

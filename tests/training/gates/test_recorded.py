@@ -5,26 +5,30 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from msgspec.structs import replace
+from sklearn.metrics import roc_auc_score
 
-from instant_credit.application.document import encode_product
+from instant_credit.application.document import encode_product, hash_product
 from instant_credit.commands import cli
 from instant_credit.decision.gate_report import Gate, Verdict, decode_gate_report
 from instant_credit.errors import Refused
 from instant_credit.outcome.definition import AS_LAST_SEEN, LabelDefinition, encode_definition
 from instant_credit.record.documents import DocumentKind, get_document, put_documents
 from instant_credit.record.pool import open_record
-from instant_credit.training.dataset import gather_training_set
+from instant_credit.training.dataset import gather_training_set, list_columns
 from instant_credit.training.gates import gathering
 from instant_credit.training.gates.gathering import Wanted, gather_cases, judge_recorded
 from instant_credit.training.gates.judging import judge_candidate
 from instant_credit.training.manifest import encode_training
 from instant_credit.underwriting.releases import make_live, make_release
+from instant_credit.units import days_from_date
 from tests.training.gates.recording import BOOK, record_world
 from tests.training.gates.worlds import (
     KNOWN_ON,
+    PLACE,
     PRODUCT,
     STANDARD,
     TEST_FROM,
@@ -94,6 +98,36 @@ async def test_the_report_is_that_of_the_same_loans_in_memory(record, actor):
     assert decode_gate_report(await get_document(record, filed.report_hash)) == filed.report
     assert filed.report.labelled_cases == filed.report.cases == filed.report.test.loans
     assert filed.report.result_of(Gate.FAIRNESS).verdict is not Verdict.NOT_ENOUGH
+
+
+@pytest.mark.anyio
+async def test_a_champion_of_other_variables_is_judged_by_its_own(record, actor):
+    candidate, _ = await stock(record, actor)
+    fewer = replace(PRODUCT, variables=tuple(one for one in PRODUCT.variables if one.name != "fees_seen"))
+    held = np.arange(len(PRODUCT.variables)) != PLACE["fees_seen"]
+    loans = replace(
+        WORLD.loans,
+        product=fewer,
+        product_hash=hash_product(fewer),
+        columns=list_columns(fewer),
+        matrix=np.ascontiguousarray(WORLD.loans.matrix[:, held]),
+    )
+    champion = train(replace(WORLD, loans=loans))
+    documents = [(DocumentKind.PRODUCT, encode_product(fewer)), (DocumentKind.MODEL, champion.bundle_raw)]
+    await put_documents(record, documents, actor)
+    release = await make_release(record, policy=make_policy(), model_hash=champion.bundle_hash, book=BOOK, actor=actor)
+    wanted = Wanted(
+        book=BOOK,
+        model_hash=candidate.bundle_hash,
+        champion_release=release.hash,
+        test_from=TEST_FROM,
+        known_on=KNOWN_ON,
+    )
+    filed = await judge_recorded(record, wanted, thresholds=RELAXED, actor=actor, stopwatch=tick_by_itself())
+    told = next(one for one in filed.report.result_of(Gate.DISCRIMINATION).figures if one.name == "AUC of the champion")
+    is_test = WORLD.loans.days >= days_from_date(TEST_FROM)
+    _, pds = champion.estimate(loans.matrix[is_test])
+    assert told.value == roc_auc_score(WORLD.loans.labels[is_test], pds)
 
 
 @pytest.mark.anyio

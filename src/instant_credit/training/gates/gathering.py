@@ -98,7 +98,10 @@ async def judge_recorded(
     product = decode_product(await get_document(record, candidate.bundle.product_hash))
     definition = await read_definition(record, candidate.manifest)
     release = None if wanted.champion_release is None else await load_release(record, wanted.champion_release)
-    champion = None if release is None else await _find_champion(record, release, product)
+    champion = None
+    if release is not None:
+        require_layout(release, product)
+        champion = await _find_champion(record, release)
     loans = await gather_training_set(
         record,
         book=wanted.book,
@@ -138,13 +141,17 @@ async def judge_recorded(
     return Filed(report_hash=await put_gate_report(record, report, actor), report=report)
 
 
-async def _find_champion(record: Record, release: Release, product: Product) -> Contender:
-    """The release's model, which has to decide Cases with the candidate's columns."""
+def require_layout(release: Release, product: Product) -> None:
+    """Refused unless the release decides Cases with the candidate's columns."""
     if release.layout_hash != hash_layout(product):
         raise Refused(
             f"release {release.hash} decides Cases with other columns than those of product {product.name} that the candidate was "
             "trained on: judge it without a champion"
         )
+
+
+async def _find_champion(record: Record, release: Release) -> Contender:
+    """The release's model, with its training where one is recorded."""
     model_hash = release.manifest.model_hash
     return Contender(await get_document(record, model_hash), await _find_own_training(record, model_hash))
 

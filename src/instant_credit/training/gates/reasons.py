@@ -52,10 +52,11 @@ def judge_reasons(contest: Contest) -> GateResult:
             text = f"a change of a thousandth changes the principal reason of {with_interval(changed)} of them (at most {limit:.3f})"
             (faults if changed.low > limit else told).append(text)
     if contest.champion is not None:
-        change = compare_principals(contest, model, matrix, rows)
-        limit = limits.principal_change_share_max
-        figures.append(tell("principal reason is another than the champion's", change, "share", at_most=limit))
-        text = f"the principal reason of {with_interval(change)} of them is another than under the champion (at most {limit:.3f})"
+        differs, change = compare_principals(contest, model, matrix, rows)
+        limit = limits.new_reason_share_max
+        figures.append(tell("principal reason is another than the champion's", differs, "share"))
+        figures.append(tell("principal reason is none of the champion's", change, "share", at_most=limit))
+        text = f"the principal reason of {with_interval(change)} of them is none of those under the champion (at most {limit:.3f})"
         (faults if change.low > limit else told).append(text)
     head = f"Of the {len(rows):,} riskiest applicants: "
     if faults:
@@ -79,25 +80,32 @@ def explain_against_fit(contender: Contender, fit: Matrix, weights: Floats, test
     return compile_model(contender.bundle.tables, counts)
 
 
-def compare_principals(contest: Contest, model: CompiledModel, matrix: Matrix, rows: NDArray[np.int64]) -> Measured:
-    """Share of applicants whose principal reason under the candidate is another variable than under the champion."""
+def compare_principals(
+    contest: Contest, model: CompiledModel, matrix: Matrix, rows: NDArray[np.int64]
+) -> tuple[Measured, Measured]:
+    """Shares of applicants whose principal reason under the candidate is another than under the champion, and is none of its up to four."""
     assert contest.champion is not None
     assert contest.champion_fit is not None
     assert contest.champion_test is not None
     champion = explain_against_fit(contest.champion, contest.champion_fit, contest.fit.weights, contest.champion_test)
     families = {variable.name: variable.family for variable in contest.loans.product.model_variables}
-    own = name_principals(model, contest.candidate, matrix, families)
-    former = name_principals(champion, contest.champion, np.ascontiguousarray(contest.champion_test[rows]), families)
-    differs = np.array([one != other for one, other in zip(own, former, strict=True)], dtype=np.int8)
-    return measure_bad_rate(differs, contest.test.weights[rows])
+    own = name_reasons(model, contest.candidate, matrix, families)
+    former = name_reasons(champion, contest.champion, np.ascontiguousarray(contest.champion_test[rows]), families)
+    weights = contest.test.weights[rows]
+    pairs = list(zip(own, former, strict=True))
+    differs = np.array([one[:1] != other[:1] for one, other in pairs], dtype=np.int8)
+    is_new = np.array([not set(one[:1]) <= set(other) for one, other in pairs], dtype=np.int8)
+    return measure_bad_rate(differs, weights), measure_bad_rate(is_new, weights)
 
 
-def name_principals(model: CompiledModel, contender: Contender, matrix: Matrix, families: dict[str, str]) -> list[str]:
-    """The family of each row's principal reason; "" where nothing speaks against the applicant."""
+def name_reasons(
+    model: CompiledModel, contender: Contender, matrix: Matrix, families: dict[str, str]
+) -> list[tuple[str, ...]]:
+    """The families of each row's reasons, the principal one first; none where nothing speaks against it."""
     variables = contender.bundle.variables
     _, contributions = explain_rows(model, matrix)
     ranked = rank_all(contributions, np.zeros(len(variables)), [families.get(name, name) for name in variables])
-    return [families.get(variables[rank[0]], variables[rank[0]]) if rank else "" for rank in ranked]
+    return [tuple(families.get(variables[place], variables[place]) for place in rank) for rank in ranked]
 
 
 def _others(same: Measured) -> Measured:

@@ -2,8 +2,8 @@
 
 The population stability index of `training/psi.py`, over bins that are cut on the loans fitted on: those against the loans judged, and
 against each month (quarter, year) of them. An index fails when it is above its limit and above what chance alone would stay below 95
-times in 100; where chance alone reaches the limit, the loans are too few to say. Only variables that a tree asks for are judged: the
-index of a variable is what the trade calls CSI.
+times in 100; where chance alone reaches the limit, the loans are too few to say. The index of a variable is what the trade calls CSI;
+judged are variables that carry the score, by their share of all absolute contributions over the loans judged.
 """
 
 from collections.abc import Iterator
@@ -11,17 +11,19 @@ from typing import Final
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from instant_credit.decision.gate_report import Figure, Gate, GateResult, Verdict
+from instant_credit.score.model import explain_rows
 from instant_credit.training.gates.contest import Contest
 from instant_credit.training.gates.figures import conclude, lacks, name_all, tell
 from instant_credit.training.psi import Psi
-from instant_credit.training.report.directions import count_trees
 from instant_credit.training.report.drift import Split, VariableDrift, measure_drift
 from instant_credit.training.report.vintages import Vintages, find_vintages
 from instant_credit.training.weights import relative_weights
 
 _TOLD: Final = 12
+_WEIGHED_MAX: Final = 5_000
 _SCORE: Final = "score"
 
 
@@ -68,7 +70,7 @@ def judge_stability(contest: Contest) -> GateResult:
     return conclude(
         Gate.STABILITY,
         Verdict.PASSED,
-        f"The score has shifted by {shifts[0].psi.value:.3f} since the fit (at most {shifts[0].limit:.2f}), no variable in use and no period "
+        f"The score has shifted by {shifts[0].psi.value:.3f} since the fit (at most {shifts[0].limit:.2f}), no variable that carries it and no period "
         "by more than it may.",
         figures,
     )
@@ -95,7 +97,7 @@ def measure_shifts(contest: Contest) -> tuple[list[Shift], list[Shift]]:
 
 
 def _iterate_drifts(contest: Contest, vintages: Vintages) -> Iterator[tuple[str, VariableDrift]]:
-    """The score's drift, then that of each variable in use."""
+    """The score's drift, then that of each variable that carries it."""
     fit, test = contest.fit, contest.test
     is_base = np.arange(fit.loans + test.loans) < fit.loans
     split = Split(
@@ -105,11 +107,20 @@ def _iterate_drifts(contest: Contest, vintages: Vintages) -> Iterator[tuple[str,
         weights=relative_weights(np.concatenate([fit.weights, test.weights])),
     )
     yield _SCORE, measure_drift(_SCORE, np.concatenate([contest.fit_scored.raws, contest.test_scored.raws]), split)
-    columns, asked = contest.loans.columns, count_trees(contest.candidate.bundle.tables)
+    columns, shares = contest.loans.columns, weigh_variables(contest)
     for j, name in enumerate(columns.names):
-        if asked[j]:
+        if shares[j] > 0.0 and shares[j] >= contest.thresholds.stability.variable_weight_min:
             values = np.concatenate([fit.matrix[:, j], test.matrix[:, j]]).astype(np.float64)
             yield name, measure_drift(name, values, split, len(columns.categories[j]))
+
+
+def weigh_variables(contest: Contest) -> NDArray[np.float64]:
+    """Each variable's share of all absolute contributions over the loans judged, or a part of them spread over time: float64[m]."""
+    rows = np.unique(np.linspace(0, contest.test.loans - 1, _WEIGHED_MAX).astype(np.int64))
+    _, contributions = explain_rows(contest.candidate.model, np.ascontiguousarray(contest.test.matrix[rows]))
+    sizes: NDArray[np.float64] = np.abs(contributions).mean(axis=0)
+    total = float(sizes.sum())
+    return sizes / total if total else sizes
 
 
 def _tell_shifts(score: Shift, told: list[Shift]) -> list[Figure]:

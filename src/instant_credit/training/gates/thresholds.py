@@ -79,17 +79,23 @@ class SegmentThresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class StabilityThresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Population stability indices of the score and of each variable in use: fitted on against tested on, and month by month."""
+    """Population stability indices of the score and of each variable that carries it: fitted on against tested on, and month by month.
 
+    `variable_weight_min` is the share of all contributions from which on a variable carries the score.
+    """
+
+    variable_weight_min: Share
     score_index_max: Index
     variable_index_max: Index
     month_index_max: Index
 
 
 class ReasonsThresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """For how many of the riskiest applicants the principal reason may be another than the champion's, or go with a change of a thousandth."""
+    """For how many of the riskiest applicants the principal reason may be none of those that the champion tells, or go with a change of a
+    thousandth.
+    """
 
-    principal_change_share_max: Share
+    new_reason_share_max: Share
     nudged_change_share_max: Share
     applicants_min: Loans
 
