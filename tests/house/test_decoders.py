@@ -25,6 +25,7 @@ from instant_credit.canonical import UNREADABLE
 from instant_credit.commands.inheriting import decode_inheritance
 from instant_credit.decision.release import decode_manifest, decode_reference
 from instant_credit.errors import Problem, Refused
+from instant_credit.outcome.alerts import load_rules
 from instant_credit.policy.document import decode_policy, read_policy
 from instant_credit.record.rings import create_key_ring, read_key_ring
 from instant_credit.record.shipped import read_starter
@@ -221,8 +222,9 @@ def as_text(read: Callable[[str], object]) -> Callable[[bytes], object]:
             lambda text: load_mapping(text, load_product(read_starter("products", "personal_loan"))),
             read_starter("mappings", "lending_club_2007_2011"),
         ),
+        (load_rules, read_starter("alerts", "standard")),
     ],
-    ids=["product", "policy", "mapping's product", "mapping"],
+    ids=["product", "policy", "mapping's product", "mapping", "alert rules"],
 )
 def test_a_document_in_toml_is_read_or_refused(read: Callable[[str], object], whole: str) -> None:
     lines = whole.splitlines(keepends=True)
