@@ -54,8 +54,9 @@ def cut_borders(values: Floats) -> Floats:
     known = values[~np.isnan(values)]
     if not len(known):
         return np.empty(0)
-    edges: Floats = np.unique(np.quantile(known, np.arange(1, BINS_MAX) / BINS_MAX, method="inverted_cdf"))
-    return edges[edges < known.max()]
+    edges = np.unique(np.quantile(known, np.arange(1, BINS_MAX) / BINS_MAX, method="inverted_cdf"))
+    cut: Floats = edges[edges < known.max()]
+    return cut
 
 
 def find_bins(values: Floats, borders: Floats) -> Codes:

@@ -128,7 +128,7 @@ def estimate_auc(counts: Sequence[int], pds_ppm: Sequence[int]) -> Estimate | No
     reach = pds * goods_below + (1.0 - pds) * bads_above
     mass = pds * goods.sum() + (1.0 - pds) * bads.sum()
     influence = (reach - value * mass) * loans / (bads.sum() * goods.sum())
-    return Estimate(value=value, deviation=math.sqrt(float(cases @ influence**2)) / loans)
+    return Estimate(value=float(value), deviation=math.sqrt(float(cases @ influence**2)) / float(loans))
 
 
 def measure_auc(ripened: Ripened) -> Estimate | None:
