@@ -1,6 +1,6 @@
 """A record with every kind of row, several writers and several anchors, and what an audit says of it."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -8,6 +8,8 @@ from msgspec.structs import replace
 
 from instant_credit.access.actors import Actor, Scope
 from instant_credit.access.purposes import BookPurpose, ErasureReason, HoldReason, Reading, ReadPurpose, ReleaseReason
+from instant_credit.outcome.alerts import AlertEvent, AlertEventKind
+from instant_credit.outcome.sketches import Sketch
 from instant_credit.record.anchoring import Anchorer
 from instant_credit.record.anchors import decode_anchor, read_anchor_key
 from instant_credit.record.api_keys import create_key, list_keys, revoke_key, rotate_key
@@ -23,6 +25,7 @@ from instant_credit.record.persons import erase_person, log_book_read, log_read,
 from instant_credit.record.pool import Record
 from instant_credit.record.quotes import QuotedTerms, QuoteRow, add_quote
 from instant_credit.record.rows import EventRow
+from instant_credit.record.sketches import SketchRow, WindowRow, add_sketch, add_window
 from instant_credit.settings import Settings
 from tests.clock import FixedClock
 from tests.record.entries import make_entry, make_keyed
@@ -73,8 +76,55 @@ async def write_some(record: Record, actor: Actor, turn: int) -> None:
     assert await add_life_event(record, entry.case_id, accepted, number=1, actor=actor)
     await write_of_persons(record, actor, turn, entry.person_id, entry.case_id)
     later = [replace(event, event_id=UUID(int=event.event_id.int ^ 1)) for event in entry.events]
+    await write_monitoring(record, actor, turn)
     events: dict[UUID, list[EventRow]] = {entry.case_id: later}
     assert await commit_events(record, events, actor, record.clock.now()) == 2
+
+
+async def write_monitoring(record: Record, actor: Actor, turn: int) -> None:
+    """A day's sketch, and a judged window with an alert that opened."""
+    sketch = Sketch(
+        cases=2,
+        variables=((1, 1),),
+        scores=(1, 1),
+        outcomes=(1, 0, 0, 1),
+        reasons=(("INCOME", 1),),
+        grid=(1, 1),
+        grid_pds_ppm=(800, 90_000),
+        offered=(1, 0),
+        offered_pds_ppm=(800, 0),
+    )
+    row = SketchRow(
+        book="tape",
+        product="personal_loan",
+        release_hash="b" * 64,
+        reference_hash="c" * 64,
+        day_on=date(2026, 1, 1 + turn),
+        revision=1,
+        sketch=sketch,
+    )
+    assert await add_sketch(record, row, actor)
+    window = WindowRow(
+        book="tape",
+        product="personal_loan",
+        first_on=date(2026, 1, 5) + timedelta(days=28 * turn),
+        last_on=date(2026, 2, 1) + timedelta(days=28 * turn),
+        rules_hash="d" * 64,
+        release_hash="b" * 64,
+        reference_hash="c" * 64,
+        cases=2,
+        report=b"{}",
+    )
+    opened = AlertEvent(
+        kind=AlertEventKind.OPENED,
+        rule="score_shifted",
+        subject="score",
+        metric="score_psi",
+        value=0.25,
+        owner="credit-risk",
+        runbook="docs/runbooks.md",
+    )
+    assert await add_window(record, window, [opened], actor)
 
 
 async def write_of_persons(record: Record, actor: Actor, turn: int, person_id: bytes, case_id: UUID) -> None:

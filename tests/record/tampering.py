@@ -42,8 +42,11 @@ OTHERWISE: Final = {
     "quotes.term_months": "term_months + 1",
     "purpose": "CASE purpose WHEN 'audit' THEN 'legal' ELSE 'audit' END",
     "indication": "CASE indication WHEN 'none' THEN 'eligible' ELSE indication END, amount_cents = amount_cents + 1",
+    "alert_events.kind": "CASE kind WHEN 'opened' THEN 'closed' ELSE 'opened' END",
     "draft_events.kind": "CASE kind WHEN 'completed' THEN 'withdrawn' ELSE 'completed' END",
     "product_hash": "md5(product_hash) || md5(product_hash)",
+    "reference_hash": "md5(reference_hash) || md5(reference_hash)",
+    "rules_hash": "md5(rules_hash) || md5(rules_hash)",
     "release_hash": "md5(release_hash) || md5(release_hash)",
 }
 KEYS: Final = {
@@ -66,6 +69,9 @@ KEYS: Final = {
     "person_erasures": "key_id = gen_random_uuid()",
     "personal_data_reads": "read_id = gen_random_uuid()",
     "book_reads": "read_id = gen_random_uuid()",
+    "sketches": "revision = revision + 50",
+    "monitoring_windows": "last_on = last_on + 1000",
+    "alert_events": "rule = rule || 'x'",
 }
 TABLES: Final = tuple(COVERED)
 

@@ -32,6 +32,9 @@ COVERED: Final[dict[str, int]] = {
     "person_erasures": 2,
     "personal_data_reads": 2,
     "book_reads": 1,
+    "sketches": 5,
+    "monitoring_windows": 3,
+    "alert_events": 5,
 }
 
 _ROWS_AT_ONCE: Final = 200
