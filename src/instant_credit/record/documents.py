@@ -24,6 +24,8 @@ class DocumentKind(StrEnum):
     POLICY = "policy"
     REFERENCE = "reference"
     RELEASE = "release"
+    SKETCH_REFERENCE = "sketch_reference"
+    ALERT_RULES = "alert_rules"
 
 
 class DocumentRow(Struct, frozen=True, kw_only=True):
