@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "policy": ("policy", "policy", "Draft a policy from a book and a model; check one."),
     "release": ("release", "release", "Make, activate and list releases."),
     "replay": ("replay", "replay", "Decide recorded Cases again and compare bytes."),
+    "monitor": ("monitor", "monitor", "Watch drift, calibration and alerts of what was decided."),
     "serve": ("serve", "serve", "Serve the API."),
     "audit": ("audit", "audit", "Check the record against its hash chain; write receipts."),
     "key": ("key", "key", "Create, rotate, list and revoke API keys."),
