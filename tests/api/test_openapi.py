@@ -39,6 +39,8 @@ EXAMPLES = {
     "list_offers": (20, 20),
     "read_offer": (20, 20),
     "accept_offer": (20, 20),
+    "read_windows": (10, 10),
+    "read_alerts": (10, 10),
     "live": (10, 5),
     "ready": (10, 5),
     "metrics": (10, 5),
