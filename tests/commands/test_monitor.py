@@ -8,9 +8,12 @@ import pytest
 from click.testing import CliRunner
 
 from instant_credit.access.actors import Actor, ActorKind
-from instant_credit.commands import cli
+from instant_credit.api.metrics import Metrics
+from instant_credit.commands import cli, monitored
+from instant_credit.commands.monitored import keep_monitored
+from instant_credit.commands.months import beside
 from instant_credit.decision.release import compose_release, decode_manifest
-from instant_credit.errors import Refused
+from instant_credit.errors import Refused, Unavailable
 from instant_credit.record.pool import open_record
 from instant_credit.record.shipped import read_starter
 from tests.lender import documents
@@ -93,3 +96,24 @@ def test_what_is_missing_is_said_with_what_to_do(call, settings, documents):
     assert call("run").exit_code == 0
     refused = call("show", "--product", "another")
     assert "only personal_loan" in str(refused.exception)
+
+
+@pytest.mark.anyio
+async def test_what_cannot_be_read_for_the_metrics_is_logged_and_read_again(log, monkeypatch, record):
+    monkeypatch.setattr(monitored, "REFRESH_SECONDS", 0)
+    outcomes = [Unavailable("the record did not answer"), RuntimeError("odd"), None]
+    is_shown = asyncio.Event()
+
+    async def list_windows(*_):
+        outcome = outcomes.pop(0) if outcomes else None
+        if outcome is not None:
+            raise outcome
+        is_shown.set()
+        return ()
+
+    monkeypatch.setattr(monitored, "list_latest_windows", list_windows)
+    async with beside(keep_monitored(record, Metrics())):
+        await asyncio.wait_for(is_shown.wait(), 20)
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == ["monitoring_not_read"] * 2
+    assert lines[0]["error"] == "Unavailable"
