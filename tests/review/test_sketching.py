@@ -23,6 +23,7 @@ from instant_credit.review.references import Reference, find_references, fix_ref
 from instant_credit.review.sketching import SketchRun, last_settled_day, sketch_book
 from instant_credit.underwriting.course import BOOK, TEST_BOOK
 from tests.review.deciding import MONDAY, invent_cases, record_cases
+from tests.underwriting.rooms import Room
 
 pytestmark = pytest.mark.anyio
 
@@ -212,3 +213,19 @@ async def test_a_reference_leaves_out_other_layouts_and_does_not_depend_on_the_c
     monkeypatch.setattr(references_module, "CHUNK_CASES", 250)
     other = await fix_reference(stocked, release.hash, book="tape", actor=actor)
     assert other.reference_hash == one.reference_hash
+
+
+async def test_what_the_desk_decided_is_counted_when_the_day_is_over(
+    stocked: Record, release: Release, reference: Reference, actor: Actor
+) -> None:
+    room = Room(stocked, release)
+    for seed in range(4):
+        await room.apply(room.submission(seed))
+    await room.apply(room.submission(9, is_test=True))
+    assert (await sketch_book(stocked, BOOK, actor)).days == 0
+    stocked.clock.advance(timedelta(days=1))  # type: ignore[attr-defined] # the tests' clock
+    run = await sketch_book(stocked, BOOK, actor)
+    assert (run.days, run.cases) == (1, 4)
+    day = last_settled_day(stocked.clock.now())
+    (row,) = await list_sketches(stocked, BOOK, day, day, {reference.reference_hash: reference.reference})
+    assert sum(row.sketch.outcomes) == 4

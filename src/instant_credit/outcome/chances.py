@@ -18,7 +18,6 @@ from typing import Final
 
 from instant_credit.errors import require
 
-_BISECTIONS: Final = 200
 # From so many expected in every cell on the normal law is exact enough, and enumerating tables would take long.
 _EXPECTED_EXACT_MAX: Final = 1_000.0
 # Tables that differ by rounding alone count as equally likely.
@@ -52,10 +51,7 @@ def chi_square_point(upper: float, freedom: int) -> float:
     low, high = 0.0, 1.0
     while chi_square_upper(high, freedom) > upper:
         low, high = high, 2.0 * high
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2.0
-        if middle in (low, high):
-            break
+    while low < (middle := (low + high) / 2.0) < high:
         low, high = (middle, high) if chi_square_upper(middle, freedom) > upper else (low, middle)
     return high
 
