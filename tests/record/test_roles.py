@@ -33,6 +33,9 @@ FACTS = [
     "person_erasures",
     "personal_data_reads",
     "book_reads",
+    "sketches",
+    "monitoring_windows",
+    "alert_events",
 ]
 CHANGES = ["UPDATE {table} SET actor_id = 'other'", "DELETE FROM {table}", "TRUNCATE {table} CASCADE"]
 
