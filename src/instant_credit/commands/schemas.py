@@ -15,6 +15,7 @@ from instant_credit.application.product import Product
 from instant_credit.decision.case import Case
 from instant_credit.decision.decision import Decision
 from instant_credit.decision.release import Manifest
+from instant_credit.outcome.alerts import AlertRules
 from instant_credit.policy.document import Policy
 from instant_credit.record.shipped import list_starters, read_starter
 from instant_credit.training.tapes.parts import TapeMapping
@@ -26,6 +27,7 @@ STRUCTS: Final = {
     "case": Case,
     "decision": Decision,
     "release": Manifest,
+    "alert_rules": AlertRules,
 }
 
 
