@@ -12,8 +12,7 @@ from instant_credit.access.actors import Actor
 from instant_credit.decision.release import Release
 from instant_credit.outcome.alerts import AlertRules, judge_window, load_rules
 from instant_credit.outcome.estimates import list_bands
-from instant_credit.outcome.events import EventKind, RepaymentEvent
-from instant_credit.outcome.labels import Label, label_outcome
+from instant_credit.outcome.labels import Label
 from instant_credit.outcome.measures import Metric, measure_ripened, measure_window
 from instant_credit.outcome.sketches import OFFERS, OUTCOMES, count_sketch
 from instant_credit.record.pool import Record
@@ -194,33 +193,29 @@ async def test_labels_do_not_depend_on_the_chunk_and_other_releases_have_none(
     assert (await read_ripened(stocked, BOOK, "e" * 64, **span)).loans == 0
 
 
-async def test_labels_of_many_are_the_label_of_each(stocked: Record, actor: Actor, release: Release) -> None:
+async def test_labels_are_those_of_the_events_as_known_then(stocked: Record, actor: Actor, release: Release) -> None:
     events = {
         0: [("paid", 3)],
-        1: [("charged_off", 3)],
+        1: [("charged_off", 4)],
         2: [("charged_off", 30)],
-        4: [("current", 2), ("delinquent", 4)],
+        4: [("current", 2), ("delinquent", 5)],
     }
     await record_week(stocked, actor, release, 0, events)
     cases = [one async for one in iterate_cases(stocked, BOOK)]
     known_on = week(2)
-    told = [
-        label_outcome(
-            [
-                RepaymentEvent(
-                    kind=EventKind(one.kind),
-                    amount_cents=one.amount_cents,
-                    event_on=one.event_on,
-                    known_on=one.known_on,
-                )
-                for one in case.events
-            ],
-            known_on,
-        )
-        for case in cases
-    ]
-    assert ripening.label_cases(cases, known_on).tolist() == told
-    assert {Label.GOOD, Label.BAD, Label.INDETERMINATE} == set(told)
+    labels = ripening.label_cases(cases, known_on).tolist()
+    found = {
+        max((one.event_on for one in case.events), default=None): label
+        for case, label in zip(cases, labels, strict=True)
+    }
+    decided_on = week(0) + timedelta(days=2)
+    assert found == {
+        None: Label.INDETERMINATE,
+        decided_on + timedelta(days=3): Label.GOOD,
+        decided_on + timedelta(days=4): Label.BAD,
+        decided_on + timedelta(days=5): Label.BAD,
+        decided_on + timedelta(days=30): Label.INDETERMINATE,
+    }
 
 
 async def test_nothing_is_judged_before_anything_is_sketched_or_over(

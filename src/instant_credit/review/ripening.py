@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from instant_credit.decision.decision import Decision, decode_decision
 from instant_credit.outcome.estimates import Ripened, count_ripened, merge_ripened
-from instant_credit.outcome.events import EventKind
-from instant_credit.outcome.labels import KIND_CODES, label_outcomes
+from instant_credit.outcome.labels import label_outcome
 from instant_credit.outcome.sketches import OFFERS, OUTCOMES
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import CHUNK_CASES, iterate_decided
 from instant_credit.record.rows import StoredCase
 from instant_credit.record.sketches import ids_of_day
-from instant_credit.units import days_from_date
+from instant_credit.underwriting.books import read_event
 
 _OFFERED: Final = frozenset(OUTCOMES[:OFFERS])
 
@@ -50,27 +49,8 @@ async def read_ripened(
 
 def label_cases(cases: Sequence[StoredCase], known_on: date) -> NDArray[np.int8]:
     """Labels int8[n] of n Cases with their events, as known on a day; by the definition of `outcome.labels`."""
-    events = np.array(
-        [
-            (
-                loan,
-                KIND_CODES[EventKind(event.kind)],
-                days_from_date(event.event_on),
-                days_from_date(event.known_on),
-            )
-            for loan, case in enumerate(cases)
-            for event in case.events
-        ],
-        dtype=np.int64,
-    ).reshape(-1, 4)
-    return label_outcomes(
-        loan_count=len(cases),
-        loans=np.ascontiguousarray(events[:, 0]),
-        kinds=events[:, 1].astype(np.int8),
-        event_days=events[:, 2].astype(np.int32),
-        known_days=events[:, 3].astype(np.int32),
-        known_on_days=days_from_date(known_on),
-    )
+    labels = [label_outcome([read_event(event) for event in case.events], known_on=known_on) for case in cases]
+    return np.array(labels, dtype=np.int8)
 
 
 def cohort_of(last_on: date, maturity_days: int, window_days: int) -> tuple[date, date]:
