@@ -41,6 +41,8 @@ EXAMPLES = {
     "accept_offer": (20, 20),
     "take_outcomes": (40, 40),
     "read_quarantine": (10, 10),
+    "read_windows": (10, 10),
+    "read_alerts": (10, 10),
     "live": (10, 5),
     "ready": (10, 5),
     "metrics": (10, 5),

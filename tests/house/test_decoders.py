@@ -26,6 +26,7 @@ from instant_credit.commands.inheriting import decode_inheritance
 from instant_credit.decision.gate_report import decode_gate_report
 from instant_credit.decision.release import decode_manifest, decode_reference
 from instant_credit.errors import Problem, Refused
+from instant_credit.outcome.alerts import load_rules
 from instant_credit.policy.document import decode_policy, read_policy
 from instant_credit.record.rings import create_key_ring, read_key_ring
 from instant_credit.record.shipped import read_starter
@@ -224,8 +225,9 @@ def as_text(read: Callable[[str], object]) -> Callable[[bytes], object]:
             read_starter("mappings", "lending_club_2007_2011"),
         ),
         (read_thresholds, read_starter("gates", "standard")),
+        (load_rules, read_starter("alerts", "standard")),
     ],
-    ids=["product", "policy", "mapping's product", "mapping", "thresholds of gates"],
+    ids=["product", "policy", "mapping's product", "mapping", "thresholds of gates", "alert rules"],
 )
 def test_a_document_in_toml_is_read_or_refused(read: Callable[[str], object], whole: str) -> None:
     lines = whole.splitlines(keepends=True)

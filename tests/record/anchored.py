@@ -1,6 +1,6 @@
 """A record with every kind of row, several writers and several anchors, and what an audit says of it."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -9,6 +9,8 @@ from msgspec.structs import replace
 from instant_credit.access.actors import Actor, ActorKind, Scope
 from instant_credit.access.purposes import BookPurpose, ErasureReason, HoldReason, Reading, ReadPurpose, ReleaseReason
 from instant_credit.decision.gate_report import Gate, Verdict
+from instant_credit.outcome.alerts import AlertEvent, AlertEventKind
+from instant_credit.outcome.sketches import Sketch
 from instant_credit.record.anchoring import open_anchorer
 from instant_credit.record.anchors import decode_anchor, read_anchor_key
 from instant_credit.record.api_keys import create_key, list_keys, revoke_key, rotate_key
@@ -27,6 +29,7 @@ from instant_credit.record.quotes import QuotedTerms, QuoteRow, add_quote
 from instant_credit.record.rings import turn_ring
 from instant_credit.record.rotating import note_current
 from instant_credit.record.rows import EventRow
+from instant_credit.record.sketches import SketchRow, WindowRow, add_sketch, add_window
 from instant_credit.record.waivers import approve_waiver, propose_waiver, put_gate_report
 from instant_credit.settings import Settings
 from tests.clock import FixedClock
@@ -90,6 +93,7 @@ async def write_some(record: Record, actor: Actor, turn: int) -> None:
     corrected = replace(observed, event_id=UUID(int=later[0].event_id.int ^ 4), corrects=observed.event_id, number=2)
     events: dict[UUID, list[EventRow]] = {entry.case_id: [*later, observed, corrected]}
     assert await commit_events(record, events, actor, record.clock.now()) == 4
+    await write_monitoring(record, actor, turn)
     await write_quarantine(record, actor, turn, entry.case_id)
 
 
@@ -102,6 +106,52 @@ async def write_quarantine(record: Record, actor: Actor, turn: int, case_id: UUI
     origin = Origin(source="file", format="csv", book="tape")
     _, quarantine_id = await quarantine_lines(record, lines, origin, actor)
     await end_quarantine(record, quarantine_id, "dismissed", actor)
+
+
+async def write_monitoring(record: Record, actor: Actor, turn: int) -> None:
+    """A day's sketch, and a judged window with an alert that opened."""
+    sketch = Sketch(
+        cases=2,
+        variables=((1, 1),),
+        scores=(1, 1),
+        outcomes=(1, 0, 0, 1),
+        reasons=(("INCOME", 1),),
+        grid=(1, 1),
+        grid_pds_ppm=(800, 90_000),
+        offered=(1, 0),
+        offered_pds_ppm=(800, 0),
+    )
+    row = SketchRow(
+        book="tape",
+        product="personal_loan",
+        release_hash="b" * 64,
+        reference_hash="c" * 64,
+        day_on=date(2026, 1, 1 + turn),
+        revision=1,
+        sketch=sketch,
+    )
+    assert await add_sketch(record, row, actor)
+    window = WindowRow(
+        book="tape",
+        product="personal_loan",
+        first_on=date(2026, 1, 5) + timedelta(days=28 * turn),
+        last_on=date(2026, 2, 1) + timedelta(days=28 * turn),
+        rules_hash="d" * 64,
+        release_hash="b" * 64,
+        reference_hash="c" * 64,
+        cases=2,
+        report=b"{}",
+    )
+    opened = AlertEvent(
+        kind=AlertEventKind.OPENED,
+        rule="score_shifted",
+        subject="score",
+        metric="score_psi",
+        value=0.25,
+        owner="credit-risk",
+        runbook="docs/runbooks.md",
+    )
+    assert await add_window(record, window, [opened], actor)
 
 
 async def write_of_persons(record: Record, actor: Actor, turn: int, person_id: bytes, case_id: UUID) -> None:

@@ -50,8 +50,11 @@ OTHERWISE: Final = {
     "gate": "CASE gate WHEN 'cost' THEN 'profit' ELSE 'cost' END",
     "gate_waivers.actor_kind": "CASE actor_kind WHEN 'person' THEN 'api_key' ELSE 'person' END",
     "gate_waiver_approvals.actor_kind": "CASE actor_kind WHEN 'person' THEN 'api_key' ELSE 'person' END",
+    "alert_events.kind": "CASE kind WHEN 'opened' THEN 'closed' ELSE 'opened' END",
     "draft_events.kind": "CASE kind WHEN 'completed' THEN 'withdrawn' ELSE 'completed' END",
     "product_hash": "md5(product_hash) || md5(product_hash)",
+    "reference_hash": "md5(reference_hash) || md5(reference_hash)",
+    "rules_hash": "md5(rules_hash) || md5(rules_hash)",
     "release_hash": "md5(release_hash) || md5(release_hash)",
 }
 KEYS: Final = {
@@ -79,6 +82,9 @@ KEYS: Final = {
     "master_key_events": "master_key_id = left(md5(master_key_id), 16)",
     "gate_waivers": "waiver_id = gen_random_uuid()",
     "gate_waiver_approvals": "waiver_id = gen_random_uuid()",
+    "sketches": "revision = revision + 50",
+    "monitoring_windows": "last_on = last_on + 1000",
+    "alert_events": "rule = rule || 'x'",
 }
 TABLES: Final = tuple(COVERED)
 

@@ -37,6 +37,9 @@ FACTS = [
     "book_reads",
     "gate_waivers",
     "gate_waiver_approvals",
+    "sketches",
+    "monitoring_windows",
+    "alert_events",
 ]
 CHANGES = ["UPDATE {table} SET actor_id = 'other'", "DELETE FROM {table}", "TRUNCATE {table} CASCADE"]
 

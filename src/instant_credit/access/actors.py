@@ -16,13 +16,14 @@ class ActorKind(StrEnum):
 
 class Scope(StrEnum):
     """What an API key may do: apply, read the decisions of its own client, read those of every client and of every tape, tell what
-    borrowers did.
+    borrowers did, read what monitoring found.
     """
 
     APPLY = "apply"
     DECISIONS_READ = "decisions:read"
     DECISIONS_READ_ALL = "decisions:read_all"
     OUTCOMES_WRITE = "outcomes:write"
+    MONITORING_READ = "monitoring:read"
 
 
 class Actor(Struct, frozen=True, kw_only=True):

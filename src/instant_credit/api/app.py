@@ -23,6 +23,7 @@ from instant_credit.api.life import life_routes
 from instant_credit.api.limits import ClientLimits, tell_limit
 from instant_credit.api.logs import write_lines
 from instant_credit.api.metrics import Metrics
+from instant_credit.api.monitoring import monitoring_routes
 from instant_credit.api.openapi import OfferedProduct, build_openapi
 from instant_credit.api.outcomes import outcome_routes
 from instant_credit.api.problems import HEADERS_TOO_LARGE, MEDIA_TYPE, answer_failure, encode_problem
@@ -58,6 +59,7 @@ def create_app(desk: Desk, find_key: FindKey, metrics: Metrics, limits: ClientLi
         *draft_routes(DraftDesk(desk), guard),
         *quote_routes(QuoteDesk(desk), guard),
         *outcome_routes(desk.record, guard),
+        *monitoring_routes(desk.record, guard),
         *health_routes(desk, metrics, openapi_writer(desk)),
     ]
     litestar = Litestar(

@@ -3,6 +3,9 @@
 Several workers of one server count into files of one folder (prometheus_client's multiprocess mode), and each of them shows the sums.
 """
 
+from collections import Counter as Counted
+from collections.abc import Iterable
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +15,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from instant_credit.api.gate import Cause
 from instant_credit.record.grouping import GROUP_MAX, Written
+from instant_credit.review.windows import WindowReport
 from instant_credit.underwriting.lines import ApplicationLine
 
 MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
@@ -80,15 +84,35 @@ class Metrics:
         self._not_anchoring = self._make_gauge(
             "not_anchoring", "Processes whose last try to anchor what is new was refused."
         )
+        self._alerts_open = self._make_monitored("alerts_open", "Alerts that are open, by rule.", "rule")
+        self._monitored = self._make_monitored(
+            "monitored_excess",
+            "How far a figure of the last window lies above what it is without any change; of several the largest.",
+            "metric",
+        )
+        self._monitored_until = self._make_monitored(
+            "monitored_until_seconds", "When the window that was judged last ended, in seconds since 1970."
+        )
         # Finding a child by its labels costs more than counting.
         self._of_stage = {f"{name}_ns": self._stages.labels(name) for name in STAGES}
         self._of_request: dict[tuple[str, int], Histogram] = {}
         self._of_application: dict[tuple[str, str, str | None], Counter] = {}
+        self._open_rules: set[tuple[str, str]] = set()
         self._refusals = {cause: refusals.labels(cause.value) for cause in Cause}
 
     def _make_gauge(self, name: str, documentation: str) -> Gauge:
         """A gauge of which the workers that live show their sum."""
         return Gauge(f"instant_credit_{name}", documentation, registry=self.registry, multiprocess_mode="livesum")
+
+    def _make_monitored(self, name: str, documentation: str, *labels: str) -> Gauge:
+        """A gauge by product that every worker reads out of the record: one of them is enough."""
+        return Gauge(
+            f"instant_credit_{name}",
+            documentation,
+            ("product", *labels),
+            registry=self.registry,
+            multiprocess_mode="livemostrecent",
+        )
 
     def count_application(self, line: ApplicationLine) -> None:
         """Count one application."""
@@ -126,6 +150,24 @@ class Metrics:
     def show_not_anchoring(self, processes: int) -> None:
         """Show how many of this process (0 or 1) cannot anchor what is new."""
         self._not_anchoring.set(processes)
+
+    def show_monitored(self, reports: Iterable[WindowReport]) -> None:
+        """Show what the last window of each product found."""
+        for report in reports:
+            product = report.product
+            open_rules = Counted(state.rule for state in report.states if state.is_open)
+            self._open_rules |= {(product, rule) for rule in open_rules}
+            for known, rule in self._open_rules:
+                if known == product:
+                    self._alerts_open.labels(product, rule).set(open_rules[rule])
+            largest: dict[str, float] = {}
+            for one in report.measurements:
+                if one.excess is not None:
+                    largest[one.metric.value] = max(largest.get(one.metric.value, one.excess), one.excess)
+            for metric, excess in largest.items():
+                self._monitored.labels(product, metric).set(excess)
+            ended = datetime.combine(report.last_on + timedelta(days=1), time(), UTC)
+            self._monitored_until.labels(product).set(ended.timestamp())
 
     def show_places(self, places: int) -> None:
         """Show how many requests the gate lets in."""

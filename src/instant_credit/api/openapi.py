@@ -13,6 +13,7 @@ from instant_credit import __version__
 from instant_credit.access.actors import Scope
 from instant_credit.api import problems
 from instant_credit.api.life_document import LIFE_STRUCTS, draft_paths, life_paths, make_quote, open_draft, quote_paths
+from instant_credit.api.monitoring import MONITORING_STRUCTS, monitoring_paths
 from instant_credit.api.operations import (
     GUARDED,
     JSON,
@@ -45,7 +46,17 @@ class OfferedProduct(Struct, frozen=True, kw_only=True):
 def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
     """The whole document as builtins, for `products` in the order of their names."""
     _, components = msgspec.json.schema_components(
-        (Answer, RecordedDecision, Receipt, ProblemDocument, Ready, Live, *LIFE_STRUCTS, *OUTCOME_STRUCTS),
+        (
+            Answer,
+            RecordedDecision,
+            Receipt,
+            ProblemDocument,
+            Ready,
+            Live,
+            *LIFE_STRUCTS,
+            *OUTCOME_STRUCTS,
+            *MONITORING_STRUCTS,
+        ),
         ref_template="#/components/schemas/{name}",
     )
     schemas = dict(components)
@@ -61,6 +72,7 @@ def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
     paths.update(draft_paths())
     paths.update(life_paths())
     paths.update(outcome_paths())
+    paths.update(monitoring_paths())
     paths["/health/live"] = {"get": _live()}
     paths["/health/ready"] = {"get": _ready()}
     paths["/metrics"] = {"get": _metrics()}

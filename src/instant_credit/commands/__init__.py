@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "gate": ("gate", "gate", "Judge a candidate model; waive a gate, by two persons."),
     "replay": ("replay", "replay", "Decide recorded Cases again and compare bytes."),
     "outcome": ("outcome", "outcome", "Take in what borrowers did; look after what was not taken."),
+    "monitor": ("monitor", "monitor", "Watch drift, calibration and alerts of what was decided."),
     "serve": ("serve", "serve", "Serve the API."),
     "audit": ("audit", "audit", "Check the record against its hash chain; write receipts."),
     "key": ("key", "key", "Create, rotate, list and revoke API keys."),

@@ -25,6 +25,7 @@ from instant_credit.api.metrics import Metrics
 from instant_credit.commands.anchored import kept_anchored
 from instant_credit.commands.inheriting import Inheritance
 from instant_credit.commands.listening import addresses_of, tell_address
+from instant_credit.commands.monitored import keep_monitored
 from instant_credit.commands.months import beside, keep_months_ahead
 from instant_credit.commands.server import HANDOVER_SECONDS, Server
 from instant_credit.errors import InstantCreditError, Unavailable
@@ -113,8 +114,9 @@ async def _answer(
         revive = None if settings.database_url is not None else lambda: revive_cluster(settings.home)
         settle_memory()
         keeping = beside(keep_months_ahead(lambda: make_months_ahead(record)))
+        showing = beside(keep_monitored(record, metrics))
         anchoring = kept_anchored(record, settings, metrics.show_not_anchoring)
-        async with anchoring, kept_fresh(releases, revive), keeping:
+        async with anchoring, kept_fresh(releases, revive), keeping, showing:
             await server.serve(list(sockets))
             await desk.drain()
 

@@ -28,6 +28,8 @@ class DocumentKind(StrEnum):
     GATE_REPORT = "gate_report"
     LABELS = "labels"
     LOSSES = "losses"
+    SKETCH_REFERENCE = "sketch_reference"
+    ALERT_RULES = "alert_rules"
 
 
 class DocumentRow(Struct, frozen=True, kw_only=True):

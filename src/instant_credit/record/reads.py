@@ -88,6 +88,27 @@ async def iterate_cases(
         bucket, case_id = rows[-1]["bucket"], rows[-1]["case_id"]
 
 
+async def iterate_decided(
+    record: Record, book: str, span: tuple[UUID, UUID], *, with_events: bool = False, chunk: int = CHUNK_CASES
+) -> AsyncIterator[StoredCase]:
+    """The decided Cases of a book whose ids lie in `span` (its end is outside), with their Decisions, in order of bucket and id.
+
+    Parameters
+    ----------
+    chunk : Cases read at once; no transaction stays open between chunks.
+    """
+    bucket, case_id = -1, UUID(int=0)
+    while True:
+        async with record.connection() as connection:
+            rows = await connection.fetch(read_sql("list_decided"), book, bucket, case_id, chunk, *span)
+            events = await read_events(connection, rows) if with_events and rows else {}
+        for row in rows:
+            yield _open_case(record, row, events.get(row["case_id"], ()))
+        if len(rows) < chunk:
+            return
+        bucket, case_id = rows[-1]["bucket"], rows[-1]["case_id"]
+
+
 async def read_monitoring(record: Record, case_id: UUID) -> bytes | None:
     """Monitoring of one Case (prohibited attributes, for fairness measurement only); None = not told, erased or no such Case."""
     return await _read_sealed(record, case_id, "read_monitoring", MONITORING_PLACE)

@@ -37,6 +37,9 @@ COVERED: Final[dict[str, int]] = {
     "master_key_events": 2,
     "gate_waivers": 1,
     "gate_waiver_approvals": 1,
+    "sketches": 5,
+    "monitoring_windows": 3,
+    "alert_events": 5,
 }
 
 _ROWS_AT_ONCE: Final = 200

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from instant_credit.training.psi import BINS_MAX, cut_bins, measure_psi
+from instant_credit.outcome.drift import BINS_MAX, cut_bins, measure_psi
 from instant_credit.training.report.drift import Split, measure_drift
 from instant_credit.training.report.vintages import Vintages
 from tests.budget import examples

@@ -24,12 +24,12 @@ from scipy.stats import rankdata
 from threadpoolctl import threadpool_limits
 
 from instant_credit.errors import Refused
+from instant_credit.outcome.drift import count_weights, cut_bins, measure_psi
 from instant_credit.score.model import explain_rows
 from instant_credit.training.dataset import Loans, ModelColumns
 from instant_credit.training.fitting.binning import measure_information
 from instant_credit.training.fitting.fit import FitParameters, fit_model
 from instant_credit.training.plans import deal_folds, is_dated
-from instant_credit.training.psi import count_weights, cut_bins, measure_psi
 from instant_credit.training.weights import effective_loans
 
 Step = Literal["unusable", "unstable", "correlated", "unimportant"]

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from instant_credit.outcome.drift import PSI_ACT, PSI_WATCH
 from instant_credit.score.points import Scale
 from instant_credit.training.dataset import LeftOut
 from instant_credit.training.fitting.calibrate import Calibrated
@@ -19,7 +20,6 @@ from instant_credit.training.fitting.selection import Selection
 from instant_credit.training.fitting.space import Search
 from instant_credit.training.intervals import CONFIDENCE, Measured, Quality, measure_bad_rate
 from instant_credit.training.plans import ByDate, ByFolds, ByShare, Part, PlanTold
-from instant_credit.training.psi import PSI_ACT, PSI_WATCH
 from instant_credit.training.report.basis import Basis, Progress
 from instant_credit.training.report.calibration import CalibrationLine, measure_calibration
 from instant_credit.training.report.directions import DirectionTold, tell_directions

@@ -1,4 +1,4 @@
-"""Drift: how far the loans of one time differ from those of another, variable by variable and in the score (`psi.py`)."""
+"""Drift: how far the loans of one time differ from those of another, variable by variable and in the score (`outcome.drift`)."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,7 +7,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from instant_credit.training.psi import Psi, count_weights, cut_bins, measure_psi
+from instant_credit.outcome.drift import Psi, count_weights, cut_bins, measure_psi
 from instant_credit.training.report.vintages import Vintages
 from instant_credit.training.weights import effective_loans
 

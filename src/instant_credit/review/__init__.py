@@ -1,0 +1,1 @@
+"""Edge. The risk team's questions to the record: what monitoring finds in the Cases that were decided."""
