@@ -17,7 +17,7 @@ from instant_credit.decision.gate_report import Figure, Gate, GateResult, Verdic
 from instant_credit.score.model import explain_rows
 from instant_credit.training.gates.contest import Contest
 from instant_credit.training.gates.figures import conclude, lacks, name_all, tell
-from instant_credit.training.psi import Psi
+from instant_credit.outcome.drift import Psi
 from instant_credit.training.report.drift import Split, VariableDrift, measure_drift
 from instant_credit.training.report.vintages import Vintages, find_vintages
 from instant_credit.training.weights import relative_weights
