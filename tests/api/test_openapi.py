@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation
-from schemathesis.specs.openapi.checks import positive_data_acceptance
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from instant_credit.api.openapi import OfferedProduct, build_openapi
@@ -86,7 +86,11 @@ def try_out(
 ) -> None:
     name = operation.definition.raw["operationId"]
     is_apply = name.startswith("apply_")
+    # 10,001 events are too many or, as they are mostly, too large: 413 is no rejection to the tool.
+    is_large = name == "take_outcomes"
     is_free = is_apply or name.startswith(("open_draft_", "quote_")) or name == "change_draft"
+
+    excluded = [positive_data_acceptance] if is_free else [negative_data_rejection] if is_large else []
 
     @settings(
         max_examples=examples * TIMES,
@@ -98,7 +102,7 @@ def try_out(
     def keep(case: schemathesis.Case) -> None:
         response = case.call(headers={"Authorization": f"Bearer {key}"}, timeout=20)
         statuses[name, response.status_code] += 1
-        case.validate_response(response, excluded_checks=[positive_data_acceptance] if is_free else [])
+        case.validate_response(response, excluded_checks=excluded)
         if is_apply and mode is GenerationMode.POSITIVE:
             assert response.status_code in POSITIVE, response.content
 
