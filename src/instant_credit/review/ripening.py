@@ -16,9 +16,9 @@ from instant_credit.outcome.labels import label_outcome
 from instant_credit.outcome.sketches import OFFERS, OUTCOMES
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import CHUNK_CASES, iterate_decided
+from instant_credit.record.repayments import read_event
 from instant_credit.record.rows import StoredCase
 from instant_credit.record.sketches import ids_of_day
-from instant_credit.underwriting.books import read_event
 
 _OFFERED: Final = frozenset(OUTCOMES[:OFFERS])
 

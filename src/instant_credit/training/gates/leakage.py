@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instant_credit.decision.gate_report import Gate, GateResult, Verdict
+from instant_credit.outcome.drift import count_weights, cut_bins
 from instant_credit.training.dataset import Loans
 from instant_credit.training.gates.contest import Contest, is_thin
 from instant_credit.training.gates.figures import conclude, lacks, name_all, passes_if, tell, with_interval
 from instant_credit.training.intervals import Measured
-from instant_credit.outcome.drift import count_weights, cut_bins
 from instant_credit.training.report.directions import count_trees
 from instant_credit.training.report.ranking import measure_ranking
 from instant_credit.training.weights import relative_weights

@@ -1,6 +1,6 @@
 """Stability: do score and variables still look as they did when the candidate was fitted?
 
-The population stability index of `training/psi.py`, over bins that are cut on the loans fitted on: those against the loans judged, and
+The population stability index of `outcome/drift.py`, over bins that are cut on the loans fitted on: those against the loans judged, and
 against each month (quarter, year) of them. An index fails when it is above its limit and above what chance alone would stay below 95
 times in 100; where chance alone reaches the limit, the loans are too few to say. The index of a variable is what the trade calls CSI;
 judged are variables that carry the score, by their share of all absolute contributions over the loans judged.
@@ -14,10 +14,10 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from instant_credit.decision.gate_report import Figure, Gate, GateResult, Verdict
+from instant_credit.outcome.drift import Psi
 from instant_credit.score.model import explain_rows
 from instant_credit.training.gates.contest import Contest
 from instant_credit.training.gates.figures import conclude, lacks, name_all, tell
-from instant_credit.outcome.drift import Psi
 from instant_credit.training.report.drift import Split, VariableDrift, measure_drift
 from instant_credit.training.report.vintages import Vintages, find_vintages
 from instant_credit.training.weights import relative_weights
