@@ -15,11 +15,17 @@ class ActorKind(StrEnum):
 
 
 class Scope(StrEnum):
-    """What an API key may do: apply, read the decisions of its own client, read those of every client and of every tape."""
+    """What an API key may do: apply, read the decisions of its own client, read those of every client and of every tape; read, propose,
+    approve (and reject) and activate (stage, roll back, retire) releases.
+    """
 
     APPLY = "apply"
     DECISIONS_READ = "decisions:read"
     DECISIONS_READ_ALL = "decisions:read_all"
+    RELEASES_READ = "releases:read"
+    RELEASES_PROPOSE = "releases:propose"
+    RELEASES_APPROVE = "releases:approve"
+    RELEASES_ACTIVATE = "releases:activate"
 
 
 class Actor(Struct, frozen=True, kw_only=True):
