@@ -12,9 +12,9 @@ from instant_credit.record.anchoring import Anchorer
 from instant_credit.record.anchors import decode_anchor, read_anchor_key
 from instant_credit.record.api_keys import create_key, list_keys, revoke_key, rotate_key
 from instant_credit.record.audit import AuditReport, audit_record
-from instant_credit.record.chain import split_leaves
+from instant_credit.record.chain import leaf_of, split_leaves
 from instant_credit.record.commit import commit_entries, commit_events
-from instant_credit.record.documents import activate_release, put_documents
+from instant_credit.record.documents import put_document, put_documents
 from instant_credit.record.drafts import DraftEvent, DraftEventKind, DraftVersion, add_draft_event, add_draft_version
 from instant_credit.record.ids import bucket_of, new_id
 from instant_credit.record.life import LifeEvent, LifeEventKind, add_life_event
@@ -26,6 +26,7 @@ from instant_credit.record.rows import EventRow
 from instant_credit.settings import Settings
 from tests.clock import FixedClock
 from tests.record.entries import make_entry, make_keyed
+from tests.releasing import write_life
 
 Place = tuple[int, bytes, int]
 
@@ -44,6 +45,7 @@ async def audit(record: Record, settings: Settings) -> AuditReport:
 
 async def fill(record: Record, settings: Settings, clock: FixedClock, actor: Actor, rounds: int = 3) -> None:
     """Rows of every table by two writers, with an anchor after each round and one after an erasure, and rows that none covers."""
+    await write_former_activation(record, settings, actor)
     for turn in range(rounds):
         await write_some(record, actor, turn)
         clock.advance(timedelta(seconds=60))
@@ -63,7 +65,7 @@ async def write_some(record: Record, actor: Actor, turn: int) -> None:
         for number in range(3, 6):
             await commit_entries(record, [make_keyed(record, start + number, f"key {start + number}")], actor)
     (release, _) = await put_documents(record, [("release", b"%d" % turn), ("product", b"p%d" % turn)], actor)
-    await activate_release(record, "personal_loan", release, actor)
+    await write_life(record, "personal_loan", release, actor)
     await create_key(record, client_id="client", scopes=frozenset({Scope.APPLY}), expires_at=None, actor=actor)
     await revoke_key(record, (await list_keys(record))[-1].key_id, actor)
     text = await create_key(record, client_id="client", scopes=frozenset({Scope.APPLY}), expires_at=None, actor=actor)
@@ -75,6 +77,20 @@ async def write_some(record: Record, actor: Actor, turn: int) -> None:
     later = [replace(event, event_id=UUID(int=event.event_id.int ^ 1)) for event in entry.events]
     events: dict[UUID, list[EventRow]] = {entry.case_id: later}
     assert await commit_events(record, events, actor, record.clock.now()) == 2
+
+
+async def write_former_activation(record: Record, settings: Settings, actor: Actor) -> None:
+    """An activation as it was written before there were events of releases: by the owner, since the app may not any more."""
+    release = await put_document(record, "release", b"former", actor)
+    now = record.clock.now()
+    row = (1, "former_loan", release, actor.kind.value, actor.id, now)
+    statement = """
+        WITH appended AS (INSERT INTO links (writer_id, seq, link, leaves, recorded_at) VALUES ($7, $8, $9, $10, $11))
+        INSERT INTO release_activations (activation, product, release_hash, actor_kind, actor_id, recorded_at)
+        OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6)
+    """
+    async with record.writer() as writer, open_owner(settings) as owner:
+        await writer.append(owner, statement, row, [leaf_of("release_activations", row)], now)
 
 
 async def write_of_persons(record: Record, actor: Actor, turn: int, person_id: bytes, case_id: UUID) -> None:

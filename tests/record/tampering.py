@@ -43,6 +43,22 @@ OTHERWISE: Final = {
     "purpose": "CASE purpose WHEN 'audit' THEN 'legal' ELSE 'audit' END",
     "indication": "CASE indication WHEN 'none' THEN 'eligible' ELSE indication END, amount_cents = amount_cents + 1",
     "draft_events.kind": "CASE kind WHEN 'completed' THEN 'withdrawn' ELSE 'completed' END",
+    "release_events.kind": "'retired', "
+    + ", ".join(
+        f"{one} = NULL"
+        for one in (
+            "stage",
+            "active_at",
+            "former_hash",
+            "owner",
+            "tier",
+            "review_on",
+            "expires_on",
+            "allowed_use",
+        )
+    ),
+    "stage": "CASE stage WHEN 'shadow' THEN 'challenger' ELSE 'shadow' END",
+    "tier": "CASE tier WHEN 'high' THEN 'low' ELSE 'high' END",
     "product_hash": "md5(product_hash) || md5(product_hash)",
     "release_hash": "md5(release_hash) || md5(release_hash)",
 }
@@ -54,6 +70,7 @@ KEYS: Final = {
     "repayment_events": "event_id = gen_random_uuid()",
     "documents": "content_hash = md5(content_hash) || md5(content_hash)",
     "release_activations": "activation = activation + 1000",
+    "release_events": "number = number + 1000",
     "api_keys": "key_id = left(md5(key_id), 16)",
     "api_key_revocations": "key_id = left(md5(key_id), 16)",
     "api_key_rotations": "key_id = left(md5(key_id), 16), successor_key_id = left(md5(successor_key_id), 16)",

@@ -18,6 +18,7 @@ FACTS = [
     "repayment_events",
     "documents",
     "release_activations",
+    "release_events",
     "api_keys",
     "api_key_revocations",
     "api_key_rotations",

@@ -3,6 +3,8 @@
 Several workers of one server count into files of one folder (prometheus_client's multiprocess mode), and each of them shows the sums.
 """
 
+from collections import Counter as Tally
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +15,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from instant_credit.api.gate import Cause
 from instant_credit.record.grouping import GROUP_MAX, Written
 from instant_credit.underwriting.lines import ApplicationLine
+from instant_credit.underwriting.release_states import DUE_DAYS, Due
 
 MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
 _STAGE_SECONDS: Final = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.05, 0.25, 1.0, 5.0)
@@ -74,6 +77,15 @@ class Metrics:
         self._places = self._make_gauge("places", "Most requests that may be under way.")
         self.in_flight = self._make_gauge("requests_in_flight", "HTTP requests that are being answered.")
         self._make_gauge("workers", "Processes that answer.").set(1)
+        # Every worker sees the same releases.
+        self._due = Gauge(
+            "instant_credit_releases_due",
+            f"Releases that decide and are due within {DUE_DAYS} days, by product and by what is due.",
+            ("product", "kind"),
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
+        self._told_due: set[tuple[str, str]] = set()
         # Finding a child by its labels costs more than counting.
         self._of_stage = {f"{name}_ns": self._stages.labels(name) for name in STAGES}
         self._of_request: dict[tuple[str, int], Histogram] = {}
@@ -116,6 +128,13 @@ class Metrics:
     def show_places(self, places: int) -> None:
         """Show how many requests the gate lets in."""
         self._places.set(places)
+
+    def show_due(self, due: Iterable[Due]) -> None:
+        """Show what is due now; what was due and is not any more is shown as 0."""
+        tally = Tally((one.product, one.kind.value) for one in due)
+        self._told_due |= set(tally)
+        for labels in self._told_due:
+            self._due.labels(*labels).set(tally[labels])
 
     def expose(self) -> bytes:
         """All counters in Prometheus' text format; of all workers together where there are several."""

@@ -99,7 +99,9 @@ async def _answer(sockets: Sequence[socket.socket], settings: Settings, inherite
         revive = None if settings.database_url is not None else lambda: revive_cluster(settings.home)
         settle_memory()
         keeping = beside(keep_months_ahead(lambda: make_months_ahead(record)))
-        async with kept_anchored(record, settings), kept_fresh(releases, revive), keeping:
+        metrics.show_due(releases.due())
+        fresh = kept_fresh(releases, revive, lambda: metrics.show_due(releases.due()))
+        async with kept_anchored(record, settings), fresh, keeping:
             await server.serve(list(sockets))
             await desk.drain()
 
@@ -166,13 +168,16 @@ def _log_not_loaded(missed: NotLoaded) -> None:
 
 
 @contextlib.asynccontextmanager
-async def kept_fresh(releases: LiveReleases, revive: Callable[[], bool] | None = None) -> AsyncIterator[None]:
+async def kept_fresh(
+    releases: LiveReleases, revive: Callable[[], bool] | None = None, tell: Callable[[], None] = lambda: None
+) -> AsyncIterator[None]:
     """Look for newly activated releases while the server serves; whatever goes wrong is logged, and it looks again.
 
     Parameters
     ----------
     revive : starts an embedded database again that has ended, and says whether it had. It is called, in a thread and at most every
         `REVIVE_SECONDS`, while the record does not answer. An outage is logged once, at its start.
+    tell : called after every look.
     """
 
     async def refresh() -> None:
@@ -182,6 +187,7 @@ async def kept_fresh(releases: LiveReleases, revive: Callable[[], bool] | None =
             await asyncio.sleep(REFRESH_SECONDS)
             try:
                 await releases.refresh()
+                tell()
                 is_out = False
             except Unavailable as trouble:
                 if not is_out:

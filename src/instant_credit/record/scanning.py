@@ -20,6 +20,7 @@ COVERED: Final[dict[str, int]] = {
     "repayment_events": 3,
     "documents": 1,
     "release_activations": 1,
+    "release_events": 2,
     "api_keys": 1,
     "api_key_revocations": 1,
     "api_key_rotations": 1,

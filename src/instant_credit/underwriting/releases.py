@@ -2,11 +2,12 @@
 
     product, policy, model (documents) + book -> reference population -> manifest -> composed once as a proof -> recorded
 
-A release is never changed, only superseded: activating another one is an event, and a server notices it when it refreshes.
+A release is never changed, only superseded: activating another one is an event (`release_life`), and a server notices it when it refreshes.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
+from datetime import timedelta
 from typing import Final
 
 import numpy as np
@@ -33,21 +34,16 @@ from instant_credit.errors import NotFound, Refused, Unavailable
 from instant_credit.features.program import compile_features
 from instant_credit.policy.checks import check_policy
 from instant_credit.policy.document import CutOffs, Policy, encode_policy
-from instant_credit.record.documents import (
-    DocumentKind,
-    activate_release,
-    get_document,
-    list_documents,
-    live_releases,
-    put_documents,
-)
+from instant_credit.record.documents import DocumentKind, get_document, put_documents
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import iterate_cases
+from instant_credit.record.release_life import ReleaseEvent, count_release_events, read_release_events
 from instant_credit.record.rows import StoredCase
 from instant_credit.score.bundle import ENGINE_VERSION, Bundle, decode_bundle
 from instant_credit.score.calibration import margin_at_pd, pd_to_ppm
 from instant_credit.score.model import compile_model, leaf_counts, score_rows
 from instant_credit.underwriting.course import require_real
+from instant_credit.underwriting.release_states import DUE_DAYS, Due, ProductLife, tell_lives
 from instant_credit.units import Ppm
 
 CHUNK_CASES: Final = 2_000
@@ -62,15 +58,6 @@ class Part(Struct, frozen=True, kw_only=True):
 
     kind: str
     body: bytes
-
-
-class ReleaseSummary(Struct, frozen=True, kw_only=True):
-    """A recorded release. `is_live` for its product."""
-
-    release_hash: str
-    product: str
-    manifest: Manifest
-    is_live: bool
 
 
 async def make_release(
@@ -156,39 +143,18 @@ async def read_parts(record: Record, release_hash: str) -> tuple[Manifest, dict[
     return manifest, {content_hash: await get_document(record, content_hash) for content_hash in hashes}
 
 
+async def live_releases(record: Record) -> dict[str, str]:
+    """Hash of the live release by product."""
+    lives = tell_lives(await read_release_events(record), record.clock.now())
+    return {product: life.champion for product, life in lives.items() if life.champion is not None}
+
+
 async def load_live_release(record: Record, product: str) -> Release:
     """The live release of `product`. Raises NotFound when none is live."""
     live = await live_releases(record)
     if product not in live:
         raise NotFound("live release of product", product)
     return await load_release(record, live[product])
-
-
-async def make_live(record: Record, release_hash: str, actor: Actor) -> str:
-    """Make a release live for its product, from now on; returns the product's name. It is composed first, so what cannot decide
-    cannot go live.
-    """
-    release = await load_release(record, release_hash)
-    await activate_release(record, release.product.name, release.hash, actor)
-    return release.product.name
-
-
-async def list_releases(record: Record) -> tuple[ReleaseSummary, ...]:
-    """Every recorded release, oldest first."""
-    live = await live_releases(record)
-    summaries = []
-    for row in await list_documents(record, DocumentKind.RELEASE):
-        manifest = decode_manifest(await get_document(record, row.content_hash))
-        product = decode_product(await get_document(record, manifest.product_hash)).name
-        summaries.append(
-            ReleaseSummary(
-                release_hash=row.content_hash,
-                product=product,
-                manifest=manifest,
-                is_live=live.get(product) == row.content_hash,
-            )
-        )
-    return tuple(summaries)
 
 
 class NotLoaded(Struct, frozen=True, kw_only=True, eq=False):
@@ -213,6 +179,8 @@ class LiveReleases:
         self._report = report
         self._live: dict[str, Release] = {}
         self._not_loaded: dict[str, NotLoaded] = {}
+        self._numbers: dict[str, int] | None = None
+        self._events: tuple[ReleaseEvent, ...] = ()
 
     def live(self) -> Mapping[str, Release]:
         """Release by product name, as of the last refresh."""
@@ -222,18 +190,33 @@ class LiveReleases:
         """Hash by product name of every release that should decide and does not, as of the last refresh."""
         return {product: missed.release_hash for product, missed in self._not_loaded.items()}
 
+    def lives(self) -> Mapping[str, ProductLife]:
+        """The life of every product's releases now, by the events of the last refresh."""
+        return tell_lives(self._events, self._record.clock.now())
+
+    def due(self) -> tuple[Due, ...]:
+        """What falls due within `DUE_DAYS`, of the releases that decide."""
+        until = self._record.clock.now().date() + timedelta(days=DUE_DAYS)
+        return tuple(due for life in self.lives().values() for due in life.due(until))
+
     async def refresh(self) -> None:
-        """Load what was activated since. A release that cannot be loaded is reported, leaves its product's former one live, and is
-        tried again: at once when the record did not answer, otherwise after `RETRY_NS`.
+        """Load what was activated since, or was to go live by now. A release that cannot be loaded is reported, leaves its product's former
+        one live, and is tried again: at once when the record did not answer, otherwise after `RETRY_NS`.
 
         Raises
         ------
         Unavailable : the record did not say what is live; everything stays as it was.
         """
-        wanted = await live_releases(self._record)
+        numbers = await count_release_events(self._record)
+        if numbers != self._numbers:
+            self._events = await read_release_events(self._record)
+            self._numbers = numbers
         refreshed: dict[str, Release] = {}
         not_loaded: dict[str, NotLoaded] = {}
-        for product, release_hash in wanted.items():
+        for product, life in self.lives().items():
+            release_hash = life.champion
+            if release_hash is None:
+                continue
             former = self._live.get(product)
             if former is not None and former.hash == release_hash:
                 refreshed[product] = former
