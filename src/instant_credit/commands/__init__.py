@@ -18,7 +18,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "book": ("tape", "book", "List and export books of recorded Cases."),
     "train": ("train", "train", "Fit, calibrate and test a model on a book."),
     "policy": ("policy", "policy", "Draft a policy from a book and a model; check one."),
-    "release": ("release", "release", "Make, activate and list releases."),
+    "release": ("release", "release", "Make releases, and lead them from proposal to retirement."),
     "replay": ("replay", "replay", "Decide recorded Cases again and compare bytes."),
     "serve": ("serve", "serve", "Serve the API."),
     "audit": ("audit", "audit", "Check the record against its hash chain; write receipts."),
