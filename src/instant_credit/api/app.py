@@ -27,6 +27,7 @@ from instant_credit.api.openapi import OfferedProduct, build_openapi
 from instant_credit.api.problems import HEADERS_TOO_LARGE, MEDIA_TYPE, answer_failure, encode_problem
 from instant_credit.api.quotes import quote_routes
 from instant_credit.api.receipts import receipt_route
+from instant_credit.api.releases import release_routes
 from instant_credit.api.security import FindKey, admit_keys, require_scope
 from instant_credit.api.wire import HEAD_BYTES_MAX
 from instant_credit.underwriting.desk import Desk
@@ -34,6 +35,7 @@ from instant_credit.underwriting.life import LifeDesk
 from instant_credit.underwriting.lines import ApplicationLine
 from instant_credit.underwriting.pending import DraftDesk
 from instant_credit.underwriting.quoting import QuoteDesk
+from instant_credit.underwriting.release_life import ReleaseDesk
 
 
 def create_app(desk: Desk, find_key: FindKey, metrics: Metrics, limits: ClientLimits | None = None) -> ASGIApp:
@@ -55,6 +57,7 @@ def create_app(desk: Desk, find_key: FindKey, metrics: Metrics, limits: ClientLi
         *life_routes(LifeDesk(desk.record), guard),
         *draft_routes(DraftDesk(desk), guard),
         *quote_routes(QuoteDesk(desk), guard),
+        *release_routes(ReleaseDesk(desk.record), guard),
         *health_routes(desk, metrics, openapi_writer(desk)),
     ]
     litestar = Litestar(

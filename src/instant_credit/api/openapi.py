@@ -25,6 +25,7 @@ from instant_credit.api.operations import (
     success,
 )
 from instant_credit.api.receipts import receipt_paths
+from instant_credit.api.releases_document import RELEASE_STRUCTS, release_paths
 from instant_credit.record.receipts import Receipt
 from instant_credit.underwriting.answers import Answer, Live, ProblemDocument, Ready, RecordedDecision
 
@@ -44,7 +45,7 @@ class OfferedProduct(Struct, frozen=True, kw_only=True):
 def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
     """The whole document as builtins, for `products` in the order of their names."""
     _, components = msgspec.json.schema_components(
-        (Answer, RecordedDecision, Receipt, ProblemDocument, Ready, Live, *LIFE_STRUCTS),
+        (Answer, RecordedDecision, Receipt, ProblemDocument, Ready, Live, *LIFE_STRUCTS, *RELEASE_STRUCTS),
         ref_template="#/components/schemas/{name}",
     )
     schemas = dict(components)
@@ -59,6 +60,7 @@ def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
     paths.update(quote_paths())
     paths.update(draft_paths())
     paths.update(life_paths())
+    paths.update(release_paths())
     paths["/health/live"] = {"get": _live()}
     paths["/health/ready"] = {"get": _ready()}
     paths["/metrics"] = {"get": _metrics()}
