@@ -167,11 +167,15 @@ def make_documents(product: Product | None = None, policy: Policy | None = None)
 
 def vary(documents: Documents, title: str) -> Documents:
     """The same release under a policy with another title, which is another release."""
-    parts = dict(documents.parts)
-    policy = encode_policy(replace(decode_policy(parts["policy"]), title=title))
-    manifest = replace(decode_manifest(parts["release"]), policy_hash=hash_content(policy))
-    varied = {**parts, "policy": policy, "release": encode_manifest(manifest)}
-    return Documents(product=documents.product, parts=tuple(varied.items()))
+    return with_policy(documents, replace(decode_policy(dict(documents.parts)["policy"]), title=title))
+
+
+def with_policy(documents: Documents, policy: Policy) -> Documents:
+    """The same release under another policy."""
+    parts, raw = dict(documents.parts), encode_policy(policy)
+    manifest = replace(decode_manifest(parts["release"]), policy_hash=hash_content(raw))
+    changed = {**parts, "policy": raw, "release": encode_manifest(manifest)}
+    return Documents(product=documents.product, parts=tuple(changed.items()))
 
 
 def _train(product: Product, matrix: Any) -> Bundle:

@@ -6,14 +6,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.commands import cli
+from instant_credit.policy.document import CutOffs, decode_policy
 from instant_credit.record.documents import put_document
 from instant_credit.record.pool import open_record
 from instant_credit.underwriting.release_moves import ReleaseConflict, ReleaseRefused
+from tests.commands.test_release import stock
 from tests.lender import documents
-from tests.lending import vary
+from tests.lending import vary, with_policy
 
 __all__ = ["documents"]
 ACTOR = Actor(kind=ActorKind.JOB, id="test")
@@ -33,14 +36,8 @@ def call(environ):
 def hashes(settings, documents):
     """Two recorded releases."""
     two = (documents, vary(documents, "Another policy"))
-
-    async def record_them():
-        async with open_record(settings) as record:
-            for one in two:
-                for kind, raw in one.parts:
-                    await put_document(record, kind, raw, ACTOR)
-
-    asyncio.run(record_them())
+    for one in two:
+        asyncio.run(record_documents(settings, one))
     return [one.release_hash for one in two]
 
 
@@ -127,3 +124,30 @@ def test_a_single_person_is_shown_as_one(call, hashes):
     made = call("activate", hashes[0], *ONE, "--single-person")
     assert "nobody else looks at it" in made.stderr
     assert "approved by one person" in call("list").stdout
+
+
+def test_what_another_release_would_change_is_said_in_words_and_as_json(call, settings, documents, hashes):
+    asyncio.run(stock(settings, documents))
+    policy = decode_policy(dict(documents.parts)["policy"])
+    below = policy.cut_offs.approve_below_ppm
+    cut_offs = CutOffs(approve_below_ppm=below, decline_from_ppm=below)
+    other = with_policy(documents, replace(policy, cut_offs=cut_offs, examples=policy.examples[:1]))
+    asyncio.run(record_documents(settings, other))
+    told = call("diff", hashes[0], other.release_hash, "--book", "tape")
+    assert told.exit_code == 0, told.exception
+    assert "- cut-offs: decline_from_ppm" in told.stdout
+    assert "60 Cases of book tape decided by both" in told.stdout
+    found = json.loads(call("diff", hashes[0], other.release_hash, "--book", "tape", "--json").stdout)
+    assert (found["cases"], found["moved_total"]) == (60, len(found["moved"]))
+    assert found["moved_total"] > 0
+    same = call("diff", hashes[0], hashes[0], "--last", 0).stdout
+    assert same.endswith("- nothing: it is one release\n")
+    words = call("diff", hashes[0], hashes[1]).stdout
+    assert words.splitlines()[1].startswith("- policy: title ")
+    assert "0 Cases of book applications decided by both" in words
+
+
+async def record_documents(settings, made):
+    async with open_record(settings) as record:
+        for kind, raw in made.parts:
+            await put_document(record, kind, raw, ACTOR)

@@ -23,6 +23,7 @@ from instant_credit.commands.documents import (
     require_folder,
     write_file,
 )
+from instant_credit.commands.release_diff import diff
 from instant_credit.commands.release_life import LIFE, require_release, tell_single_person
 from instant_credit.commands.tables import print_table
 from instant_credit.errors import NotFound, Refused
@@ -47,7 +48,7 @@ def release() -> None:
     """Make releases, and lead them from proposal to retirement."""
 
 
-for command in LIFE:
+for command in (*LIFE, diff):
     release.add_command(command)
 
 

@@ -1,7 +1,7 @@
 """Edge. Reading the record: a Decision by its id, the Cases of a book, what there is. Values leave opened; an erased person's are None."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -86,6 +86,21 @@ async def iterate_cases(
         if len(rows) < chunk:
             return
         bucket, case_id = rows[-1]["bucket"], rows[-1]["case_id"]
+
+
+async def list_last_cases(record: Record, book: str, product: str, count: int) -> tuple[UUID, ...]:
+    """Ids of the Cases of a product that a book recorded last, at most so many, the latest first."""
+    async with record.connection() as connection:
+        rows = await connection.fetch(read_sql("list_last_case_ids"), book, product, count)
+    return tuple(UUID(int=row["case_id"].int) for row in rows)
+
+
+async def read_cases(record: Record, case_ids: Sequence[UUID]) -> tuple[StoredCase, ...]:
+    """The Cases with these ids, without events and Decisions, in order of bucket and id; those that are not there are left out."""
+    buckets = [bucket_of(case_id) for case_id in case_ids]
+    async with record.connection() as connection:
+        rows = await connection.fetch(read_sql("read_cases"), buckets, list(case_ids), *span_of(case_ids))
+    return tuple(_open_case(record, row, ()) for row in rows)
 
 
 async def read_monitoring(record: Record, case_id: UUID) -> bytes | None:
