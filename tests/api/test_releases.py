@@ -192,3 +192,31 @@ def test_what_is_due_is_a_metric(lender: House) -> None:
         text = client.get("/metrics").text
     name = lender.documents.product.name
     assert f'instant_credit_releases_due{{kind="terms",product="{name}"}}' in text
+
+
+def test_a_shadow_decides_what_the_champion_answered(lender: House) -> None:
+    release = record_release(lender, "A shadow over HTTP")
+    place, name = f"/v1/releases/{release}", lender.documents.product.name
+    counted = f'instant_credit_shadow_decisions_total{{ending="recorded",product="{name}"}}'
+    with lender.client() as models, lender.client("validate") as validation, lender.client("test") as tester:
+        models.post(f"{place}/propose", json=tell_terms())
+        validation.post(f"{place}/approve")
+        assert models.post(f"{place}/stage", json={"stage": "shadow"}).status_code == 200
+        body = invent_body(lender.documents.product, Random(7))
+
+        def is_shadowed() -> bool:
+            assert models.post(lender.apply_url, json=body).json()["release"] != release
+            return release in asyncio.run(list_shadows(lender)).values()
+
+        wait_until(is_shadowed)
+        tested = tester.post(lender.apply_url, json=body).json()["application_id"]
+        assert models.post(f"{place}/retire", json={"reason": "Seen enough."}).json()["state"] == "retired"
+        assert counted in models.get("/metrics").text
+    assert tested not in asyncio.run(list_shadows(lender))
+
+
+async def list_shadows(house: House) -> dict[str, str]:
+    """The shadow that decided each application."""
+    async with open_record(house.settings) as record, record.connection() as connection:
+        rows = await connection.fetch("SELECT case_id::text, release_hash FROM shadow_decisions")
+    return {row["case_id"]: row["release_hash"] for row in rows}

@@ -23,6 +23,7 @@ from instant_credit.record.persons import erase_person, log_book_read, log_read,
 from instant_credit.record.pool import Record
 from instant_credit.record.quotes import QuotedTerms, QuoteRow, add_quote
 from instant_credit.record.rows import EventRow
+from instant_credit.record.shadows import ShadowEntry, add_shadow_decisions
 from instant_credit.settings import Settings
 from tests.clock import FixedClock
 from tests.record.entries import make_entry, make_keyed
@@ -64,6 +65,13 @@ async def write_some(record: Record, actor: Actor, turn: int) -> None:
     async with record.writer():
         for number in range(3, 6):
             await commit_entries(record, [make_keyed(record, start + number, f"key {start + number}")], actor)
+    shadows = [
+        ShadowEntry(
+            case_id=make_entry(record, start + number).case_id, release_hash="c" * 64, outcome="refer", decision=b"dark"
+        )
+        for number in range(2)
+    ]
+    assert (await add_shadow_decisions(record, shadows, actor)).recorded == 2
     (release, _) = await put_documents(record, [("release", b"%d" % turn), ("product", b"p%d" % turn)], actor)
     await write_life(record, "personal_loan", release, actor)
     await create_key(record, client_id="client", scopes=frozenset({Scope.APPLY}), expires_at=None, actor=actor)

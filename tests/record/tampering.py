@@ -66,6 +66,7 @@ KEYS: Final = {
     "cases": "case_id = gen_random_uuid(), natural_key = NULL",
     "identities": "case_id = gen_random_uuid()",
     "decisions": ", ".join(f"{one} = {SAME_MILLISECOND.format(one)}" for one in ("decision_id", "case_id")),
+    "shadow_decisions": "case_id = gen_random_uuid()",
     "idempotency_keys": "idempotency_key = idempotency_key || 'x'",
     "repayment_events": "event_id = gen_random_uuid()",
     "documents": "content_hash = md5(content_hash) || md5(content_hash)",

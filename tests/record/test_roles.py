@@ -13,6 +13,7 @@ FACTS = [
     "cases",
     "identities",
     "decisions",
+    "shadow_decisions",
     "idempotency_keys",
     "natural_keys",
     "repayment_events",

@@ -16,6 +16,7 @@ from instant_credit.api.gate import Cause
 from instant_credit.record.grouping import GROUP_MAX, Written
 from instant_credit.underwriting.lines import ApplicationLine
 from instant_credit.underwriting.release_states import DUE_DAYS, Due
+from instant_credit.underwriting.shadowing import ShadowEnding
 
 MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
 _STAGE_SECONDS: Final = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.05, 0.25, 1.0, 5.0)
@@ -85,6 +86,12 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livemax",
         )
+        self._shadows = Counter(
+            "instant_credit_shadow_decisions",
+            "Decisions of shadow releases by how they ended.",
+            ("product", "ending"),
+            registry=self.registry,
+        )
         self._told_due: set[tuple[str, str]] = set()
         # Finding a child by its labels costs more than counting.
         self._of_stage = {f"{name}_ns": self._stages.labels(name) for name in STAGES}
@@ -135,6 +142,10 @@ class Metrics:
         self._told_due |= set(tally)
         for labels in self._told_due:
             self._due.labels(*labels).set(tally[labels])
+
+    def count_shadows(self, product: str, ending: ShadowEnding, items: int) -> None:
+        """Count shadow decisions."""
+        self._shadows.labels(product, ending.value).inc(items)
 
     def expose(self) -> bytes:
         """All counters in Prometheus' text format; of all workers together where there are several."""

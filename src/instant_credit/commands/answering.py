@@ -35,6 +35,7 @@ from instant_credit.settings import Settings
 from instant_credit.underwriting.desk import Desk
 from instant_credit.underwriting.probing import Probing
 from instant_credit.underwriting.releases import LiveReleases, NotLoaded
+from instant_credit.underwriting.shadowing import Shadowing
 
 if TYPE_CHECKING:
     from instant_credit.api.tracing import Tracing
@@ -81,7 +82,10 @@ async def _answer(sockets: Sequence[socket.socket], settings: Settings, inherite
         if tracing is not None:
             report = tracing.beside(report)
         probing = Probing(record, settings.variant_limit)
-        desk = Desk(record, releases, report=report, observe=metrics.count_group, probing=probing)
+        shadowing = Shadowing(record, releases.shadows, count=metrics.count_shadows, report=_log_shadows_failed)
+        desk = Desk(
+            record, releases, report=report, observe=metrics.count_group, shadow=shadowing.offer, probing=probing
+        )
         limits = ClientLimits(settings.allowance, record.clock.monotonic_ns)
         app = create_app(desk, KeyDesk(record).verify, metrics, limits)
         config = uvicorn.Config(
@@ -101,9 +105,10 @@ async def _answer(sockets: Sequence[socket.socket], settings: Settings, inherite
         keeping = beside(keep_months_ahead(lambda: make_months_ahead(record)))
         metrics.show_due(releases.due())
         fresh = kept_fresh(releases, revive, lambda: metrics.show_due(releases.due()))
-        async with kept_anchored(record, settings), fresh, keeping:
+        async with kept_anchored(record, settings), fresh, keeping, beside(shadowing.run()):
             await server.serve(list(sockets))
             await desk.drain()
+            await shadowing.finish()
 
 
 def _start_tracing(stack: contextlib.AsyncExitStack) -> "Tracing":
@@ -165,6 +170,10 @@ def _log_not_loaded(missed: NotLoaded) -> None:
     structlog.get_logger("instant_credit.releases").error(
         "release_not_loaded", product=missed.product, release_hash=missed.release_hash, exc_info=missed.error, **reason
     )
+
+
+def _log_shadows_failed(release_hash: str, error: Exception) -> None:
+    structlog.get_logger("instant_credit.releases").error("shadows_failed", release_hash=release_hash, exc_info=error)
 
 
 @contextlib.asynccontextmanager

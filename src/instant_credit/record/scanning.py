@@ -16,6 +16,7 @@ COVERED: Final[dict[str, int]] = {
     "cases": 2,
     "identities": 2,
     "decisions": 2,
+    "shadow_decisions": 3,
     "idempotency_keys": 2,
     "repayment_events": 3,
     "documents": 1,

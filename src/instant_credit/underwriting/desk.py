@@ -24,6 +24,7 @@ from instant_credit.record.grouping import Written
 from instant_credit.record.persons import log_read
 from instant_credit.record.pool import Record, within
 from instant_credit.record.reads import read_decision
+from instant_credit.record.rows import Entry
 from instant_credit.underwriting.answers import Contribution, RecordedDecision, read_ids
 from instant_credit.underwriting.course import APPLICATION_SECONDS, Answered, Caller, Course, Releases, Submission
 from instant_credit.underwriting.deciding import Deciding, Waiting, fold_key, mac_of
@@ -44,6 +45,7 @@ class Desk:
     releases : live releases by product.
     report : called once with every application's line, at its end.
     observe : called with every group of decisions that was committed together.
+    shadow : called with every application that was recorded and is no test; must return at once.
     probing : refuses too many variants of one person's application; None = lets all in.
     """
 
@@ -54,12 +56,14 @@ class Desk:
         *,
         report: Callable[[ApplicationLine], None],
         observe: Callable[[Written], None] = lambda _: None,
+        shadow: Callable[[Entry], None] = lambda _: None,
         probing: Probing | None = None,
     ) -> None:
         self.record = record
         self._releases = releases
         self._clock = record.clock
         self._report = report
+        self._shadow = shadow
         self._probing = probing or Probing(record)
         self._doors: dict[str, Door] = {}
         self._products: dict[str, Product] = {}
@@ -194,6 +198,8 @@ class Desk:
         if committed.kind == "existing":
             return self._repeat(submission, committed.answer, committed.body_mac, course)
         course.tell_decided(entry, judged.decision, release)
+        if not submission.is_test:
+            self._shadow(entry)
         assert entry.answer is not None
         assert entry.decision_id is not None
         return Answered(body=entry.answer, decision_id=entry.decision_id, is_repeated=False, stages=course.end())

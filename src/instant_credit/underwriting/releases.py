@@ -43,11 +43,13 @@ from instant_credit.score.bundle import ENGINE_VERSION, Bundle, decode_bundle
 from instant_credit.score.calibration import margin_at_pd, pd_to_ppm
 from instant_credit.score.model import compile_model, leaf_counts, score_rows
 from instant_credit.underwriting.course import require_real
-from instant_credit.underwriting.release_states import DUE_DAYS, Due, ProductLife, tell_lives
+from instant_credit.underwriting.release_states import DUE_DAYS, Due, ProductLife, ReleaseState, tell_lives
 from instant_credit.units import Ppm
 
 CHUNK_CASES: Final = 2_000
 RETRY_NS: Final = 30_000_000_000
+SHADOWS_HELD_MAX: Final = 8
+"""Shadow releases of all products that a process holds in memory, those of the first products by name."""
 # The reference is the quarter of the applicants approvable by score who lie nearest to the cut-off: their score is "at or slightly
 # above the minimum passing score" (12 CFR 1002 Supplement I, 9(b)(2)-5).
 REFERENCE_SHARE: Final = 0.25
@@ -158,7 +160,7 @@ async def load_live_release(record: Record, product: str) -> Release:
 
 
 class NotLoaded(Struct, frozen=True, kw_only=True, eq=False):
-    """A release that is live in the record and could not be loaded; its product's former one decides on, if there was one."""
+    """A release that is live or a shadow in the record and could not be loaded; of a live one the former decides on, if there was one."""
 
     product: str
     release_hash: str
@@ -167,7 +169,7 @@ class NotLoaded(Struct, frozen=True, kw_only=True, eq=False):
 
 
 class LiveReleases:
-    """The live releases of a running server: one by product in memory, never more.
+    """The releases of a running server: one by product that is live, and at most `SHADOWS_HELD_MAX` shadows, never more.
 
     Parameters
     ----------
@@ -179,6 +181,8 @@ class LiveReleases:
         self._report = report
         self._live: dict[str, Release] = {}
         self._not_loaded: dict[str, NotLoaded] = {}
+        self._shadows: dict[str, tuple[Release, ...]] = {}
+        self._shadows_not_loaded: dict[str, NotLoaded] = {}
         self._numbers: dict[str, int] | None = None
         self._events: tuple[ReleaseEvent, ...] = ()
 
@@ -190,6 +194,10 @@ class LiveReleases:
         """Hash by product name of every release that should decide and does not, as of the last refresh."""
         return {product: missed.release_hash for product, missed in self._not_loaded.items()}
 
+    def shadows(self) -> Mapping[str, tuple[Release, ...]]:
+        """Shadow releases by product name, as of the last refresh; products without one are left out."""
+        return self._shadows
+
     def lives(self) -> Mapping[str, ProductLife]:
         """The life of every product's releases now, by the events of the last refresh."""
         return tell_lives(self._events, self._record.clock.now())
@@ -200,7 +208,7 @@ class LiveReleases:
         return tuple(due for life in self.lives().values() for due in life.due(until))
 
     async def refresh(self) -> None:
-        """Load what was activated since, or was to go live by now. A release that cannot be loaded is reported, leaves its product's former
+        """Load what was activated or staged since, or was to go live by now. A release that cannot be loaded is reported, leaves its product's former
         one live, and is tried again: at once when the record did not answer, otherwise after `RETRY_NS`.
 
         Raises
@@ -211,28 +219,47 @@ class LiveReleases:
         if numbers != self._numbers:
             self._events = await read_release_events(self._record)
             self._numbers = numbers
+        lives = self.lives()
+        await self._refresh_live(lives)
+        await self._refresh_shadows(lives)
+
+    def _held(self) -> dict[str, Release]:
+        """What is in memory by hash, so that a shadow that goes live is not loaded twice."""
+        shadows = [release for own in self._shadows.values() for release in own]
+        return {release.hash: release for release in (*shadows, *self._live.values())}
+
+    async def _refresh_live(self, lives: Mapping[str, ProductLife]) -> None:
+        held = self._held()
         refreshed: dict[str, Release] = {}
         not_loaded: dict[str, NotLoaded] = {}
-        for product, life in self.lives().items():
-            release_hash = life.champion
-            if release_hash is None:
+        for product, life in lives.items():
+            if life.champion is None:
                 continue
-            former = self._live.get(product)
-            if former is not None and former.hash == release_hash:
-                refreshed[product] = former
-                continue
-            loaded = await self._load(product, release_hash)
+            loaded = held.get(life.champion) or await self._load(product, life.champion, self._not_loaded.get(product))
             if isinstance(loaded, Release):
                 refreshed[product] = loaded
                 continue
             not_loaded[product] = loaded
-            if former is not None:
+            if (former := self._live.get(product)) is not None:
                 refreshed[product] = former
         self._live, self._not_loaded = refreshed, not_loaded
 
-    async def _load(self, product: str, release_hash: str) -> Release | NotLoaded:
+    async def _refresh_shadows(self, lives: Mapping[str, ProductLife]) -> None:
+        held = self._held()
+        wanted = [(product, one) for product, life in lives.items() for one in life.in_state(ReleaseState.SHADOW)]
+        refreshed: dict[str, tuple[Release, ...]] = {}
+        not_loaded: dict[str, NotLoaded] = {}
+        for product, release_hash in wanted[:SHADOWS_HELD_MAX]:
+            missed = self._shadows_not_loaded.get(release_hash)
+            loaded = held.get(release_hash) or await self._load(product, release_hash, missed)
+            if isinstance(loaded, Release):
+                refreshed[product] = (*refreshed.get(product, ()), loaded)
+            else:
+                not_loaded[release_hash] = loaded
+        self._shadows, self._shadows_not_loaded = refreshed, not_loaded
+
+    async def _load(self, product: str, release_hash: str, missed: NotLoaded | None) -> Release | NotLoaded:
         """The release, or why not; a failure that can't have passed yet is not tried again."""
-        missed = self._not_loaded.get(product)
         now_ns = self._record.clock.monotonic_ns()
         if (
             missed is not None
