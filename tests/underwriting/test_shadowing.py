@@ -1,6 +1,7 @@
 """Shadow decisions: the same Case by another release, recorded apart, and nothing of it on the answer's way."""
 
 import asyncio
+import json
 from collections import Counter
 from uuid import UUID
 
@@ -10,18 +11,21 @@ import pytest
 from msgspec.structs import replace
 
 from instant_credit.access.actors import Actor
+from instant_credit.access.purposes import Reading, ReadPurpose
 from instant_credit.canonical import encode_canonical
 from instant_credit.decision.case import decode_case
 from instant_credit.decision.decide import decide
 from instant_credit.decision.release import Release, compose_release, decode_manifest
 from instant_credit.errors import Unavailable
 from instant_credit.record.documents import put_document
+from instant_credit.record.persons import find_person
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import read_cases
 from instant_credit.record.shadows import ShadowEntry, add_shadow_decisions, read_shadow_decisions
 from instant_credit.underwriting import shadowing as shadowing_module
 from instant_credit.underwriting.answers import Answer, read_ids
 from instant_credit.underwriting.desk import Desk
+from instant_credit.underwriting.persons import export_person
 from instant_credit.underwriting.releases import SHADOWS_HELD_MAX, LiveReleases
 from instant_credit.underwriting.shadowing import ShadowEnding, Shadowing
 from tests.lending import Documents, vary
@@ -84,6 +88,19 @@ async def test_a_shadow_decides_the_same_case_and_is_recorded_apart(room: Room, 
     async with room.record.connection() as connection:
         hashes = await connection.fetch("SELECT DISTINCT release_hash FROM decisions")
     assert [row["release_hash"] for row in hashes] == [room.release.hash]
+
+
+async def test_a_persons_export_holds_the_shadow_decisions(room: Room, shadow: Release, actor: Actor) -> None:
+    dark = Dark(room, shadow)
+    case_id = await apply(room, 1)
+    await dark.shadowing.decide_group()
+    reading = Reading(actor=actor, purpose=ReadPurpose.PERSON_REQUEST)
+    exported = json.loads(await export_person(room.record, await find_person(room.record, case_id), reading))
+    ((found,),) = (one["shadows"] for one in exported["applications"])
+    (stored,) = await read_shadow_decisions(room.record, case_id)
+    assert (found["release"], found["outcome"]) == (shadow.hash, stored.outcome)
+    assert stored.decision is not None
+    assert found["decision"] == json.loads(stored.decision)
 
 
 async def test_the_answer_is_the_one_that_it_is_without_a_shadow(room: Room, shadow: Release) -> None:

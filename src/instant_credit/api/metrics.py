@@ -78,7 +78,15 @@ class Metrics:
         self._places = self._make_gauge("places", "Most requests that may be under way.")
         self.in_flight = self._make_gauge("requests_in_flight", "HTTP requests that are being answered.")
         self._make_gauge("workers", "Processes that answer.").set(1)
-        # Every worker sees the same releases.
+        self._make_release_metrics()
+        # Finding a child by its labels costs more than counting.
+        self._of_stage = {f"{name}_ns": self._stages.labels(name) for name in STAGES}
+        self._of_request: dict[tuple[str, int], Histogram] = {}
+        self._of_application: dict[tuple[str, str, str | None], Counter] = {}
+        self._refusals = {cause: refusals.labels(cause.value) for cause in Cause}
+
+    def _make_release_metrics(self) -> None:
+        # Every worker sees the same releases due.
         self._due = Gauge(
             "instant_credit_releases_due",
             f"Releases that decide and are due within {DUE_DAYS} days, by product and by what is due.",
@@ -93,11 +101,6 @@ class Metrics:
             registry=self.registry,
         )
         self._told_due: set[tuple[str, str]] = set()
-        # Finding a child by its labels costs more than counting.
-        self._of_stage = {f"{name}_ns": self._stages.labels(name) for name in STAGES}
-        self._of_request: dict[tuple[str, int], Histogram] = {}
-        self._of_application: dict[tuple[str, str, str | None], Counter] = {}
-        self._refusals = {cause: refusals.labels(cause.value) for cause in Cause}
 
     def _make_gauge(self, name: str, documentation: str) -> Gauge:
         """A gauge of which the workers that live show their sum."""

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from instant_credit.access.purposes import Reading
 from instant_credit.record.columns import (
@@ -19,13 +20,14 @@ from instant_credit.record.drafts import open_version
 from instant_credit.record.persons import log_read
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import read_events
-from instant_credit.record.rows import EventRow, HeldCase, HeldDraft, LifeRow
+from instant_credit.record.rows import EventRow, HeldCase, HeldDraft, LifeRow, StoredShadow
 from instant_credit.record.sealing import bucket_of_person, unseal
+from instant_credit.record.shadows import open_shadow
 from instant_credit.record.shipped import read_sql
 
 
 class Holdings(Struct, frozen=True, kw_only=True):
-    """Cases with identity, Decision, answer and events, and versions of drafts; each oldest first."""
+    """Cases with identity, Decision, answer, events and shadow decisions, and versions of drafts; each oldest first."""
 
     cases: tuple[HeldCase, ...]
     drafts: tuple[HeldDraft, ...]
@@ -39,15 +41,23 @@ async def read_holdings(record: Record, person_id: bytes, reading: Reading) -> H
         rows = await connection.fetch(read_sql("list_person_cases"), bucket, person_id)
         events = await read_events(connection, rows) if rows else {}
         lives = await connection.fetch(read_sql("list_person_events"), bucket, person_id)
+        dark = await connection.fetch(read_sql("list_person_shadows"), bucket, person_id)
         drafts = await connection.fetch(read_sql("list_person_drafts"), person_id)
     life: dict[UUID, list[LifeRow]] = defaultdict(list)
     for row in lives:
         life[row["case_id"]].append(
             LifeRow(kind=row["kind"], offer_id=_plain(row["offer_id"]), recorded_at=row["recorded_at"])
         )
+    shadows: dict[UUID, list[StoredShadow]] = defaultdict(list)
+    for row in dark:
+        shadows[row["case_id"]].append(open_shadow(record, row))
     return Holdings(
         cases=tuple(
-            _open_held(record, row, events.get(row["case_id"], ()), tuple(life.get(row["case_id"], ()))) for row in rows
+            replace(
+                _open_held(record, row, events.get(row["case_id"], ()), tuple(life.get(row["case_id"], ()))),
+                shadows=tuple(shadows.get(row["case_id"], ())),
+            )
+            for row in rows
         ),
         drafts=tuple(_open_draft(record, row) for row in drafts),
     )

@@ -5,7 +5,6 @@ stands already changes nothing.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from instant_credit.record.chain import leaf_of
 from instant_credit.record.columns import open_data_key, transpose
 from instant_credit.record.ids import bucket_of, span_of
 from instant_credit.record.pool import Record
+from instant_credit.record.rows import StoredShadow
 from instant_credit.record.sealing import seal, unseal
 from instant_credit.record.shipped import read_sql
 
@@ -33,16 +33,6 @@ class ShadowEntry(Struct, frozen=True, kw_only=True):
     release_hash: str
     outcome: str
     decision: bytes
-
-
-class StoredShadow(Struct, frozen=True, kw_only=True):
-    """A recorded shadow decision; `decision` None = the person was erased."""
-
-    case_id: UUID
-    release_hash: str
-    outcome: str
-    decision: bytes | None
-    recorded_at: datetime
 
 
 class ShadowsWritten(Struct, frozen=True, kw_only=True):
@@ -100,15 +90,21 @@ async def read_shadow_decisions(record: Record, case_id: UUID) -> tuple[StoredSh
     """The shadow decisions on one Case, in order of their releases."""
     async with record.connection() as connection:
         rows = await connection.fetch(read_sql("read_shadow_decisions"), bucket_of(case_id), case_id)
-    return tuple(
-        StoredShadow(
-            case_id=case_id,
-            release_hash=row["release_hash"],
-            outcome=row["outcome"],
-            decision=_open(record, case_id, row),
-            recorded_at=row["recorded_at"],
-        )
-        for row in rows
+    return tuple(open_shadow(record, row) for row in rows)
+
+
+def open_shadow(record: Record, row: Any) -> StoredShadow:
+    """A row of shadow_decisions that carries what opens its person's data key."""
+    case_id, decision = UUID(int=row["case_id"].int), None
+    if row["wrapped_key"] is not None:
+        row_id = _row_id(case_id, row["release_hash"])
+        decision = unseal(open_data_key(record, row), row["sealed_decision"], place=SHADOW_PLACE, row_id=row_id)
+    return StoredShadow(
+        case_id=case_id,
+        release_hash=row["release_hash"],
+        outcome=row["outcome"],
+        decision=decision,
+        recorded_at=row["recorded_at"],
     )
 
 
@@ -117,13 +113,6 @@ def _seal(record: Record, cipher: AESGCM, one: ShadowEntry) -> tuple[Any, ...]:
     row_id = _row_id(one.case_id, one.release_hash)
     sealed = seal(cipher, one.decision, place=SHADOW_PLACE, row_id=row_id, entropy=record.entropy)
     return bucket_of(one.case_id), one.case_id, one.release_hash, one.outcome, sealed
-
-
-def _open(record: Record, case_id: UUID, row: Any) -> bytes | None:
-    if row["wrapped_key"] is None:
-        return None
-    row_id = _row_id(case_id, row["release_hash"])
-    return unseal(open_data_key(record, row), row["sealed_decision"], place=SHADOW_PLACE, row_id=row_id)
 
 
 def _row_id(case_id: UUID, release_hash: str) -> bytes:

@@ -2,6 +2,7 @@
 -- $1 smallint: bucket; $2 uuid: case id
 -- Relies on the primary keys of shadow_decisions, cases and person_keys.
 SELECT
+    shadow_decisions.case_id,
     shadow_decisions.release_hash,
     shadow_decisions.outcome,
     shadow_decisions.sealed_decision,
