@@ -1,4 +1,6 @@
-"""Releases are activated and rolled back under load: no request fails, each Decision names one release, and replay gives them all again."""
+"""Releases are activated and rolled back under load, beside a shadow: no request fails, each Decision names one release, and replay gives
+them all again.
+"""
 
 import asyncio
 from collections import Counter
@@ -25,12 +27,13 @@ QUICK_RATE = 60
 SEEN = 30
 
 
-async def furnish_two(settings: Settings, documents: Documents, other: Documents) -> dict[str, str]:
-    """A lender with a live release and another one that is recorded."""
+async def furnish_more(settings: Settings, documents: Documents, *others: Documents) -> dict[str, str]:
+    """A lender with a live release and others that are recorded."""
     keys = await furnish(settings, documents)
     async with open_record(settings) as record:
-        for kind, raw in other.parts:
-            await put_document(record, kind, raw, Actor(kind=ActorKind.JOB, id="tests"))
+        for other in others:
+            for kind, raw in other.parts:
+                await put_document(record, kind, raw, Actor(kind=ActorKind.JOB, id="tests"))
     return keys
 
 
@@ -39,8 +42,9 @@ async def post(client: httpx.AsyncClient, release: str, move: str, **body: str) 
     assert answer.status_code == 200, answer.text
 
 
-async def move_to_and_fro(server: Served, keys: dict[str, str], first: str, second: str, load: Load) -> None:
-    """Activate the second release and roll it back, at once and by plan, each time until it has decided for a while."""
+async def move_to_and_fro(server: Served, keys: dict[str, str], hashes: tuple[str, str, str], load: Load) -> None:
+    """Activate the second release and roll it back, at once and by plan, each time until it has decided for a while; the third is a shadow."""
+    first, second, shadow = hashes
 
     async def seen(release: str) -> None:
         until = load.releases[release] + SEEN
@@ -61,9 +65,10 @@ async def move_to_and_fro(server: Served, keys: dict[str, str], first: str, seco
             "expires_on": days[1],
             "allowed_use": "Loans.",
         }
-        for release in (first, second):
+        for release in hashes:
             await post(models, release, "propose", **terms)
             await post(validation, release, "approve")
+        await post(models, shadow, "stage", stage="shadow")
         for turn in range(ROUNDS):
             at = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
             await post(models, second, "activate", **({"at": at} if turn % 2 else {}))
@@ -77,14 +82,14 @@ def test_no_request_fails_while_releases_go_live_and_back(
     documents: Documents, environ: dict[str, str], tmp_path: Path
 ) -> None:
     settings = read_settings(environ)
-    other = vary(documents, "Another policy")
-    keys = asyncio.run(furnish_two(settings, documents, other))
-    first, second = documents.release_hash, other.release_hash
+    others = [vary(documents, title) for title in ("Another policy", "A shadow's policy")]
+    keys = asyncio.run(furnish_more(settings, documents, *others))
+    first, second, shadow = hashes = documents.release_hash, others[0].release_hash, others[1].release_hash
     rate = RATE if IS_PROVING else QUICK_RATE
 
     async def serve_and_move(server: Served) -> None:
         async with asyncio.TaskGroup() as group:
-            moving = group.create_task(move_to_and_fro(server, keys, first, second, load))
+            moving = group.create_task(move_to_and_fro(server, keys, hashes, load))
             group.create_task(load.run(moving.done))
 
     with serving(environ, tmp_path, "--workers", str(WORKERS)) as server:
@@ -93,7 +98,10 @@ def test_no_request_fails_while_releases_go_live_and_back(
     assert not load.failed
     assert not IS_PROVING or len(load.answered) > 0.95 * rate * load.seconds
     assert min(load.releases[first], load.releases[second]) >= SEEN * ROUNDS
-    assert asyncio.run(count_decisions(settings)) == load.releases
+    assert asyncio.run(count_decisions(settings, "decisions")) == load.releases
+    shadowed = asyncio.run(count_decisions(settings, "shadow_decisions"))
+    assert shadowed.keys() == {shadow}
+    assert SEEN < shadowed[shadow] <= len(load.answered)
     verify_record(environ)
     replayed = CliRunner().invoke(cli, ["replay"], env=environ)
     assert replayed.stdout == (
@@ -102,8 +110,9 @@ def test_no_request_fails_while_releases_go_live_and_back(
     )
 
 
-async def count_decisions(settings: Settings) -> Counter[str]:
-    """Recorded Decisions by the release that they name."""
+async def count_decisions(settings: Settings, table: str) -> Counter[str]:
+    """Decisions of a table by the release that they name."""
+    statement = f"SELECT release_hash, count(*) AS found FROM {table} GROUP BY release_hash"  # noqa: S608 names of ours
     async with open_record(settings) as record, record.connection() as connection:
-        rows = await connection.fetch("SELECT release_hash, count(*) AS found FROM decisions GROUP BY release_hash")
+        rows = await connection.fetch(statement)
     return Counter({row["release_hash"]: row["found"] for row in rows})
