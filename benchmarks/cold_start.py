@@ -39,6 +39,7 @@ from benchmarks.home import environ_of, own_home
 from benchmarks.models import Spec, draw_rows, export_catboost, fit_catboost
 from benchmarks.servers import Started, peak_bytes, started
 from instant_credit.access.actors import Actor, ActorKind, Scope
+from instant_credit.access.four_eyes import Signature
 from instant_credit.application.document import load_product
 from instant_credit.commands.documents import read_document
 from instant_credit.policy.document import read_policy
@@ -52,7 +53,8 @@ from instant_credit.training.fitting.compile import compile_catboost
 from instant_credit.training.fitting.fit import FitParameters
 from instant_credit.training.plans import ByFolds
 from instant_credit.training.workshop import train
-from instant_credit.underwriting.releases import make_live, make_release
+from instant_credit.underwriting.release_life import ReleaseDesk
+from instant_credit.underwriting.releases import make_release
 
 PRODUCT = "personal_loan"
 MAPPING = "lending_club_2016q1"
@@ -305,7 +307,7 @@ async def _release(own: Settings, trees: int) -> str:
         )
         policy = read_policy(read_document("policies", PRODUCT))
         made = await make_release(record, policy=policy, model_hash=training.bundle_hash, book=MAPPING, actor=actor)
-        await make_live(record, made.hash, actor)
+        await ReleaseDesk(record).activate_alone(made.hash, Signature(actor=actor))
         scopes = frozenset({Scope.APPLY})
         return await create_key(
             record, client_id="bench", scopes=scopes, expires_at=now + timedelta(days=1), actor=actor

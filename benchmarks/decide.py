@@ -25,6 +25,7 @@ from benchmarks.form import publish, time_interleaved
 from benchmarks.home import environ_of, own_home
 from benchmarks.stock import PRODUCT, Stock, find_stock, write_body
 from instant_credit.access.actors import Actor, ActorKind, Scope
+from instant_credit.access.four_eyes import Signature
 from instant_credit.application.door import Door
 from instant_credit.canonical import encode_canonical
 from instant_credit.commands.serving import served
@@ -35,9 +36,10 @@ from instant_credit.features.build import build_features
 from instant_credit.features.pack import pack_facts
 from instant_credit.record.api_keys import create_key
 from instant_credit.record.clock import SystemClock
-from instant_credit.record.documents import activate_release, put_document
+from instant_credit.record.documents import put_document
 from instant_credit.record.pool import open_record
 from instant_credit.settings import Settings
+from instant_credit.underwriting.release_life import ReleaseDesk
 from instant_credit.units import days_from_date
 
 APPLICANTS = 512
@@ -61,7 +63,7 @@ async def _run(own: Settings, stock: Stock, *, quick: bool, seed: int) -> list[T
         actor = Actor(kind=ActorKind.JOB, id="bench")
         for kind, body in stock.documents:
             await put_document(record, kind, body, actor)
-        await activate_release(record, PRODUCT, release.hash, actor)
+        await ReleaseDesk(record).activate_alone(release.hash, Signature(actor=actor))
         now = record.clock.now()
         key = await create_key(
             record,

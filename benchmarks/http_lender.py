@@ -13,11 +13,12 @@ from msgspec.structs import replace
 from benchmarks.home import environ_of
 from benchmarks.stock import BOOK, PRODUCT, Stock
 from instant_credit.access.actors import Actor, ActorKind, Scope
+from instant_credit.access.four_eyes import Signature
 from instant_credit.canonical import encode_canonical
 from instant_credit.decision.decide import decide_many
 from instant_credit.record.api_keys import create_key
 from instant_credit.record.commit import commit_group
-from instant_credit.record.documents import activate_release, put_document
+from instant_credit.record.documents import put_document
 from instant_credit.record.embedded import APP, OWNER, SUPERUSER, Cluster
 from instant_credit.record.ids import new_id
 from instant_credit.record.pool import Record, open_record
@@ -25,6 +26,7 @@ from instant_credit.record.rows import Entry
 from instant_credit.record.sealing import bucket_of_person
 from instant_credit.settings import CLIENT_RATE, DATABASE_OWNER_URL, DATABASE_URL, KEY_RING, Settings
 from instant_credit.underwriting.answers import Answer, Timings, encode_answer
+from instant_credit.underwriting.release_life import ReleaseDesk
 
 ACTOR = Actor(kind=ActorKind.JOB, id="bench")
 CLIENT = "bench"
@@ -83,7 +85,7 @@ async def found_lender(cluster: Cluster, own: Settings, name: str, stock: Stock,
     async with open_record(settings) as record:
         for kind, body in stock.documents:
             await put_document(record, kind, body, ACTOR)
-        await activate_release(record, PRODUCT, stock.release.hash, ACTOR)
+        await ReleaseDesk(record).activate_alone(stock.release.hash, Signature(actor=ACTOR))
         key = await create_key(
             record,
             client_id=CLIENT,

@@ -11,11 +11,11 @@ from benchmarks.home import environ_of
 from instant_credit.application.telling import tell_facts
 from instant_credit.decision.case import Case, decode_case
 from instant_credit.decision.release import Release
-from instant_credit.record.documents import DocumentKind, get_document, live_releases
+from instant_credit.record.documents import DocumentKind, get_document
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.reads import iterate_cases, list_books
 from instant_credit.settings import Settings, read_settings
-from instant_credit.underwriting.releases import load_live_release
+from instant_credit.underwriting.releases import live_releases, load_live_release
 
 PRODUCT = "personal_loan"
 # The book that applications are recorded in.

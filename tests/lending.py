@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import numpy as np
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from instant_credit.access.actors import Actor, ActorKind, Scope
 from instant_credit.application.document import encode_product, load_product
@@ -26,13 +27,19 @@ from instant_credit.application.door import Door
 from instant_credit.application.product import AttributeType, Product
 from instant_credit.canonical import hash_content
 from instant_credit.commands import cli
-from instant_credit.decision.release import Manifest, encode_manifest, encode_reference, make_reference
+from instant_credit.decision.release import (
+    Manifest,
+    decode_manifest,
+    encode_manifest,
+    encode_reference,
+    make_reference,
+)
 from instant_credit.features.build import build_features
 from instant_credit.features.pack import pack_facts
 from instant_credit.features.program import compile_features
-from instant_credit.policy.document import Policy, encode_policy, read_policy
+from instant_credit.policy.document import Policy, decode_policy, encode_policy, read_policy
 from instant_credit.record.api_keys import create_key
-from instant_credit.record.documents import activate_release, put_document
+from instant_credit.record.documents import put_document
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.shipped import read_starter
 from instant_credit.score.bundle import ENGINE_VERSION, Bundle, encode_bundle
@@ -43,6 +50,7 @@ from instant_credit.settings import Settings, read_settings
 from instant_credit.training.dataset import list_columns
 from instant_credit.training.fitting.fit import SIGNS, FitParameters, fit_model
 from instant_credit.units import days_from_date
+from tests.releasing import put_live
 
 AS_OF = date(2026, 6, 15)
 ROWS = 1500
@@ -157,6 +165,19 @@ def make_documents(product: Product | None = None, policy: Policy | None = None)
     return Documents(product=product, parts=(*parts, ("release", encode_manifest(manifest))))
 
 
+def vary(documents: Documents, title: str) -> Documents:
+    """The same release under a policy with another title, which is another release."""
+    return with_policy(documents, replace(decode_policy(dict(documents.parts)["policy"]), title=title))
+
+
+def with_policy(documents: Documents, policy: Policy) -> Documents:
+    """The same release under another policy."""
+    parts, raw = dict(documents.parts), encode_policy(policy)
+    manifest = replace(decode_manifest(parts["release"]), policy_hash=hash_content(raw))
+    changed = {**parts, "policy": raw, "release": encode_manifest(manifest)}
+    return Documents(product=documents.product, parts=tuple(changed.items()))
+
+
 def _train(product: Product, matrix: Any) -> Bundle:
     """A model of loans whose risk follows the catalogue's directions, fitted as the workshop fits and not calibrated."""
     columns = list_columns(product)
@@ -262,7 +283,7 @@ class House:
         return f"/v1/products/{self.documents.product.name}/applications"
 
     def client(self, key: str = "all", **kwargs: Any) -> httpx.Client:
-        """An HTTP client with one of the keys, each of a client of its own: all, apply, read, audit."""
+        """An HTTP client with one of the keys, each of a client of its own: all, apply, read, audit, validate."""
         headers = {"Authorization": f"Bearer {self.keys[key]}"}
         return httpx.Client(base_url=self.server.address, headers=headers, timeout=30, **kwargs)
 
@@ -303,6 +324,7 @@ async def furnish(settings: Settings, documents: Documents) -> dict[str, str]:
         "apply": {Scope.APPLY},
         "read": {Scope.DECISIONS_READ},
         "audit": {Scope.DECISIONS_READ_ALL},
+        "validate": {Scope.RELEASES_READ, Scope.RELEASES_APPROVE},
     }
     async with open_record(settings) as record:
         await install_release(record, documents)
@@ -319,4 +341,4 @@ async def install_release(record: Record, documents: Documents) -> None:
     actor = Actor(kind=ActorKind.JOB, id="tests")
     for kind, raw in documents.parts:
         await put_document(record, kind, raw, actor)
-    await activate_release(record, documents.product.name, documents.release_hash, actor)
+    await put_live(record, documents.product.name, documents.release_hash, actor)

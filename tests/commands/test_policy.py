@@ -53,7 +53,7 @@ def test_a_draft_is_a_policy_that_a_release_is_made_with(call, stocked, tmp_path
     assert "Tried on 60 Cases of tape: approve" in drafted.output
     assert f"release make --book tape --policy {path}" in drafted.output
     assert load_policy(path.read_text(), stocked.product).product == "personal_loan"
-    made = call("release", "make", "--book", "tape", "--policy", path, "--activate")
+    made = call("release", "make", "--book", "tape", "--policy", path, "--activate", "--single-person")
     assert made.exit_code == 0, made.output
 
 
@@ -155,7 +155,9 @@ def test_who_tells_nothing_is_never_approved_by_a_drafted_policy(call, settings,
     asyncio.run(stock(settings, documents))
     drafted = call("policy", "draft", "--book", "tape", "--to", tmp_path / "policy.toml")
     assert drafted.exit_code == 0, drafted.output
-    made = call("release", "make", "--book", "tape", "--policy", tmp_path / "policy.toml", "--activate")
+    made = call(
+        "release", "make", "--book", "tape", "--policy", tmp_path / "policy.toml", "--activate", "--single-person"
+    )
     assert made.exit_code == 0, made.output
 
     async def load():

@@ -22,6 +22,7 @@ from instant_credit.record.documents import put_document
 from instant_credit.record.pool import open_record
 from instant_credit.record.shipped import read_starter
 from instant_credit.score.bundle import decode_bundle, encode_bundle
+from instant_credit.underwriting.release_moves import ReleaseConflict
 from instant_credit.underwriting.typical import CASES_MIN
 from tests.decision.bad_releases import BAD
 from tests.golden.corpus import build_parts
@@ -31,6 +32,8 @@ from tests.record.entries import make_entry
 
 __all__ = ["documents"]
 ACTOR = Actor(kind=ActorKind.JOB, id="test")
+ALONE = ("--activate", "--single-person")
+BY = ("--by", "staff-7")
 
 
 @pytest.fixture
@@ -69,18 +72,19 @@ def test_a_release_is_made_activated_listed_and_shown(call, settings, documents,
     asyncio.run(stock(settings, documents))
     path = tmp_path / "policy.toml"
     path.write_text(read_starter("policies", "personal_loan").replace('title = "Personal loan"', 'title = "Another"'))
-    first = call("make", "--book", "tape", "--product", "personal_loan", "--activate")
+    first = call("make", "--book", "tape", "--product", "personal_loan", *ALONE)
     assert first.exit_code == 0, first.output
     second = call("make", "--book", "tape", "--policy", path)
-    first_hash, second_hash = first.output.strip(), second.output.strip()
+    first_hash, second_hash = first.stdout.strip(), second.stdout.strip()
     assert first_hash != second_hash
     shown = json.loads(call("show", second_hash).output)
     assert shown["model_hash"] == decode_manifest(documents.parts[-1][1]).model_hash
     assert (shown["release_hash"], shown["product"], shown["engine_version"]) == (second_hash, "personal_loan", 2)
     assert is_live(call, first_hash)
     assert not is_live(call, second_hash)
-    activated = call("activate", second_hash)
-    assert activated.output == f"live for personal_loan: {second_hash}\n"
+    activated = call("activate", second_hash, *BY, "--single-person")
+    assert activated.stdout == f"{second_hash} of personal_loan: champion, approval approved\n"
+    assert "nobody else looks at it" in activated.stderr
     assert is_live(call, second_hash)
     assert not is_live(call, first_hash)
 
@@ -122,9 +126,9 @@ def test_a_release_of_engine_1_shows_what_it_has(call, settings):
     assert (shown["golden_rows"], shown["tables_digest"], shown["are_directions_verified"]) == (None, None, False)
 
 
-@pytest.mark.parametrize("command", ["show", "activate"])
+@pytest.mark.parametrize("command", [("show",), ("activate", *BY), ("retire", *BY, "--reason", "Old.")])
 def test_a_release_that_is_not_there_is_refused_with_where_to_look(call, command):
-    told = call(command, "0" * 64).exception
+    told = call(command[0], "0" * 64, *command[1:]).exception
     assert isinstance(told, Refused)
     assert "`instant-credit release list` prints the hashes of all" in str(told)
 
@@ -133,7 +137,7 @@ def is_live(call, release_hash):
     """Whether the list says so, beside the whole hash."""
     rows = [line for line in call("list").output.splitlines() if release_hash in line]
     assert len(rows) == 1
-    return "yes" in rows[0]
+    return "champion" in rows[0]
 
 
 def test_without_a_book_or_a_model_there_is_no_release(call, settings, documents):
@@ -165,11 +169,11 @@ def test_what_does_not_prove_itself_is_not_activated_and_says_why(call, settings
 
     asyncio.run(record_them())
     for made, words in bad.values():
-        for command in ("activate", "show"):
-            told = call(command, made.release_hash).exception
-            assert isinstance(told, Refused)
+        for command in (("activate", *BY, "--single-person"), ("show",)):
+            told = call(command[0], made.release_hash, *command[1:]).exception
+            assert isinstance(told, ReleaseConflict if command[0] == "activate" else Refused)
             assert re.search(words, str(told))
-    assert "yes" not in call("list").output
+    assert "champion" not in call("list").output
 
 
 def test_without_a_shipped_policy_of_the_products_name_one_is_to_be_drafted(call, settings, documents):
@@ -195,7 +199,7 @@ def test_an_example_is_what_the_door_accepts(call, documents, tmp_path):
 
 def test_an_invented_example_for_a_live_release_asks_for_what_its_policy_offers(call, settings, documents):
     asyncio.run(stock(settings, documents, cases=CASES_MIN - 1))
-    call("make", "--book", "tape", "--activate")
+    call("make", "--book", "tape", *ALONE)
     made = call("example", "personal_loan")
     assert "no book of the record holds 50 Cases of personal_loan" in made.stderr
     facts = json.loads(made.stdout)["facts"]
@@ -206,7 +210,7 @@ def test_an_invented_example_for_a_live_release_asks_for_what_its_policy_offers(
 def test_where_there_is_a_book_an_example_is_typical_of_it_and_nobody(call, settings, documents, is_live):
     asyncio.run(stock(settings, documents))
     if is_live:
-        call("make", "--book", "tape", "--activate")
+        call("make", "--book", "tape", *ALONE)
     made = call("example", "personal_loan")
     assert made.stderr.startswith(
         "Typical of 60 Cases of book tape: medians, rounded, and commonest categories, nobody's"

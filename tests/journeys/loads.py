@@ -25,8 +25,10 @@ class Load:
     path: str
     key: str
     bodies: tuple[bytes, ...]
+    rate: float = RATE
     answered: list[int] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    releases: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
     async def run(self, until: Callable[[], bool]) -> None:
@@ -39,7 +41,7 @@ class Load:
         while not until():
             queue.put_nowait(self.bodies[number % len(self.bodies)])
             number += 1
-            due += 1 / RATE
+            due += 1 / self.rate
             await asyncio.sleep(max(0.0, due - loop.time()))
         for _ in senders:
             queue.put_nowait(None)
@@ -77,20 +79,21 @@ class Load:
         )
         writer.write(head.encode() + body)
         answer = await reader.readuntil(b"\r\n\r\n")
-        await reader.readexactly(int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+        told = await reader.readexactly(int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
         status = int(answer[9:12])
         if status == 201:
             self.answered.append(status)
+            self.releases[json.loads(told)["release"]] += 1
         else:
             self.failed.append(answer.decode())
         return answer
 
 
-def make_load(address: str, documents: Documents, key: str, persons: int = 64) -> Load:
-    """A load of one application of each person, and then from the start."""
+def make_load(address: str, documents: Documents, key: str, persons: int = 64, rate: float = RATE) -> Load:
+    """A load of one application of each person, and then from the start, so many a second."""
     product = documents.product
     bodies = tuple(json.dumps(invent_body(product, Random(number))).encode() for number in range(persons))
-    return Load(address, f"/v1/products/{product.name}/applications", key, bodies)
+    return Load(address, f"/v1/products/{product.name}/applications", key, bodies, rate)
 
 
 class Halfway:

@@ -8,11 +8,12 @@ from random import Random
 import httpx
 
 from instant_credit.access.actors import Actor, ActorKind
-from instant_credit.record.documents import activate_release, put_document
+from instant_credit.record.documents import put_document
 from instant_credit.record.pool import open_record
 from instant_credit.settings import read_settings
 from tests.decision.bad_releases import BAD
 from tests.lending import Documents, furnish, invent_body, serving
+from tests.releasing import put_live
 
 
 def test_a_server_serves_what_proves_itself_and_says_what_does_not(
@@ -28,7 +29,7 @@ def test_a_server_serves_what_proves_itself_and_says_what_does_not(
             for product, (made, _) in bad.items():
                 for kind, raw in made.parts:
                     await put_document(record, kind, raw, actor)
-                await activate_release(record, product, made.release_hash, actor)
+                await put_live(record, product, made.release_hash, actor)
 
     asyncio.run(activate_unproven())
     with serving(environ, tmp_path) as server:

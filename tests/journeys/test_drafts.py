@@ -67,7 +67,7 @@ def travel(run: Run, folder: Path, paths: list[Path], *training: str) -> dict[st
     run("train", "--book", name, *training, "--report", str(folder))
     policy = str(folder / "policy.toml")
     run("policy", "draft", "--book", name, "--to", policy)
-    run("release", "make", "--book", name, "--policy", policy, "--activate")
+    run("release", "make", "--book", name, "--policy", policy, "--activate", "--single-person")
     report: dict[str, Any] = json.loads((folder / "report.json").read_text())
     return report
 

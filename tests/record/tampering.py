@@ -52,6 +52,22 @@ OTHERWISE: Final = {
     "gate_waiver_approvals.actor_kind": "CASE actor_kind WHEN 'person' THEN 'api_key' ELSE 'person' END",
     "alert_events.kind": "CASE kind WHEN 'opened' THEN 'closed' ELSE 'opened' END",
     "draft_events.kind": "CASE kind WHEN 'completed' THEN 'withdrawn' ELSE 'completed' END",
+    "release_events.kind": "'retired', "
+    + ", ".join(
+        f"{one} = NULL"
+        for one in (
+            "stage",
+            "active_at",
+            "former_hash",
+            "owner",
+            "tier",
+            "review_on",
+            "expires_on",
+            "allowed_use",
+        )
+    ),
+    "stage": "CASE stage WHEN 'shadow' THEN 'challenger' ELSE 'shadow' END",
+    "tier": "CASE tier WHEN 'high' THEN 'low' ELSE 'high' END",
     "product_hash": "md5(product_hash) || md5(product_hash)",
     "reference_hash": "md5(reference_hash) || md5(reference_hash)",
     "rules_hash": "md5(rules_hash) || md5(rules_hash)",
@@ -61,12 +77,14 @@ KEYS: Final = {
     "cases": "case_id = gen_random_uuid(), natural_key = NULL",
     "identities": "case_id = gen_random_uuid()",
     "decisions": ", ".join(f"{one} = {SAME_MILLISECOND.format(one)}" for one in ("decision_id", "case_id")),
+    "shadow_decisions": "case_id = gen_random_uuid()",
     "idempotency_keys": "idempotency_key = idempotency_key || 'x'",
     "repayment_events": "event_id = gen_random_uuid(), number = number + 1000",
     "quarantined_outcomes": "quarantine_id = gen_random_uuid(), line_mac = sha256(line_mac)",
     "quarantine_ends": "quarantine_id = gen_random_uuid()",
     "documents": "content_hash = md5(content_hash) || md5(content_hash)",
     "release_activations": "activation = activation + 1000",
+    "release_events": "number = number + 1000",
     "api_keys": "key_id = left(md5(key_id), 16)",
     "api_key_revocations": "key_id = left(md5(key_id), 16)",
     "api_key_rotations": "key_id = left(md5(key_id), 16), successor_key_id = left(md5(successor_key_id), 16)",

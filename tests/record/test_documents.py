@@ -6,14 +6,7 @@ import pytest
 from instant_credit.access.actors import Actor
 from instant_credit.canonical import hash_content
 from instant_credit.errors import BrokenInvariant, NotFound
-from instant_credit.record.documents import (
-    activate_release,
-    get_document,
-    list_documents,
-    live_releases,
-    put_document,
-    put_documents,
-)
+from instant_credit.record.documents import get_document, list_documents, put_document, put_documents
 from instant_credit.record.pool import Record
 
 pytestmark = pytest.mark.anyio
@@ -68,23 +61,3 @@ async def test_an_altered_document_is_noticed(record: Record, actor: Actor, supe
     await connection.close()
     with pytest.raises(BrokenInvariant, match="does not match its hash"):
         await get_document(record, content_hash)
-
-
-async def test_the_latest_activation_is_live(record: Record, actor: Actor) -> None:
-    first = await put_document(record, "release", b"first", actor)
-    second = await put_document(record, "release", b"second", actor)
-    assert await live_releases(record) == {}
-    for product, release_hash in (
-        ("loan", first),
-        ("card", first),
-        ("loan", second),
-        ("loan", first),
-        ("loan", second),
-    ):
-        await activate_release(record, product, release_hash, actor)
-    assert await live_releases(record) == {"loan": second, "card": first}
-
-
-async def test_a_release_that_is_not_recorded_cannot_go_live(record: Record, actor: Actor) -> None:
-    with pytest.raises(NotFound, match="release"):
-        await activate_release(record, "loan", "0" * 64, actor)

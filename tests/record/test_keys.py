@@ -18,6 +18,7 @@ ADRS = Path(__file__).parents[2] / "docs" / "adr"
 KEYED_OTHERWISE = {
     "documents": ["content_hash"],
     "release_activations": ["activation"],
+    "release_events": ["product", "number"],
     "api_keys": ["key_id"],
     "api_key_revocations": ["key_id"],
     "api_key_rotations": ["key_id"],

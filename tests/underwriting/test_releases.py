@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from instant_credit.access.four_eyes import Signature
 from instant_credit.application.document import decode_product, encode_product, hash_layout
 from instant_credit.application.door import Door
 from instant_credit.canonical import encode_canonical, hash_content
@@ -16,26 +17,27 @@ from instant_credit.decision.release import compose_release, decode_manifest, de
 from instant_credit.errors import NotFound, Refused, Unavailable
 from instant_credit.policy.document import read_policy
 from instant_credit.record.commit import commit_entries
-from instant_credit.record.documents import activate_release, get_document, put_document
+from instant_credit.record.documents import get_document, put_document
 from instant_credit.record.shipped import read_starter
 from instant_credit.score.bundle import decode_bundle, encode_bundle
 from instant_credit.score.calibration import Calibration, estimate_pds, margin_at_pd, pd_to_ppm
 from instant_credit.score.model import score_rows
 from instant_credit.score.proof import prove_bundle
 from instant_credit.underwriting import releases as releases_module
+from instant_credit.underwriting.release_life import ReleaseDesk
+from instant_credit.underwriting.release_moves import ReleaseConflict
 from instant_credit.underwriting.releases import (
     RETRY_NS,
     LiveReleases,
-    list_releases,
     load_live_release,
     load_release,
-    make_live,
     make_release,
 )
 from instant_credit.units import Ppm
 from tests.lending import AS_OF, invent_values
 from tests.policy.documents import changed
 from tests.record.entries import make_entry
+from tests.releasing import put_live
 
 CASES = 80
 
@@ -72,6 +74,10 @@ async def stocked(record, actor, documents, cases):
         await put_document(record, kind, raw, actor)
     await commit_entries(record, [undecided(record, n, case) for n, case in enumerate(cases)], actor)
     return record
+
+
+async def make_live(record, release_hash, actor):
+    await put_live(record, "personal_loan", release_hash, actor)
 
 
 @pytest.fixture
@@ -231,11 +237,12 @@ async def test_a_release_is_live_when_it_was_activated(stocked, made, actor):
     assert not releases.live()
     with pytest.raises(NotFound, match="live release"):
         await load_live_release(stocked, "personal_loan")
-    assert await make_live(stocked, made.hash, actor) == "personal_loan"
+    await make_live(stocked, made.hash, actor)
     await releases.refresh()
     assert releases.live()["personal_loan"].hash == made.hash
     assert (await load_live_release(stocked, "personal_loan")).hash == made.hash
-    assert [(row.release_hash, row.is_live) for row in await list_releases(stocked)] == [(made.hash, True)]
+    (listed,) = (await ReleaseDesk(stocked).list_releases()).releases
+    assert (listed.release, listed.product, listed.state) == (made.hash, "personal_loan", "champion")
 
 
 @pytest.mark.anyio
@@ -256,7 +263,7 @@ async def test_a_release_that_cannot_be_loaded_leaves_the_former_one_live(stocke
     broken = encode_manifest(msgspec.structs.replace(made.manifest, model_hash="0" * 64))
     await put_document(stocked, "release", broken, actor)
     for product in ("personal_loan", "another_loan"):
-        await activate_release(stocked, product, hash_content(broken), actor)
+        await put_live(stocked, product, hash_content(broken), actor)
     await releases.refresh()
     assert {name: release.hash for name, release in releases.live().items()} == {"personal_loan": made.hash}
     assert releases.not_loaded() == dict.fromkeys(("personal_loan", "another_loan"), hash_content(broken))
@@ -270,7 +277,7 @@ async def test_a_release_that_cannot_be_loaded_leaves_the_former_one_live(stocke
 async def test_a_release_of_any_garbage_stops_no_other_product(stocked, made, actor, raw):
     await make_live(stocked, made.hash, actor)
     await put_document(stocked, "release", raw, actor)
-    await activate_release(stocked, "a_loan", hash_content(raw), actor)
+    await put_live(stocked, "a_loan", hash_content(raw), actor)
     reported = []
     releases = LiveReleases(stocked, reported.append)
     await releases.refresh()
@@ -282,7 +289,7 @@ async def test_a_release_of_any_garbage_stops_no_other_product(stocked, made, ac
 @pytest.mark.anyio
 async def test_a_release_that_cannot_be_loaded_is_tried_again_after_a_while(stocked, made, actor, clock):
     await put_document(stocked, "release", b"{}", actor)
-    await activate_release(stocked, "personal_loan", hash_content(b"{}"), actor)
+    await put_live(stocked, "personal_loan", hash_content(b"{}"), actor)
     reported = []
     releases = LiveReleases(stocked, reported.append)
     for _ in range(3):
@@ -313,8 +320,8 @@ async def test_a_release_that_the_record_did_not_give_is_tried_again_at_once(sto
 async def test_what_does_not_compose_cannot_go_live(stocked, made, actor):
     broken = encode_manifest(msgspec.structs.replace(made.manifest, engine_version=99))
     await put_document(stocked, "release", broken, actor)
-    with pytest.raises(Refused, match="engine 99"):
-        await make_live(stocked, hash_content(broken), actor)
+    with pytest.raises(ReleaseConflict, match="engine 99"):
+        await ReleaseDesk(stocked).activate_alone(hash_content(broken), Signature(actor=actor))
     with pytest.raises(NotFound):
         await load_live_release(stocked, "personal_loan")
 

@@ -19,7 +19,7 @@ from instant_credit.decision.decision import decode_decision
 from instant_credit.decision.release import ENGINES, compose_release, decode_manifest
 from instant_credit.errors import NotFound, Refused
 from instant_credit.record.commit import commit_entries
-from instant_credit.record.documents import activate_release, put_document
+from instant_credit.record.documents import put_document
 from instant_credit.record.ids import derive_id
 from instant_credit.record.reads import iterate_cases
 from instant_credit.record.rows import Entry
@@ -32,6 +32,7 @@ from instant_credit.underwriting.books import export_book
 from instant_credit.underwriting.replay import RELEASES_MAX, replay
 from tests.golden.corpus import build_parts, decisions_path
 from tests.lending import AS_OF, invent_values
+from tests.releasing import put_live
 from tests.tapes import LENDING_CLUB_2007_2011, require_tape
 
 CASES = 60
@@ -224,7 +225,7 @@ async def test_five_thousand_loans_decided_on_import_replay_equal_in_another_pro
     refused = run(environ, *told)
     assert refused.returncode == 1
     assert "leave out --decide" in refused.stderr
-    await activate_release(stocked, "personal_loan", documents.release_hash, actor)
+    await put_live(stocked, "personal_loan", documents.release_hash, actor)
     imported = run(environ, *told)
     assert imported.returncode == 0, imported.stderr
     assert "5,000 rows in = 4,996 recorded + 0 recorded before + 4 rejected" in imported.stdout
@@ -252,7 +253,7 @@ async def test_a_release_decides_a_tape_of_its_own_product_only(record, actor, d
 async def test_cases_recorded_without_a_decision_stay_undecided_and_that_is_said(
     stocked, environ, actor, documents, tmp_path
 ):
-    await activate_release(stocked, "personal_loan", documents.release_hash, actor)
+    await put_live(stocked, "personal_loan", documents.release_hash, actor)
     path = tmp_path / "tape.csv"
     path.write_text("funded_amnt,term,annual_inc,Class\n5000,36,40000,good\n6000,36,40000,good\n")
     mapping = read_starter("mappings", "lending_club_2016q1")

@@ -16,7 +16,7 @@ class ActorKind(StrEnum):
 
 class Scope(StrEnum):
     """What an API key may do: apply, read the decisions of its own client, read those of every client and of every tape, tell what
-    borrowers did, read what monitoring found.
+    borrowers did, read what monitoring found; read, propose, approve (and reject) and activate (stage, roll back, retire) releases.
     """
 
     APPLY = "apply"
@@ -24,6 +24,10 @@ class Scope(StrEnum):
     DECISIONS_READ_ALL = "decisions:read_all"
     OUTCOMES_WRITE = "outcomes:write"
     MONITORING_READ = "monitoring:read"
+    RELEASES_READ = "releases:read"
+    RELEASES_PROPOSE = "releases:propose"
+    RELEASES_APPROVE = "releases:approve"
+    RELEASES_ACTIVATE = "releases:activate"
 
 
 class Actor(Struct, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ from instant_credit.api.outcomes import outcome_routes
 from instant_credit.api.problems import HEADERS_TOO_LARGE, MEDIA_TYPE, answer_failure, encode_problem
 from instant_credit.api.quotes import quote_routes
 from instant_credit.api.receipts import receipt_route
+from instant_credit.api.releases import release_routes
 from instant_credit.api.security import FindKey, admit_keys, require_scope
 from instant_credit.api.wire import HEAD_BYTES_MAX
 from instant_credit.record.patience import wait_forever
@@ -37,6 +38,7 @@ from instant_credit.underwriting.life import LifeDesk
 from instant_credit.underwriting.lines import ApplicationLine
 from instant_credit.underwriting.pending import DraftDesk
 from instant_credit.underwriting.quoting import QuoteDesk
+from instant_credit.underwriting.release_life import ReleaseDesk
 
 
 def create_app(desk: Desk, find_key: FindKey, metrics: Metrics, limits: ClientLimits | None = None) -> ASGIApp:
@@ -60,6 +62,7 @@ def create_app(desk: Desk, find_key: FindKey, metrics: Metrics, limits: ClientLi
         *quote_routes(QuoteDesk(desk), guard),
         *outcome_routes(desk.record, guard),
         *monitoring_routes(desk.record, guard),
+        *release_routes(ReleaseDesk(desk.record), guard),
         *health_routes(desk, metrics, openapi_writer(desk)),
     ]
     litestar = Litestar(

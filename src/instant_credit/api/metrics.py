@@ -17,6 +17,8 @@ from instant_credit.api.gate import Cause
 from instant_credit.record.grouping import GROUP_MAX, Written
 from instant_credit.review.windows import WindowReport
 from instant_credit.underwriting.lines import ApplicationLine
+from instant_credit.underwriting.release_states import DUE_DAYS, Due
+from instant_credit.underwriting.shadowing import ShadowEnding
 
 MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
 _STAGE_SECONDS: Final = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.05, 0.25, 1.0, 5.0)
@@ -93,12 +95,30 @@ class Metrics:
         self._monitored_until = self._make_monitored(
             "monitored_until_seconds", "When the window that was judged last ended, in seconds since 1970."
         )
+        self._make_release_metrics()
         # Finding a child by its labels costs more than counting.
         self._of_stage = {f"{name}_ns": self._stages.labels(name) for name in STAGES}
         self._of_request: dict[tuple[str, int], Histogram] = {}
         self._of_application: dict[tuple[str, str, str | None], Counter] = {}
         self._open_rules: set[tuple[str, str]] = set()
         self._refusals = {cause: refusals.labels(cause.value) for cause in Cause}
+
+    def _make_release_metrics(self) -> None:
+        # Every worker sees the same releases due.
+        self._due = Gauge(
+            "instant_credit_releases_due",
+            f"Releases that decide and are due within {DUE_DAYS} days, by product and by what is due.",
+            ("product", "kind"),
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
+        self._shadows = Counter(
+            "instant_credit_shadow_decisions",
+            "Decisions of shadow releases by how they ended.",
+            ("product", "ending"),
+            registry=self.registry,
+        )
+        self._told_due: set[tuple[str, str]] = set()
 
     def _make_gauge(self, name: str, documentation: str) -> Gauge:
         """A gauge of which the workers that live show their sum."""
@@ -172,6 +192,17 @@ class Metrics:
     def show_places(self, places: int) -> None:
         """Show how many requests the gate lets in."""
         self._places.set(places)
+
+    def show_due(self, due: Iterable[Due]) -> None:
+        """Show what is due now; what was due and is not any more is shown as 0."""
+        tally = Counted((one.product, one.kind.value) for one in due)
+        self._told_due |= set(tally)
+        for labels in self._told_due:
+            self._due.labels(*labels).set(tally[labels])
+
+    def count_shadows(self, product: str, ending: ShadowEnding, items: int) -> None:
+        """Count shadow decisions."""
+        self._shadows.labels(product, ending.value).inc(items)
 
     def expose(self) -> bytes:
         """All counters in Prometheus' text format; of all workers together where there are several."""

@@ -27,6 +27,7 @@ from instant_credit.api.operations import (
 )
 from instant_credit.api.outcomes import OUTCOME_STRUCTS, outcome_paths
 from instant_credit.api.receipts import receipt_paths
+from instant_credit.api.releases_document import RELEASE_STRUCTS, release_paths
 from instant_credit.record.receipts import Receipt
 from instant_credit.underwriting.answers import Answer, Live, ProblemDocument, Ready, RecordedDecision
 
@@ -56,6 +57,7 @@ def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
             *LIFE_STRUCTS,
             *OUTCOME_STRUCTS,
             *MONITORING_STRUCTS,
+            *RELEASE_STRUCTS,
         ),
         ref_template="#/components/schemas/{name}",
     )
@@ -73,6 +75,7 @@ def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
     paths.update(life_paths())
     paths.update(outcome_paths())
     paths.update(monitoring_paths())
+    paths.update(release_paths())
     paths["/health/live"] = {"get": _live()}
     paths["/health/ready"] = {"get": _ready()}
     paths["/metrics"] = {"get": _metrics()}

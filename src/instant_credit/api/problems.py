@@ -1,8 +1,8 @@
 """Errors as problem details (RFC 9457): the one place that knows which failure has which status.
 
 Every failure that leaves this server is an `application/problem+json` document. Its texts are ours: neither an exception's
-message nor anything that was sent is echoed, because both may hold personal data. A failure of the server itself gets an
-`instance` by which its log line is found.
+message nor anything that was sent is echoed, because both may hold personal data. Why a release can't be moved is told as it is: that is
+about releases, and written by this package. A failure of the server itself gets an `instance` by which its log line is found.
 """
 
 from collections.abc import Mapping
@@ -22,9 +22,11 @@ from instant_credit.underwriting.answers import ERRORS_MAX, ProblemDocument
 from instant_credit.underwriting.offers import ApplicationClosed, OfferExpired
 from instant_credit.underwriting.pending import DraftClosed, DraftCompleted
 from instant_credit.underwriting.probing import TooManyVariants
+from instant_credit.underwriting.release_moves import ReleaseConflict, ReleaseRefused
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = "1"
+DETAIL_MAX: Final = 400
 
 FULL_DETAIL: Final = "The server is full: it has as much under way as it can answer in time."
 LATE_DETAIL: Final = (
@@ -61,9 +63,13 @@ APPLICATION_CLOSED: Final = Kind(
 )
 NOT_ANCHORED: Final = Kind(name="not-anchored", status=409, title="No anchor covers the decision yet")
 DRAFT_CLOSED: Final = Kind(name="draft-closed", status=409, title="The draft has ended or is complete")
+RELEASE_CONFLICT: Final = Kind(name="release-conflict", status=409, title="The release cannot be moved so")
 TOO_LARGE: Final = Kind(name="body-too-large", status=413, title="The body is too large")
 WRONG_MEDIA_TYPE: Final = Kind(name="unsupported-media-type", status=415, title="The body must be JSON in UTF-8")
 REFUSED: Final = Kind(name="application-refused", status=422, title="The application has wrong or missing fields")
+RELEASE_REFUSED: Final = Kind(
+    name="release-refused", status=422, title="What was told of the release has wrong or missing fields"
+)
 TOO_MANY_VARIANTS: Final = Kind(
     name="too-many-variants", status=429, title="One person's application came in too many variants"
 )
@@ -84,6 +90,8 @@ KINDS: Final = (
     APPLICATION_CLOSED,
     DRAFT_CLOSED,
     NOT_ANCHORED,
+    RELEASE_CONFLICT,
+    RELEASE_REFUSED,
     TOO_LARGE,
     WRONG_MEDIA_TYPE,
     REFUSED,
@@ -144,6 +152,10 @@ def failure_from(error: Exception) -> tuple[Failure, bool]:
         return Failure(DRAFT_CLOSED, "Read the draft for what became of it; open another one to go on."), False
     if isinstance(error, NotAnchored):
         return Failure(NOT_ANCHORED, "Ask again after the next anchor, within a minute or so."), False
+    if isinstance(error, ReleaseConflict):
+        return Failure(RELEASE_CONFLICT, str(error)[:DETAIL_MAX]), False
+    if isinstance(error, ReleaseRefused):
+        return Failure(RELEASE_REFUSED, "Correct the fields under errors and send it again.", error.problems), False
     if isinstance(error, Conflict):
         return Failure(CONFLICT, "Send the first body again to get its answer, or use a new key."), False
     if isinstance(error, Throttled):

@@ -19,7 +19,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "train": ("train", "train", "Fit, calibrate and test a model on a book."),
     "inference": ("inference", "inference", "Compare ways of answering for declined applicants."),
     "policy": ("policy", "policy", "Draft a policy from a book and a model; check one."),
-    "release": ("release", "release", "Make, activate and list releases."),
+    "release": ("release", "release", "Make releases, and lead them from proposal to retirement."),
     "gate": ("gate", "gate", "Judge a candidate model; waive a gate, by two persons."),
     "replay": ("replay", "replay", "Decide recorded Cases again and compare bytes."),
     "outcome": ("outcome", "outcome", "Take in what borrowers did; look after what was not taken."),

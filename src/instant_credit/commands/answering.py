@@ -37,6 +37,7 @@ from instant_credit.settings import Settings
 from instant_credit.underwriting.desk import Desk
 from instant_credit.underwriting.probing import Probing
 from instant_credit.underwriting.releases import LiveReleases, NotLoaded
+from instant_credit.underwriting.shadowing import Shadowing
 
 if TYPE_CHECKING:
     from instant_credit.api.tracing import Tracing
@@ -89,12 +90,14 @@ async def _answer(
         if tracing is not None:
             report = tracing.beside(report)
         probing = Probing(record, settings.variant_limit)
+        shadowing = Shadowing(record, releases.shadows, count=metrics.count_shadows, report=_log_shadows_failed)
         desk = Desk(
             record,
             releases,
             report=report,
             lost=metrics.count_lost_line,
             observe=metrics.count_group,
+            shadow=shadowing.offer,
             probing=probing,
         )
         limits = ClientLimits(settings.allowance, record.clock.monotonic_ns)
@@ -115,10 +118,13 @@ async def _answer(
         settle_memory()
         keeping = beside(keep_months_ahead(lambda: make_months_ahead(record)))
         showing = beside(keep_monitored(record, metrics))
+        metrics.show_due(releases.due())
+        fresh = kept_fresh(releases, revive, lambda: metrics.show_due(releases.due()))
         anchoring = kept_anchored(record, settings, metrics.show_not_anchoring)
-        async with anchoring, kept_fresh(releases, revive), keeping, showing:
+        async with anchoring, fresh, keeping, showing, beside(shadowing.run()):
             await server.serve(list(sockets))
             await desk.drain()
+            await shadowing.finish()
 
 
 def _start_tracing(stack: contextlib.AsyncExitStack) -> "Tracing":
@@ -187,14 +193,21 @@ def _log_not_loaded(missed: NotLoaded) -> None:
     )
 
 
+def _log_shadows_failed(release_hash: str, error: Exception) -> None:
+    structlog.get_logger("instant_credit.releases").error("shadows_failed", release_hash=release_hash, exc_info=error)
+
+
 @contextlib.asynccontextmanager
-async def kept_fresh(releases: LiveReleases, revive: Callable[[], bool] | None = None) -> AsyncIterator[None]:
+async def kept_fresh(
+    releases: LiveReleases, revive: Callable[[], bool] | None = None, tell: Callable[[], None] = lambda: None
+) -> AsyncIterator[None]:
     """Look for newly activated releases while the server serves; whatever goes wrong is logged, and it looks again.
 
     Parameters
     ----------
     revive : starts an embedded database again that has ended, and says whether it had. It is called, in a thread and at most every
         `REVIVE_SECONDS`, while the record does not answer. An outage is logged once, at its start.
+    tell : called after every look.
     """
 
     async def refresh() -> None:
@@ -204,6 +217,7 @@ async def kept_fresh(releases: LiveReleases, revive: Callable[[], bool] | None =
             await asyncio.sleep(REFRESH_SECONDS)
             try:
                 await releases.refresh()
+                tell()
                 is_out = False
             except Unavailable as trouble:
                 if not is_out:

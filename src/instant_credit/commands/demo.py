@@ -106,7 +106,17 @@ async def _run(console: Console, tape_path: Path | None) -> None:
         trained = _call(console, "train", "--book", tape.mapping, *tape.train_options, "--report", str(report))
         model = _find(r"Bundle:? +([0-9a-f]{64})", trained)
         made = _call(
-            console, "release", "make", "--model", model, "--policy", PRODUCT, "--book", tape.mapping, "--activate"
+            console,
+            "release",
+            "make",
+            "--model",
+            model,
+            "--policy",
+            PRODUCT,
+            "--book",
+            tape.mapping,
+            "--activate",
+            "--single-person",
         )
         release = await load_live_release(record, PRODUCT)
         if release.hash not in made:

@@ -147,7 +147,7 @@ def _print_next(draft: Draft, product: Path, mapping: Path) -> None:
         f"tape import {tape} --product {shlex.quote(str(product))} --mapping {told}{joined}",
         f"train --book {book}",
         f"policy draft --book {book} --to {policy}",
-        f"release make --book {book} --policy {policy} --activate",
+        f"release make --book {book} --policy {policy} --activate --single-person",
         f"release example {book} --to application.json",
         "serve",
     ):

@@ -22,7 +22,7 @@ from instant_credit.commands.tables import print_table
 from instant_credit.decision.gate_report import NEVER_WAIVED, Gate, GateReport, Standing, Waiver, find_standing
 from instant_credit.errors import NotFound, Refused
 from instant_credit.policy.document import read_policy
-from instant_credit.record.documents import get_document, live_releases
+from instant_credit.record.documents import get_document
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.waivers import (
     approve_waiver,
@@ -32,6 +32,7 @@ from instant_credit.record.waivers import (
     read_waiver,
 )
 from instant_credit.settings import read_settings
+from instant_credit.underwriting.releases import live_releases
 
 ACTOR: Final = Actor(kind=ActorKind.JOB, id="gate")
 LIVE: Final = "live"

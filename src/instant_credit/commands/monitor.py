@@ -17,7 +17,6 @@ from instant_credit.commands.tables import print_table
 from instant_credit.errors import Refused
 from instant_credit.outcome.alerts import AlertEvent, load_rules
 from instant_credit.outcome.measures import Measurement
-from instant_credit.record.documents import live_releases
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.sketches import list_alert_events, list_latest_windows, list_windows
 from instant_credit.review.references import Reference, fix_reference
@@ -25,6 +24,7 @@ from instant_credit.review.sketching import SketchRun, sketch_book
 from instant_credit.review.windows import JudgedWindow, WindowReport, decode_report, judge_book
 from instant_credit.settings import read_settings
 from instant_credit.underwriting.course import BOOK
+from instant_credit.underwriting.releases import live_releases
 
 ACTOR: Final = Actor(kind=ActorKind.JOB, id="command-line")
 STANDARD: Final = "standard"

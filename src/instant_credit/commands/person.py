@@ -5,7 +5,6 @@ where other users of the machine and the shell's history would see it. A draft t
 """
 
 import os
-import re
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from enum import StrEnum
@@ -16,7 +15,7 @@ from uuid import UUID
 import click
 from rich.table import Table
 
-from instant_credit.access.actors import Actor, ActorKind
+from instant_credit.access.actors import Actor
 from instant_credit.access.purposes import (
     TOLD_PURPOSES,
     ErasureReason,
@@ -25,6 +24,7 @@ from instant_credit.access.purposes import (
     ReadPurpose,
     ReleaseReason,
 )
+from instant_credit.commands.operators import by_option
 from instant_credit.commands.running import run_stoppable
 from instant_credit.commands.tables import print_table
 from instant_credit.errors import Refused
@@ -46,7 +46,6 @@ from instant_credit.underwriting.persons import export_person
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _LEFT: Final = "nothing was done by halves; the same command may be given again"
-_OPERATOR: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 _APPLICATION: Final = click.option(
     "--application",
     "application_id",
@@ -54,22 +53,6 @@ _APPLICATION: Final = click.option(
 )
 _DRAFT: Final = click.option(
     "--draft", "draft_id", help="Id of any draft of the person, or of one that names nobody: then of that draft alone."
-)
-
-
-def _read_operator(_: click.Context, __: click.Parameter, value: str) -> Actor:
-    if not _OPERATOR.fullmatch(value):
-        raise click.BadParameter("must be 1 to 64 letters, digits, hyphens, points, colons or underscores")
-    return Actor(kind=ActorKind.PERSON, id=value)
-
-
-_BY: Final = click.option(
-    "--by",
-    "actor",
-    required=True,
-    metavar="ID",
-    callback=_read_operator,
-    help="Id of who does this, as it is written down: a staff number, never a name.",
 )
 
 
@@ -112,7 +95,7 @@ def show_command(*, application_id: str | None, draft_id: str | None) -> None:
 
 @person.command("export")
 @_named
-@_BY
+@by_option
 @_choose("--purpose", TOLD_PURPOSES, "What it is read for, as it is written down.")
 @click.option("--to", required=True, type=click.Path(path_type=Path), help="File to write; must not be there yet.")
 def export_command(*, application_id: str | None, draft_id: str | None, actor: Actor, purpose: str, to: Path) -> None:
@@ -133,7 +116,7 @@ def export_command(*, application_id: str | None, draft_id: str | None, actor: A
 
 @person.command("hold")
 @_named
-@_BY
+@by_option
 @_choose("--reason", HoldReason, "Why the data must be kept.")
 def hold_command(*, application_id: str | None, draft_id: str | None, actor: Actor, reason: str) -> None:
     """Hold a person's data back from erasure until the hold is released; prints the hold's id."""
@@ -146,7 +129,7 @@ def hold_command(*, application_id: str | None, draft_id: str | None, actor: Act
 
 @person.command("release-hold")
 @click.argument("hold_id")
-@_BY
+@by_option
 @_choose("--reason", ReleaseReason, "Why the hold ends.")
 def release_command(*, hold_id: str, actor: Actor, reason: str) -> None:
     """End the hold HOLD_ID."""
@@ -162,7 +145,7 @@ def release_command(*, hold_id: str, actor: Actor, reason: str) -> None:
 
 @person.command("erase")
 @_named
-@_BY
+@by_option
 @_choose("--reason", ErasureReason, "Why the person is erased.")
 @click.option("--yes", "is_confirmed", is_flag=True, help="Don't ask.")
 def erase_command(

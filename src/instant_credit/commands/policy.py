@@ -172,7 +172,7 @@ def _summarise(made: BookDraft, book: str, path: Path | None) -> list[str]:
     if path is not None:
         lines += [
             f"Written: {path}. Read every line of it, edit it, and check it: instant-credit policy check {path}",
-            f"Then: instant-credit release make --book {book} --policy {path} --activate",
+            f"Then: instant-credit release make --book {book} --policy {path} --activate --single-person",
         ]
     return lines
 

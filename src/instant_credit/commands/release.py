@@ -1,4 +1,4 @@
-"""`instant-credit release make`, `activate`, `list`, `show`, `example`: what decides, by content hash."""
+"""`instant-credit release make`, `list`, `show`, `example`: what decides, by content hash; its life is in `release_life`."""
 
 import asyncio
 import json
@@ -11,6 +11,7 @@ import msgspec
 from rich.table import Table
 
 from instant_credit.access.actors import Actor, ActorKind
+from instant_credit.access.four_eyes import Signature
 from instant_credit.application.document import decode_product, load_product
 from instant_credit.application.inventing import APPLICANT, invent_body
 from instant_credit.application.product import Product
@@ -23,22 +24,20 @@ from instant_credit.commands.documents import (
     require_folder,
     write_file,
 )
+from instant_credit.commands.release_diff import diff
+from instant_credit.commands.release_life import LIFE, require_release, tell_single_person
 from instant_credit.commands.tables import print_table
 from instant_credit.errors import NotFound, Refused
 from instant_credit.policy.document import Policy, read_policy
 from instant_credit.policy.offers import usual_request
 from instant_credit.record.clock import SystemClock
-from instant_credit.record.documents import DocumentKind, get_document, list_documents
+from instant_credit.record.documents import get_document
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.shipped import list_starters, read_starter
 from instant_credit.score.bundle import decode_bundle
 from instant_credit.settings import read_settings
-from instant_credit.underwriting.releases import (
-    list_releases,
-    load_live_release,
-    make_live,
-    make_release,
-)
+from instant_credit.underwriting.release_life import ReleaseDesk
+from instant_credit.underwriting.releases import load_live_release, make_release
 from instant_credit.underwriting.showing import show_release
 from instant_credit.underwriting.typical import CASES_MIN, find_typical
 
@@ -47,7 +46,11 @@ ACTOR: Final = Actor(kind=ActorKind.JOB, id="command-line")
 
 @click.group()
 def release() -> None:
-    """Make, activate and list releases."""
+    """Make releases, and lead them from proposal to retirement."""
+
+
+for command in (*LIFE, diff):
+    release.add_command(command)
 
 
 @release.command("make")
@@ -60,7 +63,13 @@ def release() -> None:
 )
 @click.option("--product", "product_name", help="Product, likewise; default: the one that the model was trained on.")
 @click.option("--losses", "losses_hash", help="Hash of a recorded loss table (`book losses --record`) that it names.")
-@click.option("--activate", "is_activated", is_flag=True, help="Make it live at once.")
+@click.option("--activate", "is_activated", is_flag=True, help="Make it live at once; needs --single-person.")
+@click.option(
+    "--single-person",
+    "is_single_person",
+    is_flag=True,
+    help="Propose and approve it yourself, where there is nobody else: every event of it says so.",
+)
 def make(
     *,
     book: str,
@@ -69,10 +78,18 @@ def make(
     product_name: str | None,
     losses_hash: str | None,
     is_activated: bool,
+    is_single_person: bool,
 ) -> None:
     """Put product, model, policy and reference population together, prove that they fit, and print the release's hash."""
+    if is_activated != is_single_person:
+        raise click.UsageError(
+            "--activate and --single-person go together: without a second person to approve it, say so; with one, "
+            "use `instant-credit release propose`, `approve` and `activate`"
+        )
     policy = None if policy_name is None else read_policy(read_document("policies", policy_name))
     product = None if product_name is None else load_product(read_document("products", product_name))
+    if is_single_person:
+        tell_single_person()
     click.echo(
         asyncio.run(
             _make(
@@ -108,37 +125,29 @@ async def _make(
             losses_hash=None if losses_hash is None else await find_losses(record, losses_hash),
         )
         if is_activated:
-            await make_live(record, made.hash, ACTOR)
+            await ReleaseDesk(record).activate_alone(made.hash, Signature(actor=ACTOR))
     return made.hash
-
-
-@release.command("activate")
-@click.argument("release_hash")
-def activate(release_hash: str) -> None:
-    """Make the release live for its product. Servers notice within seconds."""
-
-    async def run() -> str:
-        async with open_record(read_settings(os.environ)) as record:
-            await _require_release(record, release_hash)
-            return await make_live(record, release_hash, ACTOR)
-
-    click.echo(f"live for {asyncio.run(run())}: {release_hash}")
 
 
 @release.command("list")
 def show_all() -> None:
-    """List all releases, oldest first."""
+    """List the newest releases, oldest first, and where each stands."""
 
     async def run() -> Table:
-        table = Table("release", "product", "model", "policy", "live")
+        table = Table("release", "product", "model", "policy", "state", "approval", "owner", "next review", "expires")
         async with open_record(read_settings(os.environ)) as record:
-            for row in await list_releases(record):
+            for row in (await ReleaseDesk(record).list_releases()).releases:
+                terms = row.terms or row.waiting
                 table.add_row(
-                    row.release_hash,
+                    row.release,
                     row.product,
-                    row.manifest.model_hash[:12],
-                    row.manifest.policy_hash[:12],
-                    "yes" if row.is_live else "",
+                    row.model[:12],
+                    row.policy[:12],
+                    row.state if row.planned_at is None else f"{row.state}, live {row.planned_at:%Y-%m-%dT%H:%M:%SZ}",
+                    f"{row.approval} by one person" if row.is_single_person else row.approval,
+                    "" if terms is None else terms.owner,
+                    "" if terms is None else str(terms.review_on),
+                    "" if terms is None else str(terms.expires_on),
                 )
         return table
 
@@ -148,21 +157,15 @@ def show_all() -> None:
 @release.command("show")
 @click.argument("release_hash")
 def show(release_hash: str) -> None:
-    """Print what a release is made of and what its model proves, as JSON, after proving it anew on this machine."""
+    """Print what a release is made of, what its model proves and where it stands, as JSON, after proving it anew on this machine."""
 
     async def run() -> bytes:
         async with open_record(read_settings(os.environ)) as record:
-            await _require_release(record, release_hash)
+            await require_release(record, release_hash)
             found = await show_release(record, release_hash)
         return msgspec.json.format(msgspec.json.encode(found), indent=2)
 
     click.echo(asyncio.run(run()).decode())
-
-
-async def _require_release(record: Record, release_hash: str) -> None:
-    """Refused, with where to look, unless the record holds a release of this hash."""
-    if release_hash not in {row.content_hash for row in await list_documents(record, DocumentKind.RELEASE)}:
-        raise Refused(f"no release {release_hash} is recorded: `instant-credit release list` prints the hashes of all")
 
 
 @release.command("example")

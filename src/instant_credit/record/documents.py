@@ -1,4 +1,4 @@
-"""Edge. Documents by content hash (products, policies, models, references, manifests) and which release is live."""
+"""Edge. Documents by content hash (products, policies, models, references, manifests)."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -100,28 +100,3 @@ async def list_documents(record: Record, kind: str) -> tuple[DocumentRow, ...]:
     async with record.connection() as connection:
         rows = await connection.fetch(read_sql("list_documents"), kind)
     return tuple(DocumentRow(**dict(row)) for row in rows)
-
-
-async def activate_release(record: Record, product: str, release_hash: str, actor: Actor) -> None:
-    """Make a release live for a product, from now on.
-
-    Raises
-    ------
-    NotFound : the release's manifest is not among the documents.
-    """
-    now = record.clock.now()
-    async with record.writer() as writer, record.connection() as connection:
-        number = await connection.fetchval(read_sql("draw_activation"))
-        row = (number, product, release_hash, actor.kind.value, actor.id, now)
-        leaves = [leaf_of("release_activations", row)]
-        try:
-            await writer.append(connection, read_sql("insert_activation"), row, leaves, now)
-        except asyncpg.ForeignKeyViolationError:
-            raise NotFound("release", release_hash) from None
-
-
-async def live_releases(record: Record) -> dict[str, str]:
-    """Hash of the live release by product."""
-    async with record.connection() as connection:
-        rows = await connection.fetch(read_sql("list_live_releases"))
-    return {row["product"]: row["release_hash"] for row in rows}

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from instant_credit.access.purposes import Reading
 from instant_credit.record.columns import (
@@ -20,13 +21,14 @@ from instant_credit.record.persons import log_read
 from instant_credit.record.pool import Record
 from instant_credit.record.quarantine import LINE_PLACE
 from instant_credit.record.reads import read_events
-from instant_credit.record.rows import EventRow, HeldCase, HeldDraft, HeldLine, LifeRow
+from instant_credit.record.rows import EventRow, HeldCase, HeldDraft, HeldLine, LifeRow, StoredShadow
 from instant_credit.record.sealing import bucket_of_person, unseal
+from instant_credit.record.shadows import open_shadow
 from instant_credit.record.shipped import read_sql
 
 
 class Holdings(Struct, frozen=True, kw_only=True):
-    """Cases with identity, Decision, answer and events, versions of drafts, and events that were not taken; each oldest first."""
+    """Cases with identity, Decision, answer, events and shadow decisions, versions of drafts, and events that were not taken; each oldest first."""
 
     cases: tuple[HeldCase, ...]
     drafts: tuple[HeldDraft, ...]
@@ -41,6 +43,7 @@ async def read_holdings(record: Record, person_id: bytes, reading: Reading) -> H
         rows = await connection.fetch(read_sql("list_person_cases"), bucket, person_id)
         events = await read_events(connection, rows) if rows else {}
         lives = await connection.fetch(read_sql("list_person_events"), bucket, person_id)
+        dark = await connection.fetch(read_sql("list_person_shadows"), bucket, person_id)
         drafts = await connection.fetch(read_sql("list_person_drafts"), person_id)
         lines = await connection.fetch(read_sql("list_person_quarantined"), person_id)
     life: dict[UUID, list[LifeRow]] = defaultdict(list)
@@ -48,9 +51,16 @@ async def read_holdings(record: Record, person_id: bytes, reading: Reading) -> H
         life[row["case_id"]].append(
             LifeRow(kind=row["kind"], offer_id=_plain(row["offer_id"]), recorded_at=row["recorded_at"])
         )
+    shadows: dict[UUID, list[StoredShadow]] = defaultdict(list)
+    for row in dark:
+        shadows[row["case_id"]].append(open_shadow(record, row))
     return Holdings(
         cases=tuple(
-            _open_held(record, row, events.get(row["case_id"], ()), tuple(life.get(row["case_id"], ()))) for row in rows
+            replace(
+                _open_held(record, row, events.get(row["case_id"], ()), tuple(life.get(row["case_id"], ()))),
+                shadows=tuple(shadows.get(row["case_id"], ())),
+            )
+            for row in rows
         ),
         drafts=tuple(_open_draft(record, row) for row in drafts),
         quarantined=tuple(_open_line(record, row) for row in lines),

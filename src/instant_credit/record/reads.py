@@ -109,6 +109,21 @@ async def iterate_decided(
         bucket, case_id = rows[-1]["bucket"], rows[-1]["case_id"]
 
 
+async def list_last_cases(record: Record, book: str, product: str, count: int) -> tuple[UUID, ...]:
+    """Ids of the Cases of a product that a book recorded last, at most so many, the latest first."""
+    async with record.connection() as connection:
+        rows = await connection.fetch(read_sql("list_last_case_ids"), book, product, count)
+    return tuple(UUID(int=row["case_id"].int) for row in rows)
+
+
+async def read_cases(record: Record, case_ids: Sequence[UUID]) -> tuple[StoredCase, ...]:
+    """The Cases with these ids, without events and Decisions, in order of bucket and id; those that are not there are left out."""
+    buckets = [bucket_of(case_id) for case_id in case_ids]
+    async with record.connection() as connection:
+        rows = await connection.fetch(read_sql("read_cases"), buckets, list(case_ids), *span_of(case_ids))
+    return tuple(_open_case(record, row, ()) for row in rows)
+
+
 async def read_monitoring(record: Record, case_id: UUID) -> bytes | None:
     """Monitoring of one Case (prohibited attributes, for fairness measurement only); None = not told, erased or no such Case."""
     return await _read_sealed(record, case_id, "read_monitoring", MONITORING_PLACE)

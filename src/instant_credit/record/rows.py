@@ -138,6 +138,16 @@ class LifeRow(Struct, frozen=True, kw_only=True):
     recorded_at: datetime
 
 
+class StoredShadow(Struct, frozen=True, kw_only=True):
+    """A recorded shadow decision; `decision` None = the person was erased."""
+
+    case_id: UUID
+    release_hash: str
+    outcome: str
+    decision: bytes | None
+    recorded_at: datetime
+
+
 class HeldCase(Struct, frozen=True, kw_only=True):
     """All that is recorded of one Case, opened. `identity`, `case`, `monitoring`, `decision` and `answer` None = erased (`is_erased`),
     or there is none.
@@ -165,6 +175,7 @@ class HeldCase(Struct, frozen=True, kw_only=True):
     decided_at: datetime | None
     events: tuple[EventRow, ...]
     life: tuple[LifeRow, ...]
+    shadows: tuple[StoredShadow, ...] = ()
 
 
 class HeldDraft(Struct, frozen=True, kw_only=True):

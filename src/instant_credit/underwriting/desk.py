@@ -24,6 +24,7 @@ from instant_credit.record.grouping import Written
 from instant_credit.record.pool import Record, within
 from instant_credit.record.read_log import ReadLog, ReadNote
 from instant_credit.record.reads import read_decision
+from instant_credit.record.rows import Entry
 from instant_credit.underwriting.answers import Contribution, RecordedDecision, read_ids
 from instant_credit.underwriting.course import APPLICATION_SECONDS, Answered, Caller, Course, Releases, Submission
 from instant_credit.underwriting.deciding import Deciding, Waiting, fold_key, mac_of
@@ -45,6 +46,7 @@ class Desk:
     report : called once with every application's line, at its end. Its failure changes no answer.
     lost : called when it failed.
     observe : called with every group of decisions that was committed together.
+    shadow : called with every application that was recorded and is no test; must return at once.
     probing : refuses too many variants of one person's application; None = lets all in.
     """
 
@@ -56,6 +58,7 @@ class Desk:
         report: Callable[[ApplicationLine], None],
         lost: Callable[[], None] = lambda: None,
         observe: Callable[[Written], None] = lambda _: None,
+        shadow: Callable[[Entry], None] = lambda _: None,
         probing: Probing | None = None,
     ) -> None:
         self.record = record
@@ -63,6 +66,7 @@ class Desk:
         self._clock = record.clock
         self._report = report
         self._lost = lost
+        self._shadow = shadow
         self._probing = probing or Probing(record)
         self._doors: dict[str, Door] = {}
         self._products: dict[str, Product] = {}
@@ -207,6 +211,8 @@ class Desk:
         if committed.kind == "existing":
             return self._repeat(submission, committed.answer, committed.body_mac, course)
         course.tell_decided(entry, judged.decision, release)
+        if not submission.is_test:
+            self._shadow(entry)
         assert entry.answer is not None
         assert entry.decision_id is not None
         return Answered(body=entry.answer, decision_id=entry.decision_id, is_repeated=False, stages=course.end())

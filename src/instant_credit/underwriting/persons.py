@@ -26,6 +26,15 @@ from instant_credit.record.repayments import read_event
 from instant_credit.record.rows import HeldCase, HeldDraft, HeldLine, LifeRow
 
 
+class ExportedShadow(Struct, frozen=True, kw_only=True):
+    """What a release that answered nobody decided on the application; `decision` null when erased."""
+
+    release: str
+    outcome: str
+    recorded_at: datetime
+    decision: Raw | None
+
+
 class ExportedCase(Struct, frozen=True, kw_only=True):
     """One application or loan of the person."""
 
@@ -51,6 +60,7 @@ class ExportedCase(Struct, frozen=True, kw_only=True):
     answer: Raw | None
     events: tuple[RepaymentEvent, ...]
     life: tuple[LifeRow, ...]
+    shadows: tuple[ExportedShadow, ...] = ()
 
 
 class ExportedDraft(Struct, frozen=True, kw_only=True):
@@ -151,6 +161,12 @@ def _tell_case(held: HeldCase, product: Product | None) -> ExportedCase:
         answer=_raw(held.answer),
         events=order_events([read_event(row) for row in held.events]),
         life=held.life,
+        shadows=tuple(
+            ExportedShadow(
+                release=one.release_hash, outcome=one.outcome, recorded_at=one.recorded_at, decision=_raw(one.decision)
+            )
+            for one in held.shadows
+        ),
     )
 
 

@@ -2,11 +2,12 @@
 
     product, policy, model (documents) + book -> reference population -> manifest -> composed once as a proof -> recorded
 
-A release is never changed, only superseded: activating another one is an event, and a server notices it when it refreshes.
+A release is never changed, only superseded: activating another one is an event (`release_life`), and a server notices it when it refreshes.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Final
 
 import numpy as np
@@ -33,25 +34,22 @@ from instant_credit.errors import NotFound, Refused, Unavailable
 from instant_credit.features.program import compile_features
 from instant_credit.policy.checks import check_policy
 from instant_credit.policy.document import CutOffs, Policy, encode_policy
-from instant_credit.record.documents import (
-    DocumentKind,
-    activate_release,
-    get_document,
-    list_documents,
-    live_releases,
-    put_documents,
-)
+from instant_credit.record.documents import DocumentKind, get_document, put_documents
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import iterate_cases
+from instant_credit.record.release_life import ReleaseEvent, count_release_events, read_release_events
 from instant_credit.record.rows import StoredCase
 from instant_credit.score.bundle import ENGINE_VERSION, Bundle, decode_bundle
 from instant_credit.score.calibration import margin_at_pd, pd_to_ppm
 from instant_credit.score.model import compile_model, leaf_counts, score_rows
 from instant_credit.underwriting.course import require_real
+from instant_credit.underwriting.release_states import DUE_DAYS, Due, ProductLife, ReleaseState, tell_lives
 from instant_credit.units import Ppm
 
 CHUNK_CASES: Final = 2_000
 RETRY_NS: Final = 30_000_000_000
+SHADOWS_HELD_MAX: Final = 8
+"""Shadow releases of all products that a process holds in memory, those of the first products by name."""
 # The reference is the quarter of the applicants approvable by score who lie nearest to the cut-off: their score is "at or slightly
 # above the minimum passing score" (12 CFR 1002 Supplement I, 9(b)(2)-5).
 REFERENCE_SHARE: Final = 0.25
@@ -62,15 +60,6 @@ class Part(Struct, frozen=True, kw_only=True):
 
     kind: str
     body: bytes
-
-
-class ReleaseSummary(Struct, frozen=True, kw_only=True):
-    """A recorded release. `is_live` for its product."""
-
-    release_hash: str
-    product: str
-    manifest: Manifest
-    is_live: bool
 
 
 async def make_release(
@@ -164,6 +153,12 @@ async def read_parts(record: Record, release_hash: str) -> tuple[Manifest, dict[
     return manifest, {content_hash: await get_document(record, content_hash) for content_hash in manifest.part_hashes}
 
 
+async def live_releases(record: Record) -> dict[str, str]:
+    """Hash of the live release by product."""
+    lives = tell_lives(await read_release_events(record), record.clock.now())
+    return {product: life.champion for product, life in lives.items() if life.champion is not None}
+
+
 async def load_live_release(record: Record, product: str) -> Release:
     """The live release of `product`. Raises NotFound when none is live."""
     live = await live_releases(record)
@@ -172,35 +167,8 @@ async def load_live_release(record: Record, product: str) -> Release:
     return await load_release(record, live[product])
 
 
-async def make_live(record: Record, release_hash: str, actor: Actor) -> str:
-    """Make a release live for its product, from now on; returns the product's name. It is composed first, so what cannot decide
-    cannot go live.
-    """
-    release = await load_release(record, release_hash)
-    await activate_release(record, release.product.name, release.hash, actor)
-    return release.product.name
-
-
-async def list_releases(record: Record) -> tuple[ReleaseSummary, ...]:
-    """Every recorded release, oldest first."""
-    live = await live_releases(record)
-    summaries = []
-    for row in await list_documents(record, DocumentKind.RELEASE):
-        manifest = decode_manifest(await get_document(record, row.content_hash))
-        product = decode_product(await get_document(record, manifest.product_hash)).name
-        summaries.append(
-            ReleaseSummary(
-                release_hash=row.content_hash,
-                product=product,
-                manifest=manifest,
-                is_live=live.get(product) == row.content_hash,
-            )
-        )
-    return tuple(summaries)
-
-
 class NotLoaded(Struct, frozen=True, kw_only=True, eq=False):
-    """A release that is live in the record and could not be loaded; its product's former one decides on, if there was one."""
+    """A release that is live or a shadow in the record and could not be loaded; of a live one the former decides on, if there was one."""
 
     product: str
     release_hash: str
@@ -209,7 +177,7 @@ class NotLoaded(Struct, frozen=True, kw_only=True, eq=False):
 
 
 class LiveReleases:
-    """The live releases of a running server: one by product in memory, never more.
+    """The releases of a running server: one by product that is live, and at most `SHADOWS_HELD_MAX` shadows, never more.
 
     Parameters
     ----------
@@ -221,6 +189,10 @@ class LiveReleases:
         self._report = report
         self._live: dict[str, Release] = {}
         self._not_loaded: dict[str, NotLoaded] = {}
+        self._shadows: dict[str, tuple[Release, ...]] = {}
+        self._shadows_not_loaded: dict[str, NotLoaded] = {}
+        self._numbers: dict[str, int] | None = None
+        self._events: tuple[ReleaseEvent, ...] = ()
 
     def live(self) -> Mapping[str, Release]:
         """Release by product name, as of the last refresh."""
@@ -230,34 +202,72 @@ class LiveReleases:
         """Hash by product name of every release that should decide and does not, as of the last refresh."""
         return {product: missed.release_hash for product, missed in self._not_loaded.items()}
 
+    def shadows(self) -> Mapping[str, tuple[Release, ...]]:
+        """Shadow releases by product name, as of the last refresh; products without one are left out."""
+        return self._shadows
+
+    def lives(self) -> Mapping[str, ProductLife]:
+        """The life of every product's releases now, by the events of the last refresh."""
+        return tell_lives(self._events, self._record.clock.now())
+
+    def due(self) -> tuple[Due, ...]:
+        """What falls due within `DUE_DAYS`, of the releases that decide."""
+        until = self._record.clock.now().date() + timedelta(days=DUE_DAYS)
+        return tuple(due for life in self.lives().values() for due in life.due(until))
+
     async def refresh(self) -> None:
-        """Load what was activated since. A release that cannot be loaded is reported, leaves its product's former one live, and is
-        tried again: at once when the record did not answer, otherwise after `RETRY_NS`.
+        """Load what was activated or staged since, or was to go live by now. A release that cannot be loaded is reported, leaves its product's former
+        one live, and is tried again: at once when the record did not answer, otherwise after `RETRY_NS`.
 
         Raises
         ------
         Unavailable : the record did not say what is live; everything stays as it was.
         """
-        wanted = await live_releases(self._record)
+        numbers = await count_release_events(self._record)
+        if numbers != self._numbers:
+            self._events = await read_release_events(self._record)
+            self._numbers = numbers
+        lives = self.lives()
+        await self._refresh_live(lives)
+        await self._refresh_shadows(lives)
+
+    def _held(self) -> dict[str, Release]:
+        """What is in memory by hash, so that a shadow that goes live is not loaded twice."""
+        shadows = [release for own in self._shadows.values() for release in own]
+        return {release.hash: release for release in (*shadows, *self._live.values())}
+
+    async def _refresh_live(self, lives: Mapping[str, ProductLife]) -> None:
+        held = self._held()
         refreshed: dict[str, Release] = {}
         not_loaded: dict[str, NotLoaded] = {}
-        for product, release_hash in wanted.items():
-            former = self._live.get(product)
-            if former is not None and former.hash == release_hash:
-                refreshed[product] = former
+        for product, life in lives.items():
+            if life.champion is None:
                 continue
-            loaded = await self._load(product, release_hash)
+            loaded = held.get(life.champion) or await self._load(product, life.champion, self._not_loaded.get(product))
             if isinstance(loaded, Release):
                 refreshed[product] = loaded
                 continue
             not_loaded[product] = loaded
-            if former is not None:
+            if (former := self._live.get(product)) is not None:
                 refreshed[product] = former
         self._live, self._not_loaded = refreshed, not_loaded
 
-    async def _load(self, product: str, release_hash: str) -> Release | NotLoaded:
+    async def _refresh_shadows(self, lives: Mapping[str, ProductLife]) -> None:
+        held = self._held()
+        wanted = [(product, one) for product, life in lives.items() for one in life.in_state(ReleaseState.SHADOW)]
+        refreshed: dict[str, tuple[Release, ...]] = {}
+        not_loaded: dict[str, NotLoaded] = {}
+        for product, release_hash in wanted[:SHADOWS_HELD_MAX]:
+            missed = self._shadows_not_loaded.get(release_hash)
+            loaded = held.get(release_hash) or await self._load(product, release_hash, missed)
+            if isinstance(loaded, Release):
+                refreshed[product] = (*refreshed.get(product, ()), loaded)
+            else:
+                not_loaded[release_hash] = loaded
+        self._shadows, self._shadows_not_loaded = refreshed, not_loaded
+
+    async def _load(self, product: str, release_hash: str, missed: NotLoaded | None) -> Release | NotLoaded:
         """The release, or why not; a failure that can't have passed yet is not tried again."""
-        missed = self._not_loaded.get(product)
         now_ns = self._record.clock.monotonic_ns()
         if (
             missed is not None

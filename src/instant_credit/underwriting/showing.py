@@ -9,6 +9,8 @@ from instant_credit.application.product import Direction
 from instant_credit.decision.release import Composed, compose_parts
 from instant_credit.record.pool import Record
 from instant_credit.score.bundle import Bundle
+from instant_credit.underwriting.release_life import ReleaseDesk
+from instant_credit.underwriting.release_resources import ReleaseStatus
 from instant_credit.underwriting.releases import read_parts
 
 
@@ -43,7 +45,7 @@ class ShownProof(Struct, frozen=True, kw_only=True):
 
 
 class ShownRelease(Struct, frozen=True, kw_only=True):
-    """The manifest's fields beside the release's hash, its product's name and the proof."""
+    """The manifest's fields beside the release's hash, its product's name, the proof, and where it stands."""
 
     release_hash: str
     product: str
@@ -54,6 +56,7 @@ class ShownRelease(Struct, frozen=True, kw_only=True):
     reference_hash: str
     losses_hash: str | UnsetType = UNSET
     proof: ShownProof
+    life: ReleaseStatus
 
 
 async def show_release(record: Record, release_hash: str) -> ShownRelease:
@@ -76,6 +79,7 @@ async def show_release(record: Record, release_hash: str) -> ShownRelease:
         reference_hash=manifest.reference_hash,
         losses_hash=manifest.losses_hash,
         proof=_show_proof(composed),
+        life=await ReleaseDesk(record).read(release_hash),
     )
 
 
