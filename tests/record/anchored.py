@@ -21,6 +21,8 @@ from instant_credit.record.life import LifeEvent, LifeEventKind, add_life_event
 from instant_credit.record.owning import open_owner
 from instant_credit.record.persons import erase_person, log_book_read, log_read, place_hold, release_hold
 from instant_credit.record.pool import Record
+from instant_credit.record.queue import JobEventKind, JobRequest, JobWeight, enqueue_job
+from instant_credit.record.queue_log import take_up
 from instant_credit.record.quotes import QuotedTerms, QuoteRow, add_quote
 from instant_credit.record.rows import EventRow
 from instant_credit.settings import Settings
@@ -72,9 +74,22 @@ async def write_some(record: Record, actor: Actor, turn: int) -> None:
     accepted = LifeEvent(kind=LifeEventKind.ACCEPTED, offer_id=entry.case_id, recorded_at=record.clock.now())
     assert await add_life_event(record, entry.case_id, accepted, number=1, actor=actor)
     await write_of_persons(record, actor, turn, entry.person_id, entry.case_id)
+    await write_a_job(record, actor, turn)
     later = [replace(event, event_id=UUID(int=event.event_id.int ^ 1)) for event in entry.events]
     events: dict[UUID, list[EventRow]] = {entry.case_id: later}
     assert await commit_events(record, events, actor, record.clock.now()) == 2
+
+
+async def write_a_job(record: Record, actor: Actor, turn: int) -> None:
+    """A job with a step, begun and ended."""
+    asked = JobRequest(
+        kind="measure", weight=JobWeight.LIGHT, arguments=b'{"turn":%d}' % turn, natural_key=f"turn {turn}"
+    )
+    log = await take_up(record, await enqueue_job(record, asked, actor), UUID(int=turn + 1))
+    await log.begin()
+    await log.begin_step("measure")
+    await log.finish_step("measure", b"measured")
+    await log.end(JobEventKind.SUCCEEDED, "measured")
 
 
 async def write_of_persons(record: Record, actor: Actor, turn: int, person_id: bytes, case_id: UUID) -> None:

@@ -43,6 +43,9 @@ OTHERWISE: Final = {
     "purpose": "CASE purpose WHEN 'audit' THEN 'legal' ELSE 'audit' END",
     "indication": "CASE indication WHEN 'none' THEN 'eligible' ELSE indication END, amount_cents = amount_cents + 1",
     "draft_events.kind": "CASE kind WHEN 'completed' THEN 'withdrawn' ELSE 'completed' END",
+    "weight": "CASE weight WHEN 'heavy' THEN 'light' ELSE 'heavy' END",
+    "job_events.kind": "CASE kind WHEN 'begun' THEN 'given_back' ELSE 'begun' END, step = NULL, result_hash = NULL",
+    "result_hash": "md5(result_hash) || md5(result_hash)",
     "product_hash": "md5(product_hash) || md5(product_hash)",
     "release_hash": "md5(release_hash) || md5(release_hash)",
 }
@@ -66,6 +69,8 @@ KEYS: Final = {
     "person_erasures": "key_id = gen_random_uuid()",
     "personal_data_reads": "read_id = gen_random_uuid()",
     "book_reads": "read_id = gen_random_uuid()",
+    "jobs": "job_id = gen_random_uuid(), natural_key = NULL",
+    "job_events": "number = number + 50",
 }
 TABLES: Final = tuple(COVERED)
 

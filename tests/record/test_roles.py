@@ -33,6 +33,8 @@ FACTS = [
     "person_erasures",
     "personal_data_reads",
     "book_reads",
+    "jobs",
+    "job_events",
 ]
 CHANGES = ["UPDATE {table} SET actor_id = 'other'", "DELETE FROM {table}", "TRUNCATE {table} CASCADE"]
 

@@ -15,11 +15,15 @@ class ActorKind(StrEnum):
 
 
 class Scope(StrEnum):
-    """What an API key may do: apply, read the decisions of its own client, read those of every client and of every tape."""
+    """What an API key may do: apply, read the decisions of its own client, read those of every client and of every tape; read jobs, ask for
+    and cancel them.
+    """
 
     APPLY = "apply"
     DECISIONS_READ = "decisions:read"
     DECISIONS_READ_ALL = "decisions:read_all"
+    JOBS_READ = "jobs:read"
+    JOBS_WRITE = "jobs:write"
 
 
 class Actor(Struct, frozen=True, kw_only=True):

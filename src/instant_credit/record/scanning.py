@@ -32,6 +32,8 @@ COVERED: Final[dict[str, int]] = {
     "person_erasures": 2,
     "personal_data_reads": 2,
     "book_reads": 1,
+    "jobs": 1,
+    "job_events": 2,
 }
 
 _ROWS_AT_ONCE: Final = 200
