@@ -8,8 +8,8 @@ Whatever is learned (parameters, selected variables, trees, calibration) is lear
 are tested on the same loans, so that the two can be compared loan by loan.
 """
 
-from collections.abc import Callable
 from datetime import date
+from typing import Final
 
 import numpy as np
 from msgspec import Struct
@@ -22,20 +22,23 @@ from instant_credit.canonical import hash_content
 from instant_credit.errors import require
 from instant_credit.record.documents import DocumentKind, put_documents
 from instant_credit.record.pool import Record
+from instant_credit.record.queue_steps import UNKEPT, Steps, form_of
 from instant_credit.score.bundle import Bundle, encode_bundle
 from instant_credit.score.calibration import Calibration
 from instant_credit.score.proof import prove_bundle
-from instant_credit.training.carrying import Calibrator, Carried, Maker, carry_model
+from instant_credit.training.carrying import Calibrator, Carried, Kind, carry_model
 from instant_credit.training.dataset import Loans, TrainingSet, gather_training_set
 from instant_credit.training.digest import digest_loans
 from instant_credit.training.fitting.calibrate import Calibrated
-from instant_credit.training.fitting.choice import Choice, choose_parameters, find_preset
-from instant_credit.training.fitting.fit import FitParameters, FittedModel, Watch, fit_model
-from instant_credit.training.fitting.scorecard import Scorecard, fit_scorecard
+from instant_credit.training.fitting.choice import Choice
+from instant_credit.training.fitting.fit import FitParameters, FittedModel, Watch
+from instant_credit.training.fitting.scorecard import Scorecard
 from instant_credit.training.fitting.search import Searcher, Searching
-from instant_credit.training.fitting.selection import Selection, SelectOptions, narrow, select_variables
+from instant_credit.training.fitting.selection import Selection, SelectOptions
 from instant_credit.training.fitting.space import Search
+from instant_credit.training.forms import BUNDLE, MODEL, SCORECARD
 from instant_credit.training.intervals import Measured, Quality, measure_auc_difference, measure_quality
+from instant_credit.training.making import ModelMaker, Progress, ScorecardMaker
 from instant_credit.training.manifest import TrainingManifest, encode_training, list_versions
 from instant_credit.training.plans import (
     ByDate,
@@ -52,7 +55,17 @@ from instant_credit.training.plans import (
 )
 
 Floats = NDArray[np.float64]
-Progress = Callable[[str, int], None]
+
+
+class Figures(Struct, frozen=True, kw_only=True):
+    """What the test measured: of the model, of the scorecard, and the model's AUC less the scorecard's."""
+
+    model: Quality
+    scorecard: Quality
+    auc_difference: Measured
+
+
+_FIGURES: Final = form_of(Figures)
 
 
 class Tested(Struct, frozen=True, kw_only=True, eq=False):
@@ -195,37 +208,46 @@ def build_training(
     searching: Searching | None = None,
     selecting: SelectOptions | None = None,
     watch: Watch | None = None,
+    steps: Steps = UNKEPT,
 ) -> Training:
-    """Fit, calibrate and test; a function of its arguments alone, but for how many trials the minutes of a search allow."""
+    """Fit, calibrate and test; a function of its arguments alone, but for how many trials the minutes of a search allow. `steps` keeps
+    what finishes, and knows what finished before.
+    """
     plan, plan_why = choose_plan(training_set, wish) if isinstance(wish, Wish) else (wish, "as asked for")
     parts = describe_parts(training_set, plan)
     calibrate = Calibrator(training_set.columns, segment)
-    searcher = None if searching is None else _make_searcher(searching, plan)
-    model = _ModelMaker(parameters, progress, searcher, selecting, by_date=isinstance(plan, ByDate), watch=watch)
-    carried_model = carry_model(training_set, plan, model.prepare, calibrate)
-    progress("fit the scorecard", 0)
-    carried_scorecard = carry_model(training_set, plan, _ScorecardMaker(model.selections).prepare, calibrate)
-    progress("measure", 0)
+    model = ModelMaker(
+        parameters,
+        progress,
+        steps,
+        searcher=None if searching is None else _make_searcher(searching, plan),
+        selecting=selecting,
+        by_date=isinstance(plan, ByDate),
+        watch=watch,
+    )
+    carried_model, carried_scorecard = _carry_both(training_set, plan, model, calibrate, progress=progress, steps=steps)
     fitted, scorecard = carried_model.final, carried_scorecard.final
     assert isinstance(fitted, FittedModel)
     assert isinstance(scorecard, Scorecard)
     fit_rows, test_rows, test_folds = _list_rows(training_set, plan)
-    test = training_set.take(test_rows)
-    bundle = _make_bundle(training_set, fitted, carried_model.calibrated, segment)
+    figures = steps.take(
+        "test", lambda: _measure(carried_model, carried_scorecard, training_set.take(test_rows)), _FIGURES
+    )
+    bundle = steps.take("bundle", lambda: _make_bundle(training_set, fitted, carried_model.calibrated, segment), BUNDLE)
     bundle_raw = encode_bundle(bundle)
     return Training(
         training_set=training_set,
         plan=plan,
         plan_why=plan_why,
-        parameters=model.parameters,
+        parameters=model.final.parameters,
         parts=parts,
         test_rows=test_rows,
         test_folds=test_folds,
         fit_rows=fit_rows,
         segment=segment,
-        choice=model.choice,
-        search=model.search,
-        selection=model.selection,
+        choice=model.final.choice,
+        search=model.final.search,
+        selection=model.final.selection,
         fold_selections=model.selections[:-1],
         bundle=bundle,
         bundle_raw=bundle_raw,
@@ -233,11 +255,31 @@ def build_training(
             training_set, plan, model, segment=segment, parts=parts, bundle_hash=hash_content(bundle_raw)
         ),
         fitted=fitted,
-        model=_test(carried_model, test),
+        model=_tell(carried_model, figures.model),
         scorecard=scorecard,
-        scorecard_tested=_test(carried_scorecard, test),
-        auc_difference=measure_auc_difference(carried_model.pds, carried_scorecard.pds, test.labels, test.weights),
+        scorecard_tested=_tell(carried_scorecard, figures.scorecard),
+        auc_difference=figures.auc_difference,
     )
+
+
+def _carry_both(
+    training_set: TrainingSet,
+    plan: Plan,
+    model: ModelMaker,
+    calibrator: Calibrator,
+    *,
+    progress: Progress,
+    steps: Steps,
+) -> tuple[Carried, Carried]:
+    """The model and the scorecard beside it."""
+    kind = Kind(name="model", prepare=model.prepare, steps=steps, form=MODEL)
+    carried = carry_model(training_set, plan, kind, calibrator)
+    progress("fit the scorecard", 0)
+    card = ScorecardMaker(model.selections)
+    kind = Kind(name="scorecard", prepare=card.prepare, steps=steps, form=SCORECARD)
+    carried_card = carry_model(training_set, plan, kind, calibrator)
+    progress("measure", 0)
+    return carried, carried_card
 
 
 def _make_bundle(training_set: TrainingSet, fitted: FittedModel, calibrated: Calibrated, segment: str | None) -> Bundle:
@@ -255,88 +297,6 @@ def _make_bundle(training_set: TrainingSet, fitted: FittedModel, calibrated: Cal
     return prove_bundle(bundle)
 
 
-class _ModelMaker:
-    """Prepares the model; keeps what was learned for the final one, which is prepared last."""
-
-    def __init__(
-        self,
-        parameters: FitParameters | str | None,
-        progress: Progress,
-        searcher: Searcher | None,
-        selecting: SelectOptions | None,
-        *,
-        by_date: bool,
-        watch: Watch | None,
-    ) -> None:
-        self.parameters = parameters if isinstance(parameters, FitParameters) else FitParameters()
-        self.choice: Choice | None = None
-        self._base = self.parameters
-        self._wish = parameters
-        self._by_date = by_date
-        self._watch = watch
-        self._progress = progress
-        self._searcher = searcher
-        self._selecting = selecting
-        self._selections: list[Selection] = []
-
-    @property
-    def selections(self) -> tuple[Selection, ...]:
-        """Each fold's selection and the final model's."""
-        return tuple(self._selections)
-
-    @property
-    def selection(self) -> Selection | None:
-        """The final model's selection."""
-        return self._selections[-1] if self._selections else None
-
-    @property
-    def searches(self) -> tuple[Search, ...]:
-        """Each fold's search and the final model's."""
-        return () if self._searcher is None else tuple(self._searcher.found)
-
-    @property
-    def search(self) -> Search | None:
-        """The final model's search."""
-        return self.searches[-1] if self.searches else None
-
-    def prepare(self, loans: Loans) -> Maker:
-        kept: NDArray[np.bool_] | None = None
-        offered = loans
-        if self._selecting is not None:
-            self._progress("select variables", 0)
-            selection = select_variables(loans, self._selecting, self._base.threads)
-            self._selections.append(selection)
-            kept = selection.mask(loans.columns)
-            offered = narrow(loans, kept)
-        if self._searcher is not None:
-            self._progress("search", 0)
-            self.parameters = self._searcher.search(offered, self._base).taken.parameters
-        elif isinstance(self._wish, str):
-            self.choice = find_preset(self._wish, offered)
-        elif self._wish is None:
-            self._progress("choose parameters", 0)
-            self.choice = choose_parameters(offered, by_date=self._by_date, watch=self._watch)
-        if self.choice is not None:
-            self.parameters = self.choice.parameters
-        parameters = self.parameters
-        self._progress("fit the model", 0)
-        return lambda part: fit_model(
-            part.matrix, part.labels, part.columns, parameters, weights=part.weights, kept=kept, watch=self._watch
-        )
-
-
-class _ScorecardMaker:
-    """Prepares the scorecard beside the model, out of the variables that the model had to choose from, fold by fold."""
-
-    def __init__(self, selections: tuple[Selection, ...]) -> None:
-        self._selections = iter(selections)
-
-    def prepare(self, loans: Loans) -> Maker:
-        selection = next(self._selections, None)
-        kept = None if selection is None else selection.mask(loans.columns)
-        return lambda part: fit_scorecard(part.matrix, part.labels, part.columns, part.weights, kept=kept)
-
-
 def _make_searcher(searching: Searching, plan: Plan) -> Searcher:
     """One search, or one for each fold and one for the final model."""
     searches = plan.folds + 1 if isinstance(plan, ByFolds) else 1
@@ -347,7 +307,7 @@ def _make_searcher(searching: Searching, plan: Plan) -> Searcher:
 def _describe_training(
     training_set: TrainingSet,
     plan: Plan,
-    model: _ModelMaker,
+    model: ModelMaker,
     *,
     segment: str | None,
     parts: tuple[Part, ...],
@@ -362,13 +322,13 @@ def _describe_training(
         plan=tell_plan(plan),
         known_on=training_set.known_on,
         segment=segment,
-        parameters=model.parameters,
-        choice=model.choice,
-        search=model.search,
+        parameters=model.final.parameters,
+        choice=model.final.choice,
+        search=model.final.search,
         fold_searches=model.searches[:-1],
-        selection=model.selection,
+        selection=model.final.selection,
         fold_selections=model.selections[:-1],
-        versions=list_versions(with_search=model.search is not None),
+        versions=list_versions(with_search=model.final.search is not None),
         cases=training_set.cases,
         left_out=training_set.left_out,
         parts=parts,
@@ -384,11 +344,19 @@ def _list_rows(loans: Loans, plan: Plan) -> tuple[Rows, Rows, NDArray[np.int64]]
     return divided.fit_rows, divided.test_rows, np.zeros(len(divided.test_rows), dtype=np.int64)
 
 
-def _test(carried: Carried, test: Loans) -> Tested:
+def _measure(model: Carried, scorecard: Carried, test: Loans) -> Figures:
+    return Figures(
+        model=measure_quality(model.pds, test.labels, test.weights),
+        scorecard=measure_quality(scorecard.pds, test.labels, test.weights),
+        auc_difference=measure_auc_difference(model.pds, scorecard.pds, test.labels, test.weights),
+    )
+
+
+def _tell(carried: Carried, quality: Quality) -> Tested:
     return Tested(
         calibrated=carried.calibrated,
         raws=carried.raws,
         pds=carried.pds,
         fit_raws=carried.fit_raws,
-        quality=measure_quality(carried.pds, test.labels, test.weights),
+        quality=quality,
     )
