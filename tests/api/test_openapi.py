@@ -39,6 +39,11 @@ EXAMPLES = {
     "list_offers": (20, 20),
     "read_offer": (20, 20),
     "accept_offer": (20, 20),
+    "ask_for_job": (10, 20),
+    "list_jobs": (5, 5),
+    "read_job": (10, 10),
+    "cancel_job": (10, 10),
+    "retry_job": (10, 10),
     "live": (10, 5),
     "ready": (10, 5),
     "metrics": (10, 5),
@@ -82,7 +87,7 @@ def try_out(
 ) -> None:
     name = operation.definition.raw["operationId"]
     is_apply = name.startswith("apply_")
-    is_free = is_apply or name.startswith(("open_draft_", "quote_")) or name == "change_draft"
+    is_free = is_apply or name.startswith(("open_draft_", "quote_")) or name in ("change_draft", "ask_for_job")
 
     @settings(
         max_examples=examples * TIMES,

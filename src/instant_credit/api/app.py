@@ -19,6 +19,7 @@ from instant_credit.api.decisions import decision_route
 from instant_credit.api.drafts import draft_routes
 from instant_credit.api.express import ExpressLane
 from instant_credit.api.health import health_routes
+from instant_credit.api.jobs import job_routes
 from instant_credit.api.life import life_routes
 from instant_credit.api.limits import ClientLimits, tell_limit
 from instant_credit.api.logs import write_lines
@@ -29,6 +30,7 @@ from instant_credit.api.quotes import quote_routes
 from instant_credit.api.receipts import receipt_route
 from instant_credit.api.security import FindKey, admit_keys, require_scope
 from instant_credit.api.wire import HEAD_BYTES_MAX
+from instant_credit.factory.desk import JobDesk
 from instant_credit.underwriting.desk import Desk
 from instant_credit.underwriting.life import LifeDesk
 from instant_credit.underwriting.lines import ApplicationLine
@@ -55,6 +57,7 @@ def create_app(desk: Desk, find_key: FindKey, metrics: Metrics, limits: ClientLi
         *life_routes(LifeDesk(desk.record), guard),
         *draft_routes(DraftDesk(desk), guard),
         *quote_routes(QuoteDesk(desk), guard),
+        *job_routes(JobDesk(desk.record), guard),
         *health_routes(desk, metrics, openapi_writer(desk)),
     ]
     litestar = Litestar(

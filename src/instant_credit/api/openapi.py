@@ -12,6 +12,7 @@ from msgspec import Struct
 from instant_credit import __version__
 from instant_credit.access.actors import Scope
 from instant_credit.api import problems
+from instant_credit.api.jobs import JOB_STRUCTS, job_paths
 from instant_credit.api.life_document import LIFE_STRUCTS, draft_paths, life_paths, make_quote, open_draft, quote_paths
 from instant_credit.api.operations import (
     GUARDED,
@@ -44,7 +45,7 @@ class OfferedProduct(Struct, frozen=True, kw_only=True):
 def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
     """The whole document as builtins, for `products` in the order of their names."""
     _, components = msgspec.json.schema_components(
-        (Answer, RecordedDecision, Receipt, ProblemDocument, Ready, Live, *LIFE_STRUCTS),
+        (Answer, RecordedDecision, Receipt, ProblemDocument, Ready, Live, *LIFE_STRUCTS, *JOB_STRUCTS),
         ref_template="#/components/schemas/{name}",
     )
     schemas = dict(components)
@@ -59,6 +60,7 @@ def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
     paths.update(quote_paths())
     paths.update(draft_paths())
     paths.update(life_paths())
+    paths.update(job_paths())
     paths["/health/live"] = {"get": _live()}
     paths["/health/ready"] = {"get": _ready()}
     paths["/metrics"] = {"get": _metrics()}
