@@ -215,7 +215,6 @@ def build_training(
     """
     plan, plan_why = choose_plan(training_set, wish) if isinstance(wish, Wish) else (wish, "as asked for")
     parts = describe_parts(training_set, plan)
-    calibrate = Calibrator(training_set.columns, segment)
     model = ModelMaker(
         parameters,
         progress,
@@ -225,14 +224,13 @@ def build_training(
         by_date=isinstance(plan, ByDate),
         watch=watch,
     )
-    carried_model, carried_scorecard = _carry_both(training_set, plan, model, calibrate, progress=progress, steps=steps)
+    carried_model, carried_scorecard = _carry_both(training_set, plan, model, segment, progress=progress, steps=steps)
     fitted, scorecard = carried_model.final, carried_scorecard.final
     assert isinstance(fitted, FittedModel)
     assert isinstance(scorecard, Scorecard)
     fit_rows, test_rows, test_folds = _list_rows(training_set, plan)
-    figures = steps.take(
-        "test", lambda: _measure(carried_model, carried_scorecard, training_set.take(test_rows)), _FIGURES
-    )
+    test = training_set.take(test_rows)
+    figures = steps.take("test", lambda: _measure(carried_model, carried_scorecard, test), _FIGURES)
     bundle = steps.take("bundle", lambda: _make_bundle(training_set, fitted, carried_model.calibrated, segment), BUNDLE)
     bundle_raw = encode_bundle(bundle)
     return Training(
@@ -266,12 +264,13 @@ def _carry_both(
     training_set: TrainingSet,
     plan: Plan,
     model: ModelMaker,
-    calibrator: Calibrator,
+    segment: str | None,
     *,
     progress: Progress,
     steps: Steps,
 ) -> tuple[Carried, Carried]:
     """The model and the scorecard beside it."""
+    calibrator = Calibrator(training_set.columns, segment)
     kind = Kind(name="model", prepare=model.prepare, steps=steps, form=MODEL)
     carried = carry_model(training_set, plan, kind, calibrator)
     progress("fit the scorecard", 0)
