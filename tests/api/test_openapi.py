@@ -52,6 +52,11 @@ EXAMPLES = {
     "activate_release": (10, 10),
     "roll_release_back": (10, 10),
     "retire_release": (10, 10),
+    "ask_for_job": (10, 20),
+    "list_jobs": (5, 5),
+    "read_job": (10, 10),
+    "cancel_job": (10, 10),
+    "retry_job": (10, 10),
     "live": (10, 5),
     "ready": (10, 5),
     "metrics": (10, 5),
@@ -97,7 +102,7 @@ def try_out(
     is_apply = name.startswith("apply_")
     # 10,001 events are too many or, as they are mostly, too large: 413 is no rejection to the tool.
     is_large = name == "take_outcomes"
-    is_free = is_apply or name.startswith(("open_draft_", "quote_")) or name == "change_draft"
+    is_free = is_apply or name.startswith(("open_draft_", "quote_")) or name in ("change_draft", "ask_for_job")
 
     excluded = [positive_data_acceptance] if is_free else [negative_data_rejection] if is_large else []
 

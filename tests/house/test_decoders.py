@@ -52,6 +52,8 @@ LISTED = {
     "record/embedded.py": "the embedded database's own passwords, in a folder of mode 0700",
     "training/fitting/compile.py": "CatBoost's export of the model just fitted",
     "training/fitting/journal.py": "looks whether lines of the search's own journal are objects",
+    "record/queue_steps.py": "what a step of a job came to, whose hash the record holds; in tests/training/test_kept_steps.py",
+    "training/forms.py": "the same of a scorecard",
 }
 # These only convert a value that is a word already.
 CONVERTING = {"client/calls.py", "training/drafting/documents/folder.py", "training/tapes/importing.py"}

@@ -25,6 +25,8 @@ from instant_credit.record.owning import open_owner
 from instant_credit.record.persons import erase_person, log_book_read, log_read, place_hold, release_hold
 from instant_credit.record.pool import Record
 from instant_credit.record.quarantine import Origin, RefusedLine, end_quarantine, quarantine_lines
+from instant_credit.record.queue import JobEventKind, JobRequest, JobWeight, enqueue_job
+from instant_credit.record.queue_log import take_up
 from instant_credit.record.quotes import QuotedTerms, QuoteRow, add_quote
 from instant_credit.record.rings import turn_ring
 from instant_credit.record.rotating import note_current
@@ -96,6 +98,7 @@ async def write_some(record: Record, actor: Actor, turn: int) -> None:
     assert await add_life_event(record, entry.case_id, accepted, number=1, actor=actor)
     await write_of_persons(record, actor, turn, entry.person_id, entry.case_id)
     await write_waiver(record, actor, turn)
+    await write_a_job(record, actor, turn)
     later = [replace(event, event_id=UUID(int=event.event_id.int ^ 1)) for event in entry.events]
     observed = replace(
         later[0], event_id=UUID(int=later[0].event_id.int ^ 2), kind="days_past_due", days_past_due=31, number=1
@@ -176,6 +179,18 @@ async def write_former_activation(record: Record, settings: Settings, actor: Act
     """
     async with record.writer() as writer, open_owner(settings) as owner:
         await writer.append(owner, statement, row, [leaf_of("release_activations", row)], now)
+
+
+async def write_a_job(record: Record, actor: Actor, turn: int) -> None:
+    """A job with a step, begun and ended."""
+    asked = JobRequest(
+        kind="measure", weight=JobWeight.LIGHT, arguments=b'{"turn":%d}' % turn, natural_key=f"turn {turn}"
+    )
+    log = await take_up(record, await enqueue_job(record, asked, actor), UUID(int=turn + 1))
+    await log.begin()
+    await log.begin_step("measure")
+    await log.finish_step("measure", b"measured")
+    await log.end(JobEventKind.SUCCEEDED, "measured")
 
 
 async def write_of_persons(record: Record, actor: Actor, turn: int, person_id: bytes, case_id: UUID) -> None:

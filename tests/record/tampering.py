@@ -68,6 +68,9 @@ OTHERWISE: Final = {
     ),
     "stage": "CASE stage WHEN 'shadow' THEN 'challenger' ELSE 'shadow' END",
     "tier": "CASE tier WHEN 'high' THEN 'low' ELSE 'high' END",
+    "weight": "CASE weight WHEN 'heavy' THEN 'light' ELSE 'heavy' END",
+    "job_events.kind": "CASE kind WHEN 'begun' THEN 'given_back' ELSE 'begun' END, step = NULL, result_hash = NULL",
+    "result_hash": "md5(result_hash) || md5(result_hash)",
     "product_hash": "md5(product_hash) || md5(product_hash)",
     "reference_hash": "md5(reference_hash) || md5(reference_hash)",
     "rules_hash": "md5(rules_hash) || md5(rules_hash)",
@@ -103,6 +106,8 @@ KEYS: Final = {
     "sketches": "revision = revision + 50",
     "monitoring_windows": "last_on = last_on + 1000",
     "alert_events": "rule = rule || 'x'",
+    "jobs": "job_id = gen_random_uuid(), natural_key = NULL",
+    "job_events": "number = number + 50",
 }
 TABLES: Final = tuple(COVERED)
 

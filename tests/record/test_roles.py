@@ -42,6 +42,8 @@ FACTS = [
     "sketches",
     "monitoring_windows",
     "alert_events",
+    "jobs",
+    "job_events",
 ]
 CHANGES = ["UPDATE {table} SET actor_id = 'other'", "DELETE FROM {table}", "TRUNCATE {table} CASCADE"]
 

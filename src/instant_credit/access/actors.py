@@ -16,7 +16,8 @@ class ActorKind(StrEnum):
 
 class Scope(StrEnum):
     """What an API key may do: apply, read the decisions of its own client, read those of every client and of every tape, tell what
-    borrowers did, read what monitoring found; read, propose, approve (and reject) and activate (stage, roll back, retire) releases.
+    borrowers did, read what monitoring found; read, propose, approve (and reject) and activate (stage, roll back, retire) releases; read
+    jobs, ask for and cancel them.
     """
 
     APPLY = "apply"
@@ -28,6 +29,8 @@ class Scope(StrEnum):
     RELEASES_PROPOSE = "releases:propose"
     RELEASES_APPROVE = "releases:approve"
     RELEASES_ACTIVATE = "releases:activate"
+    JOBS_READ = "jobs:read"
+    JOBS_WRITE = "jobs:write"
 
 
 class Actor(Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from instant_credit.api.decisions import decision_route
 from instant_credit.api.drafts import draft_routes
 from instant_credit.api.express import ExpressLane
 from instant_credit.api.health import health_routes
+from instant_credit.api.jobs import job_routes
 from instant_credit.api.life import life_routes
 from instant_credit.api.limits import ClientLimits, tell_limit
 from instant_credit.api.logs import write_lines
@@ -32,6 +33,7 @@ from instant_credit.api.receipts import receipt_route
 from instant_credit.api.releases import release_routes
 from instant_credit.api.security import FindKey, admit_keys, require_scope
 from instant_credit.api.wire import HEAD_BYTES_MAX
+from instant_credit.factory.desk import JobDesk
 from instant_credit.record.patience import wait_forever
 from instant_credit.underwriting.desk import Desk
 from instant_credit.underwriting.life import LifeDesk
@@ -63,6 +65,7 @@ def create_app(desk: Desk, find_key: FindKey, metrics: Metrics, limits: ClientLi
         *outcome_routes(desk.record, guard),
         *monitoring_routes(desk.record, guard),
         *release_routes(ReleaseDesk(desk.record), guard),
+        *job_routes(JobDesk(desk.record), guard),
         *health_routes(desk, metrics, openapi_writer(desk)),
     ]
     litestar = Litestar(

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from instant_credit.api.logs import safe_frames
 from instant_credit.errors import Busy, Conflict, Late, NotFound, Overloaded, Problem, Throttled, Unavailable
+from instant_credit.record.queue import JobClosed, JobExists
 from instant_credit.record.receipts import NotAnchored
 from instant_credit.underwriting.answers import ERRORS_MAX, ProblemDocument
 from instant_credit.underwriting.offers import ApplicationClosed, OfferExpired
@@ -64,12 +65,15 @@ APPLICATION_CLOSED: Final = Kind(
 NOT_ANCHORED: Final = Kind(name="not-anchored", status=409, title="No anchor covers the decision yet")
 DRAFT_CLOSED: Final = Kind(name="draft-closed", status=409, title="The draft has ended or is complete")
 RELEASE_CONFLICT: Final = Kind(name="release-conflict", status=409, title="The release cannot be moved so")
+JOB_EXISTS: Final = Kind(name="job-exists", status=409, title="The same job waits or runs")
+JOB_CLOSED: Final = Kind(name="job-closed", status=409, title="The job has ended, or is ending, in another way")
 TOO_LARGE: Final = Kind(name="body-too-large", status=413, title="The body is too large")
 WRONG_MEDIA_TYPE: Final = Kind(name="unsupported-media-type", status=415, title="The body must be JSON in UTF-8")
 REFUSED: Final = Kind(name="application-refused", status=422, title="The application has wrong or missing fields")
 RELEASE_REFUSED: Final = Kind(
     name="release-refused", status=422, title="What was told of the release has wrong or missing fields"
 )
+JOB_REFUSED: Final = Kind(name="job-refused", status=422, title="The job cannot be run as it is asked for")
 TOO_MANY_VARIANTS: Final = Kind(
     name="too-many-variants", status=429, title="One person's application came in too many variants"
 )
@@ -92,8 +96,11 @@ KINDS: Final = (
     NOT_ANCHORED,
     RELEASE_CONFLICT,
     RELEASE_REFUSED,
+    JOB_EXISTS,
+    JOB_CLOSED,
     TOO_LARGE,
     WRONG_MEDIA_TYPE,
+    JOB_REFUSED,
     REFUSED,
     TOO_MANY_VARIANTS,
     RATE_LIMITED,
@@ -156,6 +163,12 @@ def failure_from(error: Exception) -> tuple[Failure, bool]:
         return Failure(RELEASE_CONFLICT, str(error)[:DETAIL_MAX]), False
     if isinstance(error, ReleaseRefused):
         return Failure(RELEASE_REFUSED, "Correct the fields under errors and send it again.", error.problems), False
+    if isinstance(error, JobExists):
+        return Failure(
+            JOB_EXISTS, f"Read job {error.job_id}: it waits, runs, or was asked for under the same name."
+        ), False
+    if isinstance(error, JobClosed):
+        return Failure(JOB_CLOSED, "Read the job for what became of it."), False
     if isinstance(error, Conflict):
         return Failure(CONFLICT, "Send the first body again to get its answer, or use a new key."), False
     if isinstance(error, Throttled):

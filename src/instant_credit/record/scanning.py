@@ -42,6 +42,8 @@ COVERED: Final[dict[str, int]] = {
     "sketches": 5,
     "monitoring_windows": 3,
     "alert_events": 5,
+    "jobs": 1,
+    "job_events": 2,
 }
 
 _ROWS_AT_ONCE: Final = 200

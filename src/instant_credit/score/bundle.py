@@ -211,6 +211,7 @@ class _Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 _ADDED = ("segment_variable", "segment_calibrations", "proof")
 _DECODER = msgspec.json.Decoder(_Document)
+_TABLES_DECODER = msgspec.json.Decoder(_Tables)
 
 
 def digest_tables(tables: TreeTables) -> str:
@@ -238,7 +239,6 @@ def encode_bundle(bundle: Bundle) -> bytes:
     ------
     Refused : a bundle of schema 2 has no proof.
     """
-    tables = bundle.tables
     added: dict[str, Any] = {}
     if bundle.schema_version != 1:
         if bundle.proof is None:
@@ -252,12 +252,7 @@ def encode_bundle(bundle: Bundle) -> bytes:
             variables=bundle.variables,
             categories=bundle.categories,
             directions=bundle.directions,
-            tables=_Tables(
-                **_array_bytes(tables),
-                scale=float(tables.scale),
-                bias=float(tables.bias),
-                code_ranks=tables.code_ranks or UNSET,
-            ),
+            tables=_write_tables(bundle.tables),
             calibration=bundle.calibration,
             scale=bundle.scale,
             **added,
@@ -280,13 +275,6 @@ def decode_bundle(raw: bytes) -> Bundle:
     wanted = () if document.schema_version == 1 else _ADDED
     if tuple(added) != wanted:
         raise Refused(f"model bundle: schema {document.schema_version} must have {' and '.join(wanted) or 'no proof'}")
-    wire = document.tables
-    arrays: dict[str, Any] = {}
-    for name, dtype in ARRAY_TYPES.items():
-        content: bytes = getattr(wire, name)
-        if len(content) % dtype.itemsize:
-            raise Refused(f"model bundle: {name} must hold whole {dtype.name} numbers")
-        arrays[name] = _array_from_bytes(content, dtype)
     return Bundle(
         schema_version=document.schema_version,
         engine_version=document.engine_version,
@@ -294,15 +282,53 @@ def decode_bundle(raw: bytes) -> Bundle:
         variables=document.variables,
         categories=document.categories,
         directions=document.directions,
-        tables=TreeTables(
-            **arrays,
-            scale=wire.scale,
-            bias=wire.bias,
-            code_ranks=() if wire.code_ranks is UNSET else wire.code_ranks,
-        ),
+        tables=_read_tables(document.tables),
         calibration=document.calibration,
         scale=document.scale,
         **added,
+    )
+
+
+def encode_tables(tables: TreeTables) -> bytes:
+    """Tree tables by themselves, as a bundle holds them."""
+    return encode_canonical(_write_tables(tables))
+
+
+def decode_tables(raw: bytes) -> TreeTables:
+    """The tables behind `encode_tables`, fully checked.
+
+    Raises
+    ------
+    Refused : the bytes are no tables; the message names the part.
+    """
+    try:
+        wire = _TABLES_DECODER.decode(raw)
+    except UNREADABLE as error:
+        raise Refused(f"tree tables: {error}") from error
+    return _read_tables(wire)
+
+
+def _write_tables(tables: TreeTables) -> _Tables:
+    return _Tables(
+        **_array_bytes(tables),
+        scale=float(tables.scale),
+        bias=float(tables.bias),
+        code_ranks=tables.code_ranks or UNSET,
+    )
+
+
+def _read_tables(wire: _Tables) -> TreeTables:
+    arrays: dict[str, Any] = {}
+    for name, dtype in ARRAY_TYPES.items():
+        content: bytes = getattr(wire, name)
+        if len(content) % dtype.itemsize:
+            raise Refused(f"model bundle: {name} must hold whole {dtype.name} numbers")
+        arrays[name] = _array_from_bytes(content, dtype)
+    return TreeTables(
+        **arrays,
+        scale=wire.scale,
+        bias=wire.bias,
+        code_ranks=() if wire.code_ranks is UNSET else wire.code_ranks,
     )
 
 

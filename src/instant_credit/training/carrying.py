@@ -6,10 +6,12 @@
                          all loans           -> prepared -> fitted -> the final model, calibrated on all those raw scores
 
 To prepare is to learn whatever stays the same in every fit on parts of the loans, such as parameters. It sees the loans fitted on only.
+Each fit, and the calibration, is a step (see `record.queue_steps`); what follows from them without a fit is computed again.
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from functools import partial
+from typing import Any, Final, Protocol
 
 import numpy as np
 from msgspec import Struct
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from instant_credit.errors import Refused
+from instant_credit.record.queue_steps import Form, Steps, form_of
 from instant_credit.score.calibration import estimate_pds
 from instant_credit.training.dataset import Loans, ModelColumns
 from instant_credit.training.fitting.calibrate import Calibrated, fit_calibrations
@@ -33,8 +36,10 @@ class Scorer(Protocol):
 
 
 Maker = Callable[[Loans], Scorer]
-# Learns what stays the same in every fit on parts of the loans, and gives the fit.
-Prepare = Callable[[Loans], Maker]
+# Learns what stays the same in every fit on parts of the loans, and gives the fit; told where in the plan that is.
+Prepare = Callable[[Loans, str], Maker]
+
+_CALIBRATED: Final = form_of(Calibrated)
 
 
 class Carried(Struct, frozen=True, kw_only=True, eq=False):
@@ -83,47 +88,77 @@ class Calibrator:
         return None if self._position is None else np.ascontiguousarray(loans.matrix[:, self._position])
 
 
-def carry_model(loans: Loans, plan: Plan, prepare: Prepare, calibrator: Calibrator) -> Carried:
+class Kind(Struct, frozen=True, kw_only=True, eq=False):
+    """A kind of model: its name, how it is prepared, and how its fits are kept as steps."""
+
+    name: str
+    prepare: Prepare
+    steps: Steps
+    form: Form[Any]
+
+    def fit(self, what: str, make: Callable[[], Scorer]) -> Scorer:
+        """A step that fits."""
+        scorer: Scorer = self.steps.take(f"{self.name} {what}", make, self.form)
+        return scorer
+
+    def calibrate(self, calibrator: Calibrator, raws: Floats, loans: Loans) -> Calibrated:
+        """The step that fits the final model's calibration."""
+        return self.steps.take(f"{self.name} calibration", lambda: calibrator.fit(raws, loans), _CALIBRATED)
+
+
+def carry_model(loans: Loans, plan: Plan, kind: Kind, calibrator: Calibrator) -> Carried:
     """One kind of model through a plan."""
     if isinstance(plan, ByFolds):
-        return _carry_by_folds(loans, plan, prepare, calibrator)
+        return _carry_by_folds(loans, plan, kind, calibrator)
     divided = divide(loans, plan)
     fit_part, test = _take_rows(loans, divided.fit_rows), _take_rows(loans, divided.test_rows)
-    make = prepare(fit_part)
-    fit_raws = _score_by_folds(fit_part, deal_folds(fit_part.persons, CALIBRATION_FOLDS, "calibration"), make)
+    make = kind.prepare(fit_part, "final")
+    fit_raws = _score_by_folds(fit_part, deal_folds(fit_part.persons, CALIBRATION_FOLDS, "calibration"), kind, make)
     calibrate = np.searchsorted(divided.fit_rows, divided.calibrate_rows)
-    calibrated = calibrator.fit(fit_raws[calibrate], fit_part.take(calibrate))
-    final = make(fit_part)
+    calibrated = kind.calibrate(calibrator, fit_raws[calibrate], fit_part.take(calibrate))
+    final = kind.fit("final", lambda: make(fit_part))
     raws = final.score(test.matrix)
     pds = calibrator.estimate(calibrated, raws, test)
     return Carried(final=final, calibrated=calibrated, raws=raws, pds=pds, fit_raws=fit_raws)
 
 
-def _carry_by_folds(loans: Loans, plan: ByFolds, prepare: Prepare, calibrator: Calibrator) -> Carried:
+def _carry_by_folds(loans: Loans, plan: ByFolds, kind: Kind, calibrator: Calibrator) -> Carried:
     """Every loan is tested, by a model that did not see it."""
     folds = deal_folds(loans.persons, plan.folds)
     raws = np.empty(loans.loans)
     for fold in range(plan.folds):
-        others = loans.take(np.flatnonzero(folds != fold))
-        raws[folds == fold] = prepare(others)(others).score(loans.matrix[folds == fold])
+        raws[folds == fold] = _fit_without(loans, folds, fold, kind).score(loans.matrix[folds == fold])
     pds = np.empty(loans.loans)
     for fold in range(plan.folds):
         calibrated = calibrator.fit(raws[folds != fold], loans.take(np.flatnonzero(folds != fold)))
         pds[folds == fold] = calibrator.estimate(
             calibrated, raws[folds == fold], loans.take(np.flatnonzero(folds == fold))
         )
-    calibrated = calibrator.fit(raws, loans)
-    final = prepare(loans)(loans)
+    calibrated = kind.calibrate(calibrator, raws, loans)
+    make = kind.prepare(loans, "final")
+    final = kind.fit("final", lambda: make(loans))
     return Carried(final=final, calibrated=calibrated, raws=raws, pds=pds, fit_raws=raws)
 
 
-def _score_by_folds(loans: Loans, folds: NDArray[np.int64], make: Maker) -> Floats:
+def _fit_without(loans: Loans, folds: NDArray[np.int64], fold: int, kind: Kind) -> Scorer:
+    """A model prepared and fitted on the other folds."""
+    others = loans.take(np.flatnonzero(folds != fold))
+    make = kind.prepare(others, f"fold {fold + 1}")
+    return kind.fit(f"fold {fold + 1}", lambda: make(others))
+
+
+def _score_by_folds(loans: Loans, folds: NDArray[np.int64], kind: Kind, make: Maker) -> Floats:
     """Raw scores float64[n], each of a model fitted on the other folds."""
     raws = np.empty(loans.loans)
     for fold in range(int(folds.max()) + 1):
-        scorer = make(loans.take(np.flatnonzero(folds != fold)))
+        scorer = kind.fit(f"fold {fold + 1}", partial(_make_without, loans, folds, fold, make))
         raws[folds == fold] = scorer.score(loans.take(np.flatnonzero(folds == fold)).matrix)
     return raws
+
+
+def _make_without(loans: Loans, folds: NDArray[np.int64], fold: int, make: Maker) -> Scorer:
+    """A model fitted on the other folds."""
+    return make(loans.take(np.flatnonzero(folds != fold)))
 
 
 def _take_rows(loans: Loans, rows: Rows) -> Loans:

@@ -15,9 +15,10 @@ from instant_credit.training.dataset import TrainingSet
 from instant_credit.training.fitting.fit import FitParameters
 from instant_credit.training.inference import check_inference
 from instant_credit.training.intervals import Quality
+from instant_credit.training.making import Progress
 from instant_credit.training.plans import Plan, Wish
 from instant_credit.training.selection_bias import Inference
-from instant_credit.training.workshop import Progress, build_training
+from instant_credit.training.workshop import build_training
 
 
 class Compared(Struct, frozen=True, kw_only=True):

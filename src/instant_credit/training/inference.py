@@ -29,8 +29,8 @@ def infer_rejects(prepare: Prepare, training_set: TrainingSet, inference: Infere
     if inference is None or inference.variant is Variant.APPROVED_ONLY or rejects is None:
         return prepare
 
-    def prepare_inferred(loans: Loans) -> Maker:
-        make = prepare(loans)
+    def prepare_inferred(loans: Loans, place: str) -> Maker:
+        make = prepare(loans, place)
 
         def make_inferred(part: Loans) -> Scorer:
             return make(_join(part, rejects, inference, make))

@@ -23,9 +23,10 @@ from instant_credit.training.digest import digest_loans, digest_rejects, list_di
 from instant_credit.training.fitting.fit import FitParameters, Watch
 from instant_credit.training.fitting.search import Searching
 from instant_credit.training.fitting.space import SPACE
+from instant_credit.training.making import Progress
 from instant_credit.training.manifest import TrainingManifest, decode_training
 from instant_credit.training.plans import recall_plan
-from instant_credit.training.workshop import Progress, Training, build_training
+from instant_credit.training.workshop import Training, build_training
 
 _SAME_VERSIONS: Final = "every version is as then, so it is the machine that differs: its processor or system libraries"
 

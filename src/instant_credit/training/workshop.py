@@ -8,8 +8,8 @@ Whatever is learned (parameters, selected variables, trees, calibration) is lear
 are tested on the same loans, so that the two can be compared loan by loan.
 """
 
-from collections.abc import Callable
 from datetime import date
+from typing import Final
 
 import numpy as np
 from msgspec import Struct
@@ -23,22 +23,25 @@ from instant_credit.errors import require
 from instant_credit.outcome.definition import AS_LAST_SEEN, LabelDefinition, encode_definition
 from instant_credit.record.documents import DocumentKind, put_documents
 from instant_credit.record.pool import Record
+from instant_credit.record.queue_steps import UNKEPT, Steps, form_of
 from instant_credit.score.bundle import Bundle, encode_bundle
 from instant_credit.score.calibration import Calibration
 from instant_credit.score.proof import prove_bundle
-from instant_credit.training.carrying import Calibrator, Carried, carry_model
+from instant_credit.training.carrying import Calibrator, Carried, Kind, carry_model
 from instant_credit.training.dataset import Loans, TrainingSet, gather_training_set
 from instant_credit.training.digest import digest_loans, digest_rejects
 from instant_credit.training.fitting.calibrate import Calibrated
 from instant_credit.training.fitting.choice import Choice
 from instant_credit.training.fitting.fit import FitParameters, FittedModel, Watch
 from instant_credit.training.fitting.scorecard import Scorecard
-from instant_credit.training.fitting.search import Searching
+from instant_credit.training.fitting.search import Searcher, Searching
 from instant_credit.training.fitting.selection import Selection, SelectOptions
 from instant_credit.training.fitting.space import Search
+from instant_credit.training.forms import BUNDLE, MODEL, SCORECARD
 from instant_credit.training.inference import check_inference, infer_rejects
 from instant_credit.training.intervals import Measured, Quality, measure_auc_difference, measure_quality
 from instant_credit.training.leaks import refuse_tellers
+from instant_credit.training.making import ModelMaker, Progress, ScorecardMaker
 from instant_credit.training.manifest import TrainingManifest, encode_training, list_versions
 from instant_credit.training.plans import (
     ByDate,
@@ -53,11 +56,20 @@ from instant_credit.training.plans import (
     divide,
     tell_plan,
 )
-from instant_credit.training.preparing import ModelMaker, ScorecardMaker, make_searcher
 from instant_credit.training.selection_bias import Inference
 
 Floats = NDArray[np.float64]
-Progress = Callable[[str, int], None]
+
+
+class Figures(Struct, frozen=True, kw_only=True):
+    """What the test measured: of the model, of the scorecard, and the model's AUC less the scorecard's."""
+
+    model: Quality
+    scorecard: Quality
+    auc_difference: Measured
+
+
+_FIGURES: Final = form_of(Figures)
 
 
 class Tested(Struct, frozen=True, kw_only=True, eq=False):
@@ -227,25 +239,33 @@ def build_training(
     selecting: SelectOptions | None = None,
     inference: Inference | None = None,
     watch: Watch | None = None,
+    steps: Steps = UNKEPT,
 ) -> Training:
-    """Fit, calibrate and test; a function of its arguments alone, but for how many trials the minutes of a search allow."""
+    """Fit, calibrate and test; a function of its arguments alone, but for how many trials the minutes of a search allow. `steps` keeps
+    what finishes, and knows what finished before.
+    """
     check_inference(inference, training_set.rejects)
     plan, plan_why = choose_plan(training_set, wish) if isinstance(wish, Wish) else (wish, "as asked for")
     parts = describe_parts(training_set, plan)
-    calibrate = Calibrator(training_set.columns, segment)
-    searcher = None if searching is None else make_searcher(searching, plan)
-    model = ModelMaker(parameters, progress, searcher, selecting, by_date=isinstance(plan, ByDate), watch=watch)
-    carried_model = carry_model(training_set, plan, infer_rejects(model.prepare, training_set, inference), calibrate)
-    progress("fit the scorecard", 0)
-    prepare_scorecard = infer_rejects(ScorecardMaker(model.selections).prepare, training_set, inference)
-    carried_scorecard = carry_model(training_set, plan, prepare_scorecard, calibrate)
-    progress("measure", 0)
+    model = ModelMaker(
+        parameters,
+        progress,
+        steps,
+        searcher=None if searching is None else _make_searcher(searching, plan),
+        selecting=selecting,
+        by_date=isinstance(plan, ByDate),
+        watch=watch,
+    )
+    carried_model, carried_scorecard = _carry_both(
+        training_set, plan, model, segment, inference=inference, progress=progress, steps=steps
+    )
     fitted, scorecard = carried_model.final, carried_scorecard.final
     assert isinstance(fitted, FittedModel)
     assert isinstance(scorecard, Scorecard)
     fit_rows, test_rows, test_folds = _list_rows(training_set, plan)
     test = training_set.take(test_rows)
-    bundle = _make_bundle(training_set, fitted, carried_model.calibrated, segment)
+    figures = steps.take("test", lambda: _measure(carried_model, carried_scorecard, test), _FIGURES)
+    bundle = steps.take("bundle", lambda: _make_bundle(training_set, fitted, carried_model.calibrated, segment), BUNDLE)
     bundle_raw = encode_bundle(bundle)
     manifest = _describe_training(
         training_set, plan, model, segment=segment, parts=parts, bundle_raw=bundle_raw, inference=inference
@@ -254,25 +274,49 @@ def build_training(
         training_set=training_set,
         plan=plan,
         plan_why=plan_why,
-        parameters=model.parameters,
+        parameters=model.final.parameters,
         parts=parts,
         test_rows=test_rows,
         test_folds=test_folds,
         fit_rows=fit_rows,
         segment=segment,
-        choice=model.choice,
-        search=model.search,
-        selection=model.selection,
+        choice=model.final.choice,
+        search=model.final.search,
+        selection=model.final.selection,
         fold_selections=model.selections[:-1],
         bundle=bundle,
         bundle_raw=bundle_raw,
         manifest=manifest,
         fitted=fitted,
-        model=_test(carried_model, test),
+        model=_tell(carried_model, figures.model),
         scorecard=scorecard,
-        scorecard_tested=_test(carried_scorecard, test),
-        auc_difference=measure_auc_difference(carried_model.pds, carried_scorecard.pds, test.labels, test.weights),
+        scorecard_tested=_tell(carried_scorecard, figures.scorecard),
+        auc_difference=figures.auc_difference,
     )
+
+
+def _carry_both(
+    training_set: TrainingSet,
+    plan: Plan,
+    model: ModelMaker,
+    segment: str | None,
+    *,
+    inference: Inference | None,
+    progress: Progress,
+    steps: Steps,
+) -> tuple[Carried, Carried]:
+    """The model and the scorecard beside it."""
+    calibrator = Calibrator(training_set.columns, segment)
+    kind = Kind(name="model", prepare=infer_rejects(model.prepare, training_set, inference), steps=steps, form=MODEL)
+    carried = carry_model(training_set, plan, kind, calibrator)
+    progress("fit the scorecard", 0)
+    card = ScorecardMaker(model.selections)
+    kind = Kind(
+        name="scorecard", prepare=infer_rejects(card.prepare, training_set, inference), steps=steps, form=SCORECARD
+    )
+    carried_card = carry_model(training_set, plan, kind, calibrator)
+    progress("measure", 0)
+    return carried, carried_card
 
 
 def _make_bundle(training_set: TrainingSet, fitted: FittedModel, calibrated: Calibrated, segment: str | None) -> Bundle:
@@ -288,6 +332,13 @@ def _make_bundle(training_set: TrainingSet, fitted: FittedModel, calibrated: Cal
         segment_calibrations=calibrated.segment_calibrations,
     )
     return prove_bundle(bundle)
+
+
+def _make_searcher(searching: Searching, plan: Plan) -> Searcher:
+    """One search, or one for each fold and one for the final model."""
+    searches = plan.folds + 1 if isinstance(plan, ByFolds) else 1
+    versions = list_versions(with_search=True)
+    return Searcher(searching, by_date=isinstance(plan, ByDate), searches=searches, versions=versions)
 
 
 def _describe_training(
@@ -312,13 +363,13 @@ def _describe_training(
         inference=inference,
         rejects=None if training_set.rejects is None else digest_rejects(training_set.rejects),
         segment=segment,
-        parameters=model.parameters,
-        choice=model.choice,
-        search=model.search,
+        parameters=model.final.parameters,
+        choice=model.final.choice,
+        search=model.final.search,
         fold_searches=model.searches[:-1],
-        selection=model.selection,
+        selection=model.final.selection,
         fold_selections=model.selections[:-1],
-        versions=list_versions(with_search=model.search is not None),
+        versions=list_versions(with_search=model.final.search is not None),
         cases=training_set.cases,
         left_out=training_set.left_out,
         parts=parts,
@@ -334,11 +385,19 @@ def _list_rows(loans: Loans, plan: Plan) -> tuple[Rows, Rows, NDArray[np.int64]]
     return divided.fit_rows, divided.test_rows, np.zeros(len(divided.test_rows), dtype=np.int64)
 
 
-def _test(carried: Carried, test: Loans) -> Tested:
+def _measure(model: Carried, scorecard: Carried, test: Loans) -> Figures:
+    return Figures(
+        model=measure_quality(model.pds, test.labels, test.weights),
+        scorecard=measure_quality(scorecard.pds, test.labels, test.weights),
+        auc_difference=measure_auc_difference(model.pds, scorecard.pds, test.labels, test.weights),
+    )
+
+
+def _tell(carried: Carried, quality: Quality) -> Tested:
     return Tested(
         calibrated=carried.calibrated,
         raws=carried.raws,
         pds=carried.pds,
         fit_raws=carried.fit_raws,
-        quality=measure_quality(carried.pds, test.labels, test.weights),
+        quality=quality,
     )

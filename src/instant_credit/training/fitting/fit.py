@@ -96,7 +96,7 @@ def fit_model(
     labels : int8[n], 1 = bad; both kinds must occur.
     weights : float64[n], above 0, of which only the ratios count; None = 1 each.
     kept : bool[m], the variables that a tree may split on; None = all.
-    watch : told after each tree; it has no part in the fit.
+    watch : told after each tree; it has no part in the fit, but for an exception that it raises, which ends the fit and leaves here.
 
     Raises
     ------
@@ -109,7 +109,10 @@ def fit_model(
     code_ranks = order_codes(matrix, labels, columns, weights, parameters.ordered_from)
     pool = _make_pool(matrix, labels, columns, weights, code_ranks)
     model = _make_classifier(columns, parameters, is_above, kept)
-    model.fit(pool, callbacks=None if watch is None else [_Watched(watch, parameters.iterations)])
+    watched = None if watch is None else _Watched(watch, parameters.iterations)
+    model.fit(pool, callbacks=None if watched is None else [watched])
+    if watched is not None and watched.stopped_by is not None:
+        raise watched.stopped_by
     counts = [len(categories) for categories in columns.categories]
     tables = compile_catboost(model, columns.names, counts, code_ranks)
     tables = msgspec.structs.replace(tables, nan_is_above=_settle_missing(tables, matrix, columns, is_above))
@@ -132,11 +135,15 @@ class _Watched:
     def __init__(self, watch: Watch, trees: int) -> None:
         self._watch = watch
         self._trees = trees
+        self.stopped_by: Exception | None = None
 
     def after_iteration(self, info: SimpleNamespace) -> bool:
-        """Go on after each tree."""
-        self._watch(int(info.iteration), self._trees)
-        return True
+        """Whether to go on after a tree. CatBoost would turn an exception into one of its own."""
+        try:
+            self._watch(int(info.iteration), self._trees)
+        except Exception as error:
+            self.stopped_by = error
+        return self.stopped_by is None
 
 
 def _make_classifier(

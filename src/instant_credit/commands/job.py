@@ -1,0 +1,168 @@
+"""`instant-credit job`: what waits, runs and ended; `instant-credit retrain` asks for a retraining."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import click
+from rich.table import Table
+
+from instant_credit.access.actors import Actor, ActorKind
+from instant_credit.application.document import encode_product, load_product
+from instant_credit.commands.documents import read_document
+from instant_credit.commands.tables import print_table
+from instant_credit.factory.desk import JobDesk, JobStatus
+from instant_credit.factory.requests import AuditRequest, JobKind, MonthsRequest, Request, RetrainRequest
+from instant_credit.record.documents import DocumentKind, put_document
+from instant_credit.record.pool import Record, open_record
+from instant_credit.settings import read_settings
+
+ACTOR: Final = Actor(kind=ActorKind.JOB, id="command-line")
+PRESETS: Final = ("steady", "plain", "ordered")
+_UPKEEP: Final[dict[JobKind, Request]] = {JobKind.AUDIT: AuditRequest(), JobKind.MONTHS: MonthsRequest()}
+
+T = TypeVar("T")
+
+
+@click.group()
+def job() -> None:
+    """List, show, cancel and retry jobs; add jobs of upkeep."""
+
+
+@job.command("list")
+def show_list() -> None:
+    """List the newest jobs, the newest first."""
+    jobs = _ask(lambda _, desk: desk.list()).jobs
+    table = Table("job", "kind", "state", "asked for at", "progress")
+    for one in jobs:
+        table.add_row(str(one.job_id), one.kind, one.state.value, _at(one.requested_at), _tell_progress(one))
+    print_table(table)
+
+
+@job.command("show")
+@click.argument("job_id", type=click.UUID)
+def show(job_id: UUID) -> None:
+    """Show one job: how it stands, its steps, and what came of it."""
+    _print(_ask(lambda _, desk: desk.read(job_id)))
+
+
+@job.command("cancel")
+@click.argument("job_id", type=click.UUID)
+def cancel(job_id: UUID) -> None:
+    """Cancel a job: at once while it waits, by its worker while it runs."""
+    _print(_ask(lambda _, desk: desk.cancel(job_id, ACTOR)))
+
+
+@job.command("retry")
+@click.argument("job_id", type=click.UUID)
+def retry(job_id: UUID) -> None:
+    """Queue a failed or cancelled job again; it goes on behind its finished steps."""
+    _print(_ask(lambda _, desk: desk.retry(job_id, ACTOR)))
+
+
+@job.command("add")
+@click.argument("kind", type=click.Choice([kind.value for kind in _UPKEEP]))
+def add(kind: str) -> None:
+    """Queue a job of upkeep: audit checks the record against its hash chain, months makes partitions ahead."""
+    request = _UPKEEP[JobKind(kind)]
+    _print(_ask(lambda _, desk: desk.request(request, ACTOR)))
+
+
+@click.command()
+@click.option("--book", required=True, help="Book to train on (see `book list`).")
+@click.option("--test-from", type=click.DateTime(["%Y-%m-%d"]), help="Test on loans from this day on.")
+@click.option(
+    "--test-share", type=click.FloatRange(0.05, 0.5), help="Test on this share of the loans, the latest by date."
+)
+@click.option("--folds", type=click.IntRange(2, 20), help="Test in this many folds instead.")
+@click.option("--calibration-months", type=click.IntRange(1, 120), help="Calibrate on so many months before the test.")
+@click.option("--preset", type=click.Choice(PRESETS), help="Fit with these parameters; default: an inner test chooses.")
+@click.option("--segment", metavar="VARIABLE", help="Calibrate each category of this model variable by itself.")
+@click.option("--select-most", type=click.IntRange(1), metavar="K", help="Select variables first, at most so many.")
+@click.option(
+    "--search", "search_trials", type=click.IntRange(1, 10_000), metavar="TRIALS", help="Search for parameters."
+)
+@click.option("--known-on", type=click.DateTime(["%Y-%m-%d"]), help="Take labels as known on this day; default: today.")
+@click.option("--product", help="Product: a shipped name or a TOML file; default: the newest of the book.")
+def retrain(
+    *,
+    book: str,
+    test_from: datetime | None,
+    known_on: datetime | None,
+    preset: Any,
+    product: str | None,
+    **options: Any,
+) -> None:
+    """Queue a retraining on a book; `instant-credit worker` runs it.
+
+    Prints the job, whose end names the bundle that `release make --model` takes. The options are those of `train`.
+    """
+    tests = (test_from, options["test_share"], options["folds"])
+    if sum(one is not None for one in tests) > 1:
+        raise click.UsageError("give one of --test-from, --test-share and --folds")
+    if preset is not None and options["search_trials"] is not None:
+        raise click.UsageError("give one of --preset and --search: a search tries the presets first")
+
+    async def ask(record: Record, desk: JobDesk) -> JobStatus:
+        product_hash = None
+        if product is not None:
+            raw = encode_product(load_product(read_document("products", product)))
+            product_hash = await put_document(record, DocumentKind.PRODUCT, raw, ACTOR)
+        request = RetrainRequest(
+            book=book,
+            product=product_hash,
+            known_on=None if known_on is None else known_on.date(),
+            test_from=None if test_from is None else test_from.date(),
+            preset=preset,
+            **options,
+        )
+        return await desk.request(request, ACTOR)
+
+    _print(_ask(ask))
+
+
+def _ask(ask: Callable[[Record, JobDesk], Awaitable[T]]) -> T:
+    async def run() -> T:
+        async with open_record(read_settings(os.environ)) as record:
+            return await ask(record, JobDesk(record))
+
+    return asyncio.run(run())
+
+
+def _print(status: JobStatus) -> None:
+    lines = [
+        f"Job:       {status.job_id}",
+        f"Kind:      {status.kind}",
+        f"State:     {status.state.value}",
+        f"Asked for: {_at(status.requested_at)}",
+    ]
+    if status.started_at is not None:
+        lines.append(f"Started:   {_at(status.started_at)}")
+    if status.ended_at is not None:
+        lines.append(f"Ended:     {_at(status.ended_at)}")
+    if status.progress is not None:
+        lines.append(f"Progress:  {_tell_progress(status)}")
+    for step in status.steps:
+        ended = "not finished" if step.finished_at is None else f"finished {_at(step.finished_at)}"
+        lines.append(f"  {step.name}: begun {_at(step.begun_at)}, {ended}")
+    if status.result is not None:
+        lines.append(f"Result:    {status.result}")
+    if status.error is not None:
+        lines.append(f"Error:     {status.error}")
+    click.echo("\n".join(lines))
+
+
+def _tell_progress(status: JobStatus) -> str:
+    told = status.progress
+    if told is None:
+        return ""
+    if told.total is not None:
+        return f"{told.stage}: {told.done:,} of {told.total:,}"
+    return f"{told.stage}: {told.done:,}" if told.done else told.stage
+
+
+def _at(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,132 @@
+"""The retraining job: a book becomes a registered model, by steps that are kept as they finish. Edge.
+
+    read (digests of the loans) ─► prepare ─► a fit for each fold, the final fit, calibration: model, then scorecard ─► test ─► bundle ─►
+    register (product, bundle, manifest)
+
+The loans themselves are no step's result: they stay sealed in the record, where erasure reaches them. A job that is taken up again reads them
+again, and goes on only if they are the loans that its finished steps saw. The bundle is that of `instant-credit train` with the same options,
+and it is registered under its hash, so once, however often the job was stopped.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from instant_credit.application.document import decode_product, encode_product
+from instant_credit.errors import Refused
+from instant_credit.factory.jobs import JobContext
+from instant_credit.factory.requests import RetrainArguments, decode_arguments
+from instant_credit.record.documents import DocumentKind, get_document, put_documents
+from instant_credit.record.home import make_home
+from instant_credit.record.queue_steps import form_of
+from instant_credit.training.dataset import TrainingSet, gather_training_set
+from instant_credit.training.digest import SetTold, digest_loans, list_differences
+from instant_credit.training.fitting.search import Searching, SearchStep
+from instant_credit.training.fitting.selection import SelectOptions
+from instant_credit.training.fitting.space import SearchOptions
+from instant_credit.training.intervals import Measured
+from instant_credit.training.manifest import encode_training
+from instant_credit.training.plans import Wish
+from instant_credit.training.workshop import Training, build_training
+
+
+class Registered(Struct, frozen=True, kw_only=True):
+    """What a retraining left in the record, and how well the model did on loans that it never saw."""
+
+    bundle_hash: str
+    training_hash: str
+    auc: Measured
+
+
+_READ: Final = form_of(SetTold)
+_REGISTERED: Final = form_of(Registered)
+
+
+async def retrain(context: JobContext, raw: bytes) -> str:
+    """Train as the arguments say, and register bundle and manifest.
+
+    Raises
+    ------
+    Refused : the book, the plan or the loans do not allow it, or the loans changed while the job was stopped; the message says what to do.
+    """
+    arguments = decode_arguments(raw)
+    registered = await context.steps.find("register", _REGISTERED)
+    if registered is None:
+        training_set = await _read(context, arguments)
+        training = await asyncio.to_thread(_build, context, arguments, training_set)
+        registered = await context.steps.take_here("register", lambda: _register(context, training), _REGISTERED)
+    auc = registered.auc
+    return (
+        f"registered model {registered.bundle_hash} by training {registered.training_hash}; "
+        f"AUC {auc.value:.4f} ({auc.low:.4f} to {auc.high:.4f})"
+    )
+
+
+async def _read(context: JobContext, arguments: RetrainArguments) -> TrainingSet:
+    """The book's loans, which are those of before where the job was begun before."""
+    product = decode_product(await get_document(context.record, arguments.product))
+    training_set = await gather_training_set(
+        context.record,
+        book=arguments.book,
+        product=product,
+        known_on=arguments.known_on,
+        progress=lambda done: context.tell("read", done),
+    )
+    found = await asyncio.to_thread(digest_loans, training_set)
+
+    async def tell() -> SetTold:
+        return found
+
+    recorded = await context.steps.take_here("read", tell, _READ)
+    differences = list_differences(recorded, found)
+    if differences:
+        raise Refused(
+            f"book {arguments.book} changed while the job was stopped: {'; '.join(differences)}. Start another retraining"
+        )
+    return training_set
+
+
+def _build(context: JobContext, arguments: RetrainArguments, training_set: TrainingSet) -> Training:
+    """Everything that needs no record; runs in a thread of its own."""
+    wish = Wish(
+        test_from=arguments.test_from,
+        test_share=arguments.test_share,
+        folds=arguments.folds,
+        calibration_months=arguments.calibration_months,
+    )
+    return build_training(
+        training_set,
+        wish,
+        arguments.preset,
+        lambda _stage, _done: context.attention.check(),
+        segment=arguments.segment,
+        searching=_find_search(context, arguments.search_trials),
+        selecting=None if arguments.select_most is None else SelectOptions(most=arguments.select_most),
+        watch=context.tell_part,
+        steps=context.steps,
+    )
+
+
+def _find_search(context: JobContext, trials: int | None) -> Searching | None:
+    """A search whose ended trials are kept in the home as they end, so that one within a stopped step goes on, too."""
+    if trials is None:
+        return None
+    home: Path = context.settings.home
+    make_home(home)
+
+    def tell(step: SearchStep) -> None:
+        context.tell_part(step.ended, step.trials)
+
+    return Searching(options=SearchOptions(trials=trials), folder=home / "searches", tell=tell)
+
+
+async def _register(context: JobContext, training: Training) -> Registered:
+    documents = [
+        (DocumentKind.PRODUCT, encode_product(training.training_set.product)),
+        (DocumentKind.MODEL, training.bundle_raw),
+        (DocumentKind.TRAINING, encode_training(training.manifest)),
+    ]
+    _, bundle_hash, training_hash = await put_documents(context.record, documents, context.actor)
+    return Registered(bundle_hash=bundle_hash, training_hash=training_hash, auc=training.model.quality.auc)

@@ -1,0 +1,237 @@
+"""A worker with one job in its hands: however the job goes, it ends, goes back, or is left to the worker that took it up."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import pytest
+
+from instant_credit.access.actors import Actor
+from instant_credit.errors import Refused, Unavailable
+from instant_credit.factory.jobs import JobContext
+from instant_credit.factory.requests import JobKind
+from instant_credit.record.pool import Record
+from instant_credit.record.queue import (
+    JobEventKind,
+    JobRequest,
+    JobState,
+    JobWeight,
+    cancel_job,
+    enqueue_job,
+    read_job,
+)
+from instant_credit.record.queue_log import take_up
+from instant_credit.record.queue_steps import form_of
+from instant_credit.record.queue_taking import Taking
+from instant_credit.settings import Settings
+from instant_credit.worker import shift as worker
+from instant_credit.worker.lines import JobEnding, JobLine, JobMetrics
+from instant_credit.worker.shift import AGAIN_SECONDS, Shift
+from tests.commands.conftest import log
+
+__all__ = ["log"]
+
+pytestmark = pytest.mark.anyio
+
+TAKING = Taking(lost_seconds=8.0, look_seconds=0.2)
+OTHER = UUID(int=7)
+NUMBER = form_of(int)
+
+
+class Bench:
+    """A shift whose jobs are run by `handle`, and the lines that it told."""
+
+    def __init__(self, record: Record, settings: Settings, actor: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.record, self.actor = record, actor
+        self.lines: list[JobLine] = []
+        self.stop = asyncio.Event()
+        self.shift = Shift(record, settings, stop=self.stop, taking=TAKING, tell=self.lines.append)
+        self._monkeypatch = monkeypatch
+
+    async def ask(self, kind: str = "measure", weight: JobWeight = JobWeight.LIGHT) -> UUID:
+        request = JobRequest(kind=kind, weight=weight, arguments=b"{}")
+        return await enqueue_job(self.record, request, self.actor)
+
+    def handle(self, handle: Callable[[JobContext, bytes], Awaitable[str]]) -> None:
+        self._monkeypatch.setattr(worker, "find_handler", lambda _: handle)
+
+    async def state(self, job_id: UUID) -> JobState:
+        return (await read_job(self.record, job_id)).state
+
+
+@pytest.fixture
+def bench(record, settings, actor, monkeypatch) -> Bench:
+    return Bench(record, settings, actor, monkeypatch)
+
+
+def fail_with(error: Exception) -> Callable[[JobContext, bytes], Awaitable[str]]:
+    async def handle(_: JobContext, __: bytes) -> str:
+        raise error
+
+    return handle
+
+
+async def test_a_job_that_succeeds_says_what_came_of_it(bench: Bench) -> None:
+    async def count(context: JobContext, arguments: bytes) -> str:
+        async def make() -> int:
+            return len(arguments)
+
+        context.tell("count", 1, 2)
+        return f"counted {await context.steps.take_here('count', make, NUMBER)}"
+
+    bench.handle(count)
+    job_id = await bench.ask()
+    assert await bench.shift.run(job_id) is None
+    job = await read_job(bench.record, job_id)
+    assert (job.state, job.events[-1].words) == (JobState.SUCCEEDED, "counted 2")
+    [line] = bench.lines
+    assert (line.job_id, line.kind, line.ending) == (job_id, "measure", JobEnding.SUCCEEDED)
+    assert (line.steps_made, line.steps_recalled) == (1, 0)
+    assert await bench.shift.run(job_id) is None
+    assert len(bench.lines) == 1
+
+
+async def test_a_refusal_fails_the_job_in_words(bench: Bench) -> None:
+    bench.handle(fail_with(Refused("book small holds no Case: import a tape into it first")))
+    job_id = await bench.ask()
+    assert await bench.shift.run(job_id) is None
+    event = (await read_job(bench.record, job_id)).events[-1]
+    assert (event.kind, event.words) == (JobEventKind.FAILED, "book small holds no Case: import a tape into it first")
+
+
+async def test_what_breaks_fails_the_job_and_nobody_reads_what_it_failed_on(bench: Bench, log) -> None:
+    bench.handle(fail_with(ValueError("MARKED")))
+    job_id = await bench.ask()
+    assert await bench.shift.run(job_id) is None
+    words = (await read_job(bench.record, job_id)).events[-1].words
+    assert words is not None
+    assert "ValueError" in words
+    assert "MARKED" not in words
+    assert json.loads(log.getvalue().splitlines()[-1])["job_id"] == str(job_id)
+
+
+async def test_a_record_that_is_away_sends_the_job_back_for_later(bench: Bench, log) -> None:
+    bench.handle(fail_with(Unavailable("the record did not answer")))
+    job_id = await bench.ask()
+    assert await bench.shift.run(job_id) == AGAIN_SECONDS
+    assert await bench.state(job_id) is JobState.RUNNING
+    assert bench.lines[0].ending is JobEnding.UNAVAILABLE
+
+
+async def test_a_kind_that_this_worker_does_not_know_is_told(bench: Bench) -> None:
+    job_id = await bench.ask("fly")
+    assert await bench.shift.run(job_id) is None
+    words = (await read_job(bench.record, job_id)).events[-1].words
+    assert words is not None
+    assert words.startswith("this worker knows no job of kind fly")
+
+
+async def test_a_job_that_nobody_asked_for_is_dropped(bench: Bench, log) -> None:
+    assert await bench.shift.run(OTHER) is None
+    assert "job_unknown" in log.getvalue()
+
+
+async def test_the_end_of_the_shift_gives_the_job_back_with_its_finished_steps(bench: Bench) -> None:
+    async def work(context: JobContext, _: bytes) -> str:
+        async def make() -> int:
+            return 5
+
+        first = await context.steps.take_here("first", make, NUMBER)
+        while len(bench.lines) == 0:
+            bench.stop.set()
+            context.attention.check()
+            await asyncio.sleep(0)
+        return f"came to {first}"
+
+    bench.handle(work)
+    job_id = await bench.ask()
+    assert await bench.shift.run(job_id) == 0.0
+    assert await bench.state(job_id) is JobState.QUEUED
+    bench.stop.clear()
+    assert await bench.shift.run(job_id) is None
+    assert [(line.ending, line.steps_made, line.steps_recalled) for line in bench.lines] == [
+        (JobEnding.GIVEN_BACK, 1, 0),
+        (JobEnding.SUCCEEDED, 0, 1),
+    ]
+
+
+async def test_a_running_job_is_cancelled_by_its_worker(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "TELL_SECONDS_MAX", 0.01)
+
+    async def work(context: JobContext, _: bytes) -> str:
+        await cancel_job(bench.record, job_id, bench.actor)
+        while True:
+            context.attention.check()
+            await asyncio.sleep(0)
+
+    bench.handle(work)
+    job_id = await bench.ask()
+    assert await bench.shift.run(job_id) is None
+    assert await bench.state(job_id) is JobState.CANCELLED
+    assert bench.lines[0].ending is JobEnding.CANCELLED
+
+
+async def test_a_job_that_was_cancelled_before_its_turn_is_not_begun(bench: Bench) -> None:
+    bench.handle(fail_with(AssertionError("it was begun")))
+    job_id = await bench.ask()
+    taken = await take_up(bench.record, job_id, OTHER)
+    await taken.begin()
+    await taken.give_back()
+    async with bench.record.connection() as connection:
+        await connection.execute("DELETE FROM pgqueuer")
+    await cancel_job(bench.record, job_id, bench.actor)
+    assert await bench.shift.run(job_id) is None
+    assert await bench.state(job_id) is JobState.CANCELLED
+
+
+async def test_a_job_in_the_hands_of_a_worker_that_lives_is_left_to_it(bench: Bench) -> None:
+    bench.handle(fail_with(AssertionError("it was begun")))
+    job_id = await bench.ask()
+    other = await take_up(bench.record, job_id, OTHER)
+    await other.begin()
+    await other.tell("fit", 1, 2)
+    assert await bench.shift.run(job_id) == TAKING.look_seconds
+    assert len((await read_job(bench.record, job_id)).events) == 1
+    assert bench.lines == []
+
+
+async def test_a_job_that_another_worker_took_up_is_lost_to_it(bench: Bench) -> None:
+    async def work(context: JobContext, _: bytes) -> str:
+        other = await take_up(bench.record, job_id, OTHER)
+        await other.begin()
+
+        async def make() -> int:
+            return 1
+
+        return str(await context.steps.take_here("late", make, NUMBER))
+
+    bench.handle(work)
+    job_id = await bench.ask()
+    assert await bench.shift.run(job_id) == TAKING.lost_seconds
+    assert bench.lines[0].ending is JobEnding.LOST
+    assert [event.kind for event in (await read_job(bench.record, job_id)).events] == 2 * [JobEventKind.BEGUN]
+
+
+async def test_jobs_are_taken_off_the_queue_until_the_shift_ends(bench: Bench) -> None:
+    ended = asyncio.Event()
+    bench.shift._tell = lambda line: (bench.lines.append(line), ended.set())
+    job_id = await bench.ask(JobKind.MONTHS)
+    working = asyncio.create_task(bench.shift.work())
+    await asyncio.wait_for(ended.wait(), 60)
+    bench.stop.set()
+    await asyncio.wait_for(working, 60)
+    assert await bench.state(job_id) is JobState.SUCCEEDED
+    async with bench.record.connection() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM pgqueuer") == 0
+
+
+async def test_what_is_counted_has_closed_labels() -> None:
+    metrics = JobMetrics()
+    line = JobLine(
+        job_id=OTHER, kind="audit", ending=JobEnding.FAILED, steps_made=2, steps_recalled=1, spent_ns=3 * 10**9
+    )
+    metrics.count(line)
+    counted = {sample.name: sample.labels for family in metrics.registry.collect() for sample in family.samples}
+    assert counted["instant_credit_jobs_total"] == {"kind": "audit", "ending": "failed"}
+    assert metrics.registry.get_sample_value("instant_credit_job_steps_total", {"kind": "audit"}) == 2
