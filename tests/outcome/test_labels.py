@@ -134,7 +134,7 @@ def test_the_order_in_which_events_arrive_does_not_matter(history, day, random, 
     assert order_events(shuffled) == order_events(history)
 
 
-@examples(200)
+@examples(100)
 @given(
     st.lists(histories(), max_size=6),
     st.integers(-1, 500),

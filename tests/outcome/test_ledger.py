@@ -53,7 +53,7 @@ def test_an_amount_of_nothing_is_no_instalment():
     assert trace(event(DUE, 1, cents=0)) == []
 
 
-@examples(200)
+@examples(100)
 @given(st.lists(st.lists(moves, max_size=14), max_size=5))
 def test_the_ledgers_of_many_loans_are_those_of_each(book):
     found = trace_instalments_many(lay_out_histories(book))

@@ -66,7 +66,7 @@ def test_cohorts_are_months_quarters_and_years():
     assert name_months(days, 12)[1] == ("2010", "2011")
 
 
-@examples(60)
+@examples(30)
 @given(books, st.lists(st.integers(-1, 1), min_size=6, max_size=6), st.integers(0, 500))
 def test_vintage_curves_are_those_that_a_database_counts(book, codes, day):
     cohorts = np.array(codes[: len(book)], dtype=np.int64)
@@ -172,7 +172,7 @@ def bucket_on(events, day: date) -> str:
     return BUCKETS[sum(worst >= edge for edge in (1, 30, 60, 90))]
 
 
-@examples(60)
+@examples(30)
 @given(books, st.integers(0, 400))
 def test_roll_rates_count_the_buckets_of_each_loan_month_by_month(book, day):
     known = on(day)

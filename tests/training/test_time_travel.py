@@ -207,3 +207,24 @@ async def test_a_recorded_correction_is_seen_from_the_day_it_was_known(record, a
     after = await gather_training_set(record, known_on=corrected_on, **told)
     assert (int(before.labels.sum()), int(after.labels.sum())) == (40, 0)
     assert before.matrix.tobytes() == after.matrix.tobytes()
+
+
+@pytest.mark.anyio
+async def test_declined_applicants_without_an_outcome_are_the_rejects_and_no_others(record, actor, tmp_path):
+    cases = await record_cases(record, actor, tmp_path)
+    declined = (
+        b'{"schema_version":1,"release_hash":"r","product_hash":"p","as_of":"2016-03-31","outcome":"%s","reasons":%s}'
+    )
+    reasons = b'[{"code":"X","family":"x","number":1,"text":"It is so."}]'
+    told = [give_history(stored, place) for place, stored in enumerate(cases)]
+    for place in range(1, 7):
+        outcome = (b"approve", b"[]") if place == 6 else (b"decline", reasons)
+        events = told[place].events if place == 5 else ()
+        told[place] = msgspec.structs.replace(told[place], events=events, decision=declined % outcome)
+    gathering = Gathering(PRODUCT, known_on=D, definition=YEAR, with_rejects=True)
+    for stored in told:
+        gathering.add(stored)
+    found = gathering.finish("small")
+    assert (found.rejects.days.tolist(), found.rejects.matrix.shape) == ([16_891] * 4, (4, found.matrix.shape[1]))
+    assert {one.reason: one.count for one in found.left_out} == {IMMATURE: 8, NOT_PAID_OUT: 5}
+    assert gather(told).rejects is None
