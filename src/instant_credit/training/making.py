@@ -17,9 +17,11 @@ from instant_credit.training.dataset import Loans
 from instant_credit.training.fitting.choice import Choice, choose_parameters, find_preset
 from instant_credit.training.fitting.fit import FitParameters, Watch, fit_model
 from instant_credit.training.fitting.scorecard import fit_scorecard
-from instant_credit.training.fitting.search import Searcher
+from instant_credit.training.fitting.search import Searcher, Searching
 from instant_credit.training.fitting.selection import Selection, SelectOptions, narrow, select_variables
 from instant_credit.training.fitting.space import Search
+from instant_credit.training.manifest import list_versions
+from instant_credit.training.plans import ByDate, ByFolds, Plan
 
 Progress = Callable[[str, int], None]
 
@@ -135,3 +137,10 @@ class ScorecardMaker:
         selection = next(self._selections, None)
         kept = None if selection is None else selection.mask(loans.columns)
         return lambda part: fit_scorecard(part.matrix, part.labels, part.columns, part.weights, kept=kept)
+
+
+def make_searcher(searching: Searching, plan: Plan) -> Searcher:
+    """One search, or one for each fold and one for the final model."""
+    searches = plan.folds + 1 if isinstance(plan, ByFolds) else 1
+    versions = list_versions(with_search=True)
+    return Searcher(searching, by_date=isinstance(plan, ByDate), searches=searches, versions=versions)

@@ -34,14 +34,14 @@ from instant_credit.training.fitting.calibrate import Calibrated
 from instant_credit.training.fitting.choice import Choice
 from instant_credit.training.fitting.fit import FitParameters, FittedModel, Watch
 from instant_credit.training.fitting.scorecard import Scorecard
-from instant_credit.training.fitting.search import Searcher, Searching
+from instant_credit.training.fitting.search import Searching
 from instant_credit.training.fitting.selection import Selection, SelectOptions
 from instant_credit.training.fitting.space import Search
 from instant_credit.training.forms import BUNDLE, MODEL, SCORECARD
 from instant_credit.training.inference import check_inference, infer_rejects
 from instant_credit.training.intervals import Measured, Quality, measure_auc_difference, measure_quality
 from instant_credit.training.leaks import refuse_tellers
-from instant_credit.training.making import ModelMaker, Progress, ScorecardMaker
+from instant_credit.training.making import ModelMaker, Progress, ScorecardMaker, make_searcher
 from instant_credit.training.manifest import TrainingManifest, encode_training, list_versions
 from instant_credit.training.plans import (
     ByDate,
@@ -251,7 +251,7 @@ def build_training(
         parameters,
         progress,
         steps,
-        searcher=None if searching is None else _make_searcher(searching, plan),
+        searcher=None if searching is None else make_searcher(searching, plan),
         selecting=selecting,
         by_date=isinstance(plan, ByDate),
         watch=watch,
@@ -332,13 +332,6 @@ def _make_bundle(training_set: TrainingSet, fitted: FittedModel, calibrated: Cal
         segment_calibrations=calibrated.segment_calibrations,
     )
     return prove_bundle(bundle)
-
-
-def _make_searcher(searching: Searching, plan: Plan) -> Searcher:
-    """One search, or one for each fold and one for the final model."""
-    searches = plan.folds + 1 if isinstance(plan, ByFolds) else 1
-    versions = list_versions(with_search=True)
-    return Searcher(searching, by_date=isinstance(plan, ByDate), searches=searches, versions=versions)
 
 
 def _describe_training(

@@ -114,16 +114,7 @@ async def judge_recorded(
     policy = wanted.policy if release is None else release.policy.policy
     recorded = None
     if policy is not None:
-        test_from = find_windows(loans, candidate.manifest, wanted.test_from).test_from
-        recorded = await gather_cases(
-            record,
-            book=wanted.book,
-            product=product,
-            known_on=wanted.known_on,
-            since=test_from,
-            definition=definition,
-            progress=progress,
-        )
+        recorded = await _gather_later(record, wanted, candidate, loans, progress)
     report = judge_candidate(
         candidate,
         champion,
@@ -139,6 +130,22 @@ async def judge_recorded(
     )
     await put_documents(record, [(DocumentKind.GATE_THRESHOLDS, encode_thresholds(thresholds))], actor)
     return Filed(report_hash=await put_gate_report(record, report, actor), report=report)
+
+
+async def _gather_later(
+    record: Record, wanted: Wanted, candidate: Contender, loans: TrainingSet, progress: Progress
+) -> RecordedCases:
+    """The Cases of the window that is judged."""
+    assert candidate.manifest is not None
+    return await gather_cases(
+        record,
+        book=wanted.book,
+        product=loans.product,
+        known_on=wanted.known_on,
+        since=find_windows(loans, candidate.manifest, wanted.test_from).test_from,
+        definition=loans.definition,
+        progress=progress,
+    )
 
 
 def require_layout(release: Release, product: Product) -> None:
