@@ -174,6 +174,32 @@ def test_a_lost_file_of_anchors_is_begun_anew_only_when_told(run: Run, settings:
     assert run("verify").exit_code == 0
 
 
+def cut_off(path: Path) -> None:
+    """Keep the first anchor of two."""
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+
+
+@pytest.mark.parametrize(
+    "lose", [Path.unlink, lambda path: path.write_bytes(b""), cut_off], ids=["gone", "empty", "cut"]
+)
+def test_an_audit_without_all_of_its_anchors_vouches_for_nothing(
+    run: Run, settings: Settings, decision_id: UUID, lose: Callable[[Path], Any]
+) -> None:
+    run("anchor")
+    run("receipt", decision_id, "--to", settings.anchors_file.with_name("receipt.json"))
+    run("anchor")
+    whole = settings.anchors_file.read_bytes()
+    assert len(whole.splitlines()) == 2
+    lose(settings.anchors_file)
+    verified = run("verify")
+    assert verified.exit_code == 1
+    assert "all is what it was" not in verified.output
+    assert str(settings.anchors_file) in verified.output
+    assert "put the copy back" in verified.output
+    settings.anchors_file.write_bytes(whole)
+    assert run("verify").exit_code == 0
+
+
 @pytest.fixture
 def logged() -> Iterator[list[MutableMapping[str, Any]]]:
     with structlog.testing.capture_logs() as lines:

@@ -23,10 +23,11 @@ from instant_credit.access.actors import Actor
 from instant_credit.canonical import encode_canonical
 from instant_credit.errors import Conflict, Refused
 from instant_credit.record import anchoring, anchors, marks, tail
-from instant_credit.record.anchoring import AnchorsLost, open_anchorer
+from instant_credit.record.anchoring import open_anchorer
 from instant_credit.record.anchors import (
     Anchor,
     AnchorFile,
+    AnchorsLost,
     NewLink,
     Span,
     compose_anchor,

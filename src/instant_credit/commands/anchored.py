@@ -8,7 +8,8 @@ from datetime import timedelta
 import structlog
 
 from instant_credit.errors import Conflict, Refused, Unavailable
-from instant_credit.record.anchoring import Anchorer, AnchorsLost, open_anchorer
+from instant_credit.record.anchoring import Anchorer, open_anchorer
+from instant_credit.record.anchors import AnchorsLost
 from instant_credit.record.pool import Record
 from instant_credit.settings import Settings
 

@@ -18,7 +18,7 @@ from instant_credit.commands.bars import shown_progress
 from instant_credit.commands.key import ACTOR
 from instant_credit.commands.running import run_stoppable
 from instant_credit.errors import Conflict, Refused
-from instant_credit.record.anchoring import open_anchorer
+from instant_credit.record.anchoring import find_lost_anchors, open_anchorer
 from instant_credit.record.anchors import read_anchor_key
 from instant_credit.record.audit import AuditReport, Finding, audit_record
 from instant_credit.record.home import refuse_existing, write_private_file
@@ -51,14 +51,16 @@ def verify(anchors: Path | None, public_key: str | None) -> None:
         raise Refused(f"there is no file of anchors at {anchors}")
     key = _read_key(settings, public_key)
 
-    async def run() -> AuditReport:
+    async def run() -> tuple[AuditReport, str | None]:
         async with open_reader(settings) as reader:
             with _shown_progress() as show:
-                return await audit_record(reader, path, key, show)
+                report = await audit_record(reader, path, key, show)
+            # A file whose lines are no anchors is a finding already, and is not read again.
+            return report, None if report.found else await find_lost_anchors(reader, path, settings.anchor_key_file)
 
-    report = run_stoppable(run(), left="nothing was written; start it again")
-    _print_report(report, path)
-    if report.found:
+    report, loss = run_stoppable(run(), left="nothing was written; start it again")
+    _print_report(report, path, loss)
+    if report.found or loss is not None:
         sys.exit(BROKEN)
 
 
@@ -154,13 +156,19 @@ def _read_key(settings: Settings, told: str | None) -> bytes:
         raise Refused(f"--public-key: {trouble}") from None
 
 
-def _print_report(report: AuditReport, anchors: Path) -> None:
+def _print_report(report: AuditReport, anchors: Path, loss: str | None) -> None:
     click.echo(f"read {report.rows} rows, {report.links} links and {report.anchors} anchors in {anchors}")
     if report.newer_links:
         since = f"since the last anchor, of {report.last_at}" if report.last_at else "and there is no anchor"
         click.echo(
             f"newer: {report.newer_links} links over {report.newer_rows} rows {since}: a superuser could change them unseen"
         )
+    if loss is not None:
+        click.echo(
+            f"NOT what it was: {loss}. Without its anchors nobody can tell what was changed: put the copy back",
+            err=True,
+        )
+        return
     if not report.found:
         click.echo("all is what it was")
         return

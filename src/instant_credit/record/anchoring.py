@@ -20,6 +20,7 @@ from instant_credit.errors import Refused
 from instant_credit.record.anchors import (
     LINKS_MAX,
     AnchorFile,
+    AnchorsLost,
     NewLink,
     Span,
     create_anchor_key,
@@ -29,13 +30,10 @@ from instant_credit.record.anchors import (
 )
 from instant_credit.record.marks import Mark, read_mark, write_mark
 from instant_credit.record.pool import Record
+from instant_credit.record.reading import Readable
 from instant_credit.record.shipped import read_sql
 
 NEW_FILE: Final = "instant-credit audit anchor --new-file"
-
-
-class AnchorsLost(Refused):
-    """The file of anchors is gone, or is not the one that was appended to last."""
 
 
 async def open_anchorer(record: Record, anchors: Path, key: Path, *, is_new_file: bool = False) -> "Anchorer":
@@ -71,6 +69,20 @@ async def open_anchorer(record: Record, anchors: Path, key: Path, *, is_new_file
         file.create()
         create_anchor_key(key, record.entropy)
     return Anchorer(record, file, key)
+
+
+async def find_lost_anchors(record: Readable, anchors: Path, key: Path) -> str | None:
+    """What is missing of the file of anchors, by its mark beside the key and by the key itself; None = nothing, as far as this machine knows.
+
+    Raises
+    ------
+    Refused : the marks, or the end of the file, can't be read.
+    Unavailable : the database does not answer.
+    """
+    mark = read_mark(key, anchors)
+    file = AnchorFile(anchors, 0 if mark is None else mark.number)
+    file.refresh()
+    return _name_loss(file, mark, key, has_links=await _has_links(record))
 
 
 class Anchorer:
@@ -142,7 +154,7 @@ class Anchorer:
         return links
 
 
-async def _has_links(record: Record) -> bool:
+async def _has_links(record: Readable) -> bool:
     async with record.connection() as connection:
         return bool(await connection.fetchval(read_sql("find_link")))
 

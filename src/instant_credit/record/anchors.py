@@ -185,6 +185,10 @@ def read_anchor_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
+class AnchorsLost(Refused):
+    """The file of anchors is gone, or is not the one that was appended to last."""
+
+
 class AnchorFile:
     """The file of anchors, and what it covers so far: remembered, so that only new lines are read.
 
@@ -212,12 +216,13 @@ class AnchorFile:
 
         Raises
         ------
-        Refused : a line is no anchor, or the file was shortened.
+        AnchorsLost : the file is gone or was shortened since it was read.
+        Refused : a line is no anchor.
         """
         with naming_folder(self.path, ANCHORS):
             if not self.path.exists():
                 if self._offset:
-                    raise Refused(f"{self.path} is gone: put it back, the next anchor follows its last line")
+                    raise AnchorsLost(f"{self.path} is gone: put it back, the next anchor follows its last line")
                 return
             with self.path.open("rb") as file:
                 self._read(file)
@@ -237,7 +242,10 @@ class AnchorFile:
         Raises
         ------
         Conflict : another process appends now.
+        AnchorsLost : the file was there, and is gone or was shortened.
         """
+        if self._offset and not self.path.exists():
+            raise AnchorsLost(f"{self.path} is gone: put it back, the next anchor follows its last line")
         with naming_folder(self.path, ANCHORS):
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             file = self.path.open("a+b")
@@ -287,7 +295,7 @@ class AnchorFile:
 
     def _read(self, file: BinaryIO) -> None:
         if os.fstat(file.fileno()).st_size < self._offset:
-            raise Refused(f"{self.path} was shortened: restore it from its copy")
+            raise AnchorsLost(f"{self.path} was shortened: restore it from its copy")
         if self.last is None:
             self._begun = self._offset = self._find_begin(file)
         file.seek(self._offset)
