@@ -63,6 +63,57 @@ async def test_a_request_passes() -> None:
     assert await talk(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n") == (200, None)
 
 
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """Answer with the method, the names of the headers and the body."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message["body"], message["more_body"]
+    told = b" ".join((scope["method"].encode(), *sorted(name for name, _ in scope["headers"]), body))
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(told))]})
+    await send({"type": "http.response.body", "body": told})
+
+
+UPGRADES = {
+    "h2c": b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n",
+    "websocket": b"connection: keep-alive, Upgrade\r\nupgrade: websocket\r\n",
+}
+BODIES = {
+    "by length": (b"content-length: 4\r\n", b"body"),
+    "in chunks": (b"transfer-encoding: chunked\r\n", b"4\r\nbody\r\n0\r\n\r\n"),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("pieces", [1, 7])
+@pytest.mark.parametrize("framing", BODIES)
+@pytest.mark.parametrize("asked", UPGRADES)
+async def test_who_asks_for_another_protocol_is_answered_in_this_one(asked: str, framing: str, pieces: int) -> None:
+    length, body = BODIES[framing]
+    raw = b"POST / HTTP/1.1\r\nhost: x\r\n" + UPGRADES[asked] + length + b"\r\n" + body
+    kept = b"connection host" if asked == "websocket" else b"host"
+    name = length.split(b":")[0]
+    told = b"POST " + b" ".join(sorted((*kept.split(), name))) + b" body"
+    async with listening(app=echo) as (reader, writer):
+        for _ in range(2):
+            size = -(-len(raw) // pieces)
+            for place in range(0, len(raw), size):
+                writer.write(raw[place : place + size])
+                await writer.drain()
+                await asyncio.sleep(0)
+            assert (await reader.readuntil(told)).startswith(b"HTTP/1.1 200")
+        writer.write(2 * raw + b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        for one in (told, told, b"GET host "):
+            assert (await reader.readuntil(one)).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.anyio
+async def test_who_asks_for_a_tunnel_is_refused() -> None:
+    status, problem = await talk(b"CONNECT x:1 HTTP/1.1\r\nhost: x\r\n\r\n")
+    assert status == 400
+    assert problem is not None
+
+
 @pytest.mark.anyio
 async def test_a_head_that_never_ends_is_refused() -> None:
     status, problem = await talk(b"GET / HTTP/1.1\r\nx: " + b"a" * (HEAD_BYTES_MAX + 1))

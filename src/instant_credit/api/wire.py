@@ -4,16 +4,21 @@ httptools buffers a head of any length for any time; here a head that is too lon
 finish its head in time is closed, as is one that frames a body without end or sends many requests ahead of their answers. The bodies'
 bounds are in `bodies`.
 
+A request that asks for another protocol is answered in this one (RFC 9110, 7.8): httptools would take its body for that protocol's, so its
+head is read anew without the asking.
+
 A request that finds the gate closed is answered as soon as its head is whole, with bytes that were encoded beforehand: no task, no
 scope, no route. Its body is read and thrown away, and the connection stays. Health and metrics pass at any time.
 """
 
 import asyncio
+import sys
 from collections.abc import Iterable
 from functools import partial
 from time import perf_counter_ns
 from typing import Any, Final, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from instant_credit.api.bodies import DISCARD_BYTES_MAX
@@ -42,6 +47,7 @@ REPLY: Final = "reply"
 of the body) and body, it says whether it did."""
 
 Headers = Iterable[tuple[bytes, bytes]]
+_UPGRADING: Final = frozenset({b"upgrade", b"http2-settings"})
 OPEN_PATHS: Final = (b"/health/", b"/metrics")
 
 
@@ -85,6 +91,8 @@ class BoundedProtocol(HttpToolsProtocol):
     _is_turned_away = False
     _is_closed_after = False
     _discarded_bytes = 0
+    _is_upgrading = False
+    _fed = b""
 
     def __init__(self, *args: Any, gate: Gate | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -104,6 +112,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Feed the parser, then refuse a head that is still open and already too long."""
         self._head_bytes += len(data)
+        self._fed = data
         super().data_received(data)
         if self._is_in_head and self._head_bytes > HEAD_BYTES_MAX:
             self._refuse(HEADERS_TOO_LARGE, f"A head has at most {HEAD_BYTES_MAX} bytes.")
@@ -129,6 +138,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole: the request is taken on, or turned away."""
+        self._is_upgrading = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        if self._is_upgrading:
+            return
         if len(self.pipeline) >= PIPELINED_MAX:
             raise TooManyPipelined
         self._is_in_head = False
@@ -155,6 +167,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is whole: what comes next is a head again."""
+        if self._is_upgrading:
+            return
         if self._is_turned_away:
             self._end_turning_away()
         else:
@@ -165,6 +179,28 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_message_complete()
         self._is_in_head = True
         self._head_bytes = 0
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Read the request as if it did not ask for another protocol; called while the parser's stop is handled."""
+        stop = sys.exc_info()[1]
+        if not self._is_upgrading or not isinstance(stop, httptools.HttpParserUpgrade):
+            self.send_400_response("")
+            return
+        self._fed = self._write_head() + self._fed[stop.args[0] :]
+        self.parser = httptools.HttpRequestParser(self)
+        super().data_received(self._fed)
+
+    def _write_head(self) -> bytes:
+        """The head that was read, without what asks for another protocol."""
+        version = self.parser.get_http_version().encode("ascii")
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        for name, value in self.headers:
+            kept = value
+            if name == b"connection":
+                kept = b", ".join(one for part in value.split(b",") if (one := part.strip()).lower() not in _UPGRADING)
+            if name not in _UPGRADING and (kept or name != b"connection"):
+                lines.append(b"%b: %b" % (name, kept))
+        return b"\r\n".join((*lines, b"", b""))
 
     def drain(self) -> None:
         """Ask for the connection to be closed with the answer that is under way, if its head has not left."""
