@@ -27,7 +27,6 @@ from instant_credit.record.anchoring import open_anchorer
 from instant_credit.record.anchors import (
     Anchor,
     AnchorFile,
-    AnchorsLost,
     NewLink,
     Span,
     compose_anchor,
@@ -39,7 +38,7 @@ from instant_credit.record.anchors import (
 )
 from instant_credit.record.audit import audit_record
 from instant_credit.record.commit import commit_entries
-from instant_credit.record.marks import place_of_marks
+from instant_credit.record.marks import AnchorsLost, place_of_marks
 from instant_credit.record.pool import Record
 from instant_credit.settings import Settings
 from instant_credit.verify_receipt import hash_leaf

@@ -111,6 +111,7 @@ async def test_a_data_key_that_is_gone_without_an_erasure_is_found(
         keys = await connection.fetch("SELECT key_id FROM sealed_keys.person_keys")
         sealed = await connection.fetchval(
             "SELECT (SELECT count(*) FROM cases) + (SELECT count(*) FROM draft_versions)"
+            " + (SELECT count(*) FROM quarantined_outcomes)"
         )
         erased = await connection.fetchval(
             "SELECT count(*) FROM cases WHERE key_id IN (SELECT key_id FROM person_erasures)"

@@ -29,6 +29,17 @@ KEYED_OTHERWISE = {
     "book_reads": ["read_id"],
     "gate_waivers": ["waiver_id"],
     "gate_waiver_approvals": ["waiver_id"],
+    "jobs": ["job_id"],
+    "job_events": ["job_id", "number"],
+    "job_results": ["job_id", "content_hash"],
+    "job_progress": ["job_id"],
+    "pgqueuer": ["id"],
+    "pgqueuer_log": ["id"],
+    "pgqueuer_schedules": ["id"],
+    "pgqueuer_statistics": ["id"],
+    "sketches": ["book", "day_on", "release_hash", "reference_hash", "revision"],
+    "monitoring_windows": ["book", "product", "last_on"],
+    "alert_events": ["book", "product", "last_on", "rule", "subject"],
     "schema_migrations": ["number"],
 }
 UNIQUE_INDEXES = """

@@ -68,14 +68,16 @@ def test_a_fit_sees_rejects_until_its_last_day_and_no_later_ones(inference):
         def score(self, matrix):
             return matrix[:, 0].astype(np.float64) / 1e6
 
-    def prepare(_):
+    def prepare(_, place):
+        assert place == "all"
+
         def make(loans):
             seen.append(loans)
             return Flat()
 
         return make
 
-    infer_rejects(prepare, SET, inference)(part)(part)
+    infer_rejects(prepare, SET, inference)(part, "all")(part)
     joined = seen[-1]
     times = 2 if inference is FUZZY else 1
     assert joined.loans == 900 + times * int((SET.rejects.days <= part.days.max()).sum())
@@ -84,7 +86,7 @@ def test_a_fit_sees_rejects_until_its_last_day_and_no_later_ones(inference):
     assert (joined.weights > 0).all()
     assert len(seen) == 3
     early = msgspec.structs.replace(SET, rejects=msgspec.structs.replace(SET.rejects, days=SET.rejects.days + 10_000))
-    infer_rejects(prepare, early, inference)(part)(part)
+    infer_rejects(prepare, early, inference)(part, "all")(part)
     assert seen[-1].loans == 900
 
 

@@ -86,6 +86,15 @@ class Metrics:
         self._not_anchoring = self._make_gauge(
             "not_anchoring", "Processes whose last try to anchor what is new was refused."
         )
+        self._make_monitoring_metrics()
+        self._make_release_metrics()
+        # Finding a child by its labels costs more than counting.
+        self._of_stage = {f"{name}_ns": self._stages.labels(name) for name in STAGES}
+        self._of_request: dict[tuple[str, int], Histogram] = {}
+        self._of_application: dict[tuple[str, str, str | None], Counter] = {}
+        self._refusals = {cause: refusals.labels(cause.value) for cause in Cause}
+
+    def _make_monitoring_metrics(self) -> None:
         self._alerts_open = self._make_monitored("alerts_open", "Alerts that are open, by rule.", "rule")
         self._monitored = self._make_monitored(
             "monitored_excess",
@@ -95,13 +104,7 @@ class Metrics:
         self._monitored_until = self._make_monitored(
             "monitored_until_seconds", "When the window that was judged last ended, in seconds since 1970."
         )
-        self._make_release_metrics()
-        # Finding a child by its labels costs more than counting.
-        self._of_stage = {f"{name}_ns": self._stages.labels(name) for name in STAGES}
-        self._of_request: dict[tuple[str, int], Histogram] = {}
-        self._of_application: dict[tuple[str, str, str | None], Counter] = {}
         self._open_rules: set[tuple[str, str]] = set()
-        self._refusals = {cause: refusals.labels(cause.value) for cause in Cause}
 
     def _make_release_metrics(self) -> None:
         # Every worker sees the same releases due.

@@ -9,7 +9,7 @@ import structlog
 
 from instant_credit.errors import Conflict, Refused, Unavailable
 from instant_credit.record.anchoring import Anchorer, open_anchorer
-from instant_credit.record.anchors import AnchorsLost
+from instant_credit.record.marks import AnchorsLost
 from instant_credit.record.pool import Record
 from instant_credit.settings import Settings
 

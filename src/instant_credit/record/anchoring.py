@@ -8,7 +8,7 @@ whoever runs it says so: the anchors that are missing are what proves the record
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -20,15 +20,13 @@ from instant_credit.errors import Refused
 from instant_credit.record.anchors import (
     LINKS_MAX,
     AnchorFile,
-    AnchorsLost,
     NewLink,
     Span,
     create_anchor_key,
     hash_head,
-    name_news,
     read_anchor_key,
 )
-from instant_credit.record.marks import Mark, read_mark, write_mark
+from instant_credit.record.marks import AnchorsLost, Mark, read_mark, write_mark
 from instant_credit.record.pool import Record
 from instant_credit.record.reading import Readable
 from instant_credit.record.shipped import read_sql
@@ -142,7 +140,7 @@ class Anchorer:
             for row in rows
         ]
         await _finish(asyncio.to_thread(self._file.look_back, spans))
-        news = name_news(self._file.covered, {span.writer_id: span.last for span in spans})
+        news = _name_news(self._file.covered, {span.writer_id: span.last for span in spans})
         if not news:
             return []
         async with self._record.connection() as connection:
@@ -195,3 +193,10 @@ def _check_gapless(links: list[NewLink], covered: dict[UUID, int]) -> None:
 
 def _uuid(value: Any) -> UUID:
     return UUID(int=value.int)
+
+
+def _name_news(covered: Mapping[UUID, int], last_seqs: Mapping[UUID, int]) -> list[tuple[UUID, int]]:
+    """Writer and number of its last anchored link (-1 = none), for those that have newer ones, in order of their ids."""
+    return sorted(
+        (writer, covered.get(writer, -1)) for writer, last in last_seqs.items() if last > covered.get(writer, -1)
+    )

@@ -15,7 +15,7 @@ import fcntl
 import hashlib
 import os
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,6 +32,7 @@ from instant_credit.errors import Conflict, Refused
 from instant_credit.record.chain import root_of
 from instant_credit.record.clock import Entropy
 from instant_credit.record.home import create_private_file, naming_folder, require_private, sync_folder
+from instant_credit.record.marks import AnchorsLost
 from instant_credit.record.tail import find_end_before, find_last_line, iterate_lines
 from instant_credit.settings import ANCHOR_KEY, ANCHORS
 from instant_credit.verify_receipt import ANCHOR_FORMAT, encode_head, hash_leaf, is_signed, signed_bytes
@@ -183,10 +184,6 @@ def read_anchor_key(path: Path) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise Refused(f"{path} is not an Ed25519 key in PEM: restore it from its copy")
     return key
-
-
-class AnchorsLost(Refused):
-    """The file of anchors is gone, or is not the one that was appended to last."""
 
 
 class AnchorFile:
@@ -398,10 +395,3 @@ def _find_offset(file: BinaryIO, since: str) -> int:
 
 def _covers(details: Details, writer_id: UUID, seq: int) -> bool:
     return any(one.writer_id == writer_id and one.first <= seq <= one.last for one in details.writers)
-
-
-def name_news(covered: Mapping[UUID, int], last_seqs: Mapping[UUID, int]) -> list[tuple[UUID, int]]:
-    """Writer and number of its last anchored link (-1 = none), for those that have newer ones, in order of their ids."""
-    return sorted(
-        (writer, covered.get(writer, -1)) for writer, last in last_seqs.items() if last > covered.get(writer, -1)
-    )

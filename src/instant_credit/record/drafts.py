@@ -131,11 +131,11 @@ async def add_draft_version(record: Record, version: DraftVersion, actor: Actor,
             actor.id,
             version.recorded_at,
         )
-        statement, leaves = read_sql("insert_draft_version"), [leaf_of("draft_versions", row)]
+        leaves = [leaf_of("draft_versions", row)]
         if is_completed:
             event = DraftEvent(kind=DraftEventKind.COMPLETED, recorded_at=version.recorded_at)
-            statement = read_sql("insert_draft_completion")
             leaves.append(leaf_of("draft_events", _row_of_event(version.draft_id, event, actor)))
+        statement = read_sql("insert_draft_completion" if is_completed else "insert_draft_version")
         try:
             await writer.append(connection, statement, (*row, *wrapped), leaves, version.recorded_at)
         except (asyncpg.UniqueViolationError, asyncpg.TransactionRollbackError):

@@ -18,6 +18,10 @@ from instant_credit.record.home import create_private_file, naming_folder, repla
 from instant_credit.settings import ANCHOR_KEY
 
 
+class AnchorsLost(Refused):
+    """The file of anchors is gone, or is not the one that was appended to last."""
+
+
 class Mark(Struct, frozen=True, kw_only=True):
     """Number of a file's last anchor and the hash of its head, in hex."""
 

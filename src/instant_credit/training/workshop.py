@@ -241,20 +241,14 @@ def build_training(
     watch: Watch | None = None,
     steps: Steps = UNKEPT,
 ) -> Training:
-    """Fit, calibrate and test; a function of its arguments alone, but for how many trials the minutes of a search allow. `steps` keeps
-    what finishes, and knows what finished before.
-    """
+    """Fit, calibrate and test; a function of its arguments, but for a search's minutes. `steps` keeps what finishes and finished."""
     check_inference(inference, training_set.rejects)
     plan, plan_why = choose_plan(training_set, wish) if isinstance(wish, Wish) else (wish, "as asked for")
     parts = describe_parts(training_set, plan)
+    searcher = None if searching is None else make_searcher(searching, plan)
+    by_date = isinstance(plan, ByDate)
     model = ModelMaker(
-        parameters,
-        progress,
-        steps,
-        searcher=None if searching is None else make_searcher(searching, plan),
-        selecting=selecting,
-        by_date=isinstance(plan, ByDate),
-        watch=watch,
+        parameters, progress, steps, searcher=searcher, selecting=selecting, by_date=by_date, watch=watch
     )
     carried_model, carried_scorecard = _carry_both(
         training_set, plan, model, segment, inference=inference, progress=progress, steps=steps

@@ -23,8 +23,9 @@ from instant_credit.training.gates import gathering
 from instant_credit.training.gates.gathering import Wanted, gather_cases, judge_recorded
 from instant_credit.training.gates.judging import judge_candidate
 from instant_credit.training.manifest import encode_training
-from instant_credit.underwriting.releases import make_live, make_release
+from instant_credit.underwriting.releases import make_release
 from instant_credit.units import days_from_date
+from tests.releasing import put_live
 from tests.training.gates.recording import BOOK, record_world
 from tests.training.gates.worlds import (
     KNOWN_ON,
@@ -181,7 +182,7 @@ def lender(settings, environ, actor) -> str:
     async def fill() -> str:
         async with open_record(settings) as record:
             candidate, release = await stock(record, actor)
-            await make_live(record, release.hash, actor)
+            await put_live(record, release.product.name, release.hash, actor)
             return candidate.bundle_hash
 
     return asyncio.run(fill())

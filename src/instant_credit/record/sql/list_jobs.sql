@@ -1,5 +1,5 @@
 -- Purpose: jobs, the newest first.
--- $1 integer: at most so many
+-- $1 bigint: at most so many
 -- Relies on jobs_by_time.
 SELECT job_id, kind, weight, arguments, actor_kind, actor_id, recorded_at
 FROM jobs

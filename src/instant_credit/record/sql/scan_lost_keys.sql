@@ -1,10 +1,13 @@
--- Purpose: data keys that are gone though no erasure names them, and how many Cases and versions of drafts each of them sealed.
--- Reads the whole of cases, draft_versions, person_keys and person_erasures.
+-- Purpose: data keys that are gone though no erasure names them, and how many Cases, versions of drafts and lines in quarantine each of them
+--   sealed.
+-- Reads the whole of cases, draft_versions, quarantined_outcomes, person_keys and person_erasures.
 SELECT sealed.key_id, count(*) AS sealed_rows
 FROM (
     SELECT cases.bucket, cases.key_id FROM cases
     UNION ALL
     SELECT get_byte(draft_versions.person_id, 0)::smallint, draft_versions.key_id FROM draft_versions
+    UNION ALL
+    SELECT get_byte(quarantined_outcomes.person_id, 0)::smallint, quarantined_outcomes.key_id FROM quarantined_outcomes
 ) AS sealed
 WHERE NOT EXISTS (
         SELECT FROM sealed_keys.person_keys
