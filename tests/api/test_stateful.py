@@ -17,8 +17,19 @@ from tests.lending import House
 
 WALKS, REQUESTS_MIN = (900, 5_000) if IS_PROVING else (12, 30)
 STEPS = 6
-# Whose bodies keep rules that no schema can say (days against each other and today, at most so many of one kind): a body that fits may be 422.
-RULED = ("apply_", "open_draft_", "quote_", "change_draft", "submit_draft")
+# Whose bodies keep rules that no schema can say (days against each other and today, at most so many of one kind, what the record holds): a body
+# that fits may be 422.
+RULED = (
+    "apply_",
+    "open_draft_",
+    "quote_",
+    "change_draft",
+    "submit_draft",
+    "take_outcomes",
+    "propose_release",
+    "activate_release",
+    "ask_for_job",
+)
 OPEN = {"/health/live", "/health/ready", "/metrics", "/openapi.json"}
 
 

@@ -38,7 +38,7 @@ from tests.training.test_train_command import invent_rows
 
 T = TypeVar("T")
 
-KILLS = 20 if IS_PROVING else 2
+KILLS = 20 if IS_PROVING else 1
 SEED = 20_261_123
 PLAN = ByFolds(folds=2)
 PRESET = "steady"
