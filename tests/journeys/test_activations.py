@@ -110,9 +110,15 @@ def test_no_request_fails_while_releases_go_live_and_back(
     )
 
 
+COUNTS = {
+    "decisions": "SELECT release_hash, count(*) AS found FROM decisions GROUP BY release_hash",
+    "shadow_decisions": "SELECT release_hash, count(*) AS found FROM shadow_decisions GROUP BY release_hash",
+}
+
+
 async def count_decisions(settings: Settings, table: str) -> Counter[str]:
     """Decisions of a table by the release that they name."""
-    statement = f"SELECT release_hash, count(*) AS found FROM {table} GROUP BY release_hash"  # noqa: S608 names of ours
+    statement = COUNTS[table]
     async with open_record(settings) as record, record.connection() as connection:
         rows = await connection.fetch(statement)
     return Counter({row["release_hash"]: row["found"] for row in rows})

@@ -86,7 +86,9 @@ def test_a_database_counts_the_same() -> None:
             applicants.decided.matrix, applicants.decided.pds_ppm, applicants.decided.outcomes, strict=True
         )
     ]
-    connection.executemany(f"INSERT INTO cases VALUES ({', '.join('?' * len(rows[0]))})", rows)  # noqa: S608 places alone
+    table = connection.table("cases")
+    for row in rows:
+        table.insert(row)
     for one, counts in zip(reference.variables, found.variables, strict=True):
         if one.categories:
             wheres = [f"{one.name} = {code}" for code in range(len(one.categories))] + [f"{one.name} < 0"]
@@ -97,7 +99,7 @@ def test_a_database_counts_the_same() -> None:
                 f"{one.name} IS NOT NULL",
             ]
             wheres = [f"{low} AND {high}" for low, high in zip(lows, highs, strict=True)] + [f"{one.name} IS NULL"]
-        told = [connection.execute(f"SELECT count(*) FROM cases WHERE {where}").fetchone()[0] for where in wheres]  # noqa: S608 borders and names of ours
+        told = [table.filter(where).count("*").fetchall()[0][0] for where in wheres]
         assert list(counts) == told, one.name
     offered = connection.execute("SELECT count(*), sum(pd_ppm) FROM cases WHERE outcome < 2").fetchone()
     assert (sum(found.offered), sum(found.offered_pds_ppm)) == (offered[0], int(offered[1]))

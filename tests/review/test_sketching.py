@@ -22,6 +22,7 @@ from instant_credit.review.observing import list_columns, observe
 from instant_credit.review.references import Reference, find_references, fix_reference
 from instant_credit.review.sketching import SketchRun, last_settled_day, sketch_book
 from instant_credit.underwriting.course import BOOK, TEST_BOOK
+from tests.clock import FixedClock
 from tests.review.deciding import MONDAY, invent_cases, record_cases
 from tests.underwriting.rooms import Room
 
@@ -149,11 +150,11 @@ async def test_a_release_without_a_reference_is_named_and_counted_from_its_first
 
 
 async def test_a_newer_reference_counts_the_days_anew(
-    stocked: Record, actor: Actor, release: Release, reference: Reference
+    stocked: Record, clock: FixedClock, actor: Actor, release: Release, reference: Reference
 ) -> None:
     await record_days(stocked, actor, release)
     await sketch_book(stocked, BOOK, actor)
-    stocked.clock.advance(timedelta(seconds=1))  # type: ignore[attr-defined] # the tests' clock
+    clock.advance(timedelta(seconds=1))
     newer = await fix_reference(stocked, release.hash, book="tape", actor=actor, first_on=MONDAY)
     assert newer.reference_hash != reference.reference_hash
     assert (await find_references(stocked))[release.hash] == newer
@@ -216,14 +217,14 @@ async def test_a_reference_leaves_out_other_layouts_and_does_not_depend_on_the_c
 
 
 async def test_what_the_desk_decided_is_counted_when_the_day_is_over(
-    stocked: Record, release: Release, reference: Reference, actor: Actor
+    stocked: Record, clock: FixedClock, release: Release, reference: Reference, actor: Actor
 ) -> None:
     room = Room(stocked, release)
     for seed in range(4):
         await room.apply(room.submission(seed))
     await room.apply(room.submission(9, is_test=True))
     assert (await sketch_book(stocked, BOOK, actor)).days == 0
-    stocked.clock.advance(timedelta(days=1))  # type: ignore[attr-defined] # the tests' clock
+    clock.advance(timedelta(days=1))
     run = await sketch_book(stocked, BOOK, actor)
     assert (run.days, run.cases) == (1, 4)
     day = last_settled_day(stocked.clock.now())

@@ -27,6 +27,7 @@ from instant_credit.review.sketching import sketch_book
 from instant_credit.review.windows import JudgedWindow, decode_report, judge_book
 from instant_credit.underwriting.course import BOOK
 from tests.budget import examples
+from tests.clock import FixedClock
 from tests.review.deciding import MONDAY, invent_cases, record_cases
 
 pytestmark = pytest.mark.anyio
@@ -227,15 +228,16 @@ async def test_nothing_is_judged_before_anything_is_sketched_or_over(
     assert await run(stocked, rules, actor) == ()
 
 
+@pytest.mark.usefixtures("reference")
 async def test_other_windows_begin_after_the_last_one_judged(
-    stocked: Record, actor: Actor, release: Release, reference: Reference, rules: AlertRules
+    stocked: Record, clock: FixedClock, actor: Actor, release: Release, rules: AlertRules
 ) -> None:
     for number in range(5):
         await record_week(stocked, actor, release, number)
         if number == 0:
-            stocked.clock.advance(week(1) + timedelta(days=1) - stocked.clock.now().date())  # type: ignore[attr-defined] # the tests' clock
+            clock.advance(week(1) + timedelta(days=1) - clock.now().date())
             assert len(await run(stocked, rules, actor)) == 1
-    stocked.clock.advance(timedelta(days=100))  # type: ignore[attr-defined] # the tests' clock
+    clock.advance(timedelta(days=100))
     longer = replace(rules, window_days=14)
     windows = await run(stocked, longer, actor)
     assert [one.report.first_on > week(1) - timedelta(days=1) for one in windows] == [True] * len(windows)
