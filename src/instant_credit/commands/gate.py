@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from rich.table import Table
 
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.commands.documents import find_model, model_option, read_document, require_folder, write_file
+from instant_credit.commands.operators import by_option
 from instant_credit.commands.running import run_stoppable
 from instant_credit.commands.tables import print_table
 from instant_credit.decision.gate_report import NEVER_WAIVED, Gate, GateReport, Standing, Waiver, find_standing
@@ -39,23 +39,6 @@ LIVE: Final = "live"
 NOBODY: Final = "none"
 
 _LEFT: Final = "no report was recorded; the same command may be given again"
-_OPERATOR: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
-
-
-def _read_operator(_: click.Context, __: click.Parameter, value: str) -> Actor:
-    if not _OPERATOR.fullmatch(value):
-        raise click.BadParameter("must be 1 to 64 letters, digits, hyphens, points, colons or underscores")
-    return Actor(kind=ActorKind.PERSON, id=value)
-
-
-_BY: Final = click.option(
-    "--by",
-    "actor",
-    required=True,
-    metavar="ID",
-    callback=_read_operator,
-    help="Id of who does this, as it is written down: a staff number, never a name.",
-)
 
 
 @click.group()
@@ -178,7 +161,7 @@ def show(*, report_hash: str, form: str, card: str, path: Path | None) -> None:
 )
 @click.option("--reason", required=True, help="Why, about the model; it names nobody.")
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Last day on which it counts (UTC).")
-@_BY
+@by_option
 def waive(*, report_hash: str, gate_name: str, reason: str, until: datetime, actor: Actor) -> None:
     """Propose to waive a gate that stops a candidate. It counts once a second person approves it (`gate approve`)."""
 
@@ -196,7 +179,7 @@ def waive(*, report_hash: str, gate_name: str, reason: str, until: datetime, act
 
 @gate.command("approve")
 @click.argument("waiver_id", metavar="WAIVER", type=click.UUID)
-@_BY
+@by_option
 def approve(*, waiver_id: UUID, actor: Actor) -> None:
     """Approve a waiver that somebody else proposed."""
 

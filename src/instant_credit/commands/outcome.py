@@ -1,7 +1,6 @@
 """`instant-credit outcome`: takes in files of what borrowers did, and looks after what was not taken."""
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.table import Table
 
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.access.purposes import Reading, ReadPurpose
+from instant_credit.commands.operators import by_option
 from instant_credit.commands.running import run_stoppable
 from instant_credit.commands.tables import print_table
 from instant_credit.errors import Refused
@@ -35,23 +35,6 @@ from instant_credit.underwriting.outcome_files import (
 ACTOR: Final = Actor(kind=ActorKind.JOB, id="outcome-ingest")
 
 _LEFT: Final = "what was recorded is whole and stays; the same command records the rest"
-_OPERATOR: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
-
-
-def _read_operator(_: click.Context, __: click.Parameter, value: str) -> Actor:
-    if not _OPERATOR.fullmatch(value):
-        raise click.BadParameter("must be 1 to 64 letters, digits, hyphens, points, colons or underscores")
-    return Actor(kind=ActorKind.PERSON, id=value)
-
-
-_BY: Final = click.option(
-    "--by",
-    "actor",
-    required=True,
-    metavar="ID",
-    callback=_read_operator,
-    help="Id of who does this, as it is written down: a staff number, never a name.",
-)
 
 
 @click.group()
@@ -145,7 +128,7 @@ def list_command(*, is_test: bool) -> None:
 
 @quarantine.command("show")
 @click.argument("quarantine_id")
-@_BY
+@by_option
 @click.option(
     "--purpose",
     type=click.Choice([purpose.value for purpose in ReadPurpose]),
@@ -193,7 +176,7 @@ def retry_command(quarantine_ids: tuple[str, ...], *, is_all: bool) -> None:
 
 @quarantine.command("dismiss")
 @click.argument("quarantine_id")
-@_BY
+@by_option
 def dismiss_command(quarantine_id: str, actor: Actor) -> None:
     """Take the line QUARANTINE_ID out of the quarantine without recording it; it stays sealed in the record."""
     named = _read_id(quarantine_id)
