@@ -262,14 +262,17 @@ async def _dump(url: str) -> dict[str, list[bytes]]:
 def test_no_file_of_the_database_shows_a_mark(house: House, texts: dict[str, str]) -> None:
     """Tables, indexes, write-ahead log and the database's own log, as they lie on disk."""
     folder = Path(asyncio.run(_checkpoint(house.superuser_url)))
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    assert len(files) > 100
-    found = []
-    for path in files:
-        raw = path.read_bytes().lower()
+    read, found = 0, []
+    for path in [path for path in folder.rglob("*") if path.is_file()]:
+        try:
+            raw = path.read_bytes().lower()
+        except FileNotFoundError:
+            continue  # Postgres drops caches and temporary files of other databases in the meantime
+        read += 1
         if any(mark.encode() in raw for mark in MARKS):
             found.append(path.name)
     assert found == []
+    assert read > 100
 
 
 async def _checkpoint(url: str) -> str:
