@@ -26,6 +26,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "job": ("job", "job", "List, show, cancel and retry jobs."),
     "replay": ("replay", "replay", "Decide recorded Cases again and compare bytes."),
     "outcome": ("outcome", "outcome", "Take in what borrowers did; look after what was not taken."),
+    "timemachine": ("timemachine", "timemachine", "Live through a book again, month by month, learning as it goes."),
     "monitor": ("monitor", "monitor", "Watch drift, calibration and alerts of what was decided."),
     "serve": ("serve", "serve", "Serve the API."),
     "audit": ("audit", "audit", "Check the record against its hash chain; write receipts."),

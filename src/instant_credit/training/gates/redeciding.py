@@ -7,6 +7,8 @@
 The same function decides as at the counter. Groups come from the sealed monitoring attributes; no decision sees them.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ from instant_credit.application.product import Product
 from instant_credit.canonical import hash_content
 from instant_credit.decision.case import Case, build_case_features
 from instant_credit.decision.decide import decide_many
-from instant_credit.decision.decision import Outcome
+from instant_credit.decision.decision import Decision, Outcome
 from instant_credit.decision.release import Manifest, Release, compose_release, encode_reference
 from instant_credit.errors import Refused
 from instant_credit.features.program import compile_features
@@ -137,17 +139,13 @@ def compose_candidate(candidate: Contender, policy: Policy, product: Product, ca
 
 def answer_all(release: Release, cases: tuple[Case, ...]) -> Answers:
     """What a release answers, chunk by chunk."""
-    rows: list[tuple[bool, float, float, float, float]] = []
-    for first in range(0, len(cases), CHUNK_CASES):
-        for decision in decide_many(cases[first : first + CHUNK_CASES], release):
-            is_offered = decision.outcome in (Outcome.APPROVE, Outcome.COUNTER_OFFER)
-            pd = np.nan if decision.pd_ppm is None else decision.pd_ppm / PPM
-            terms = decision.terms if is_offered else None
-            if terms is None:
-                rows.append((is_offered, pd, 0.0, 0.0, 0.0))
-                continue
-            interest = terms.instalment_cents * terms.term_months - terms.amount_cents
-            rows.append((is_offered, pd, float(terms.amount_cents), float(interest), float(terms.term_months)))
+    chunks = (cases[first : first + CHUNK_CASES] for first in range(0, len(cases), CHUNK_CASES))
+    return lay_out_answers(decision for chunk in chunks for decision in decide_many(chunk, release))
+
+
+def lay_out_answers(decisions: Iterable[Decision]) -> Answers:
+    """Decisions as columns; each is read once and let go."""
+    rows = [_lay_out_answer(decision) for decision in decisions]
     table = np.array(rows, dtype=np.float64).reshape(len(rows), 5)
     return Answers(
         is_offered=table[:, 0] == 1.0,
@@ -156,6 +154,16 @@ def answer_all(release: Release, cases: tuple[Case, ...]) -> Answers:
         interests=table[:, 3].copy(),
         months=table[:, 4].copy(),
     )
+
+
+def _lay_out_answer(decision: Decision) -> tuple[bool, float, float, float, float]:
+    is_offered = decision.outcome in (Outcome.APPROVE, Outcome.COUNTER_OFFER)
+    pd = np.nan if decision.pd_ppm is None else decision.pd_ppm / PPM
+    terms = decision.terms if is_offered else None
+    if terms is None:
+        return is_offered, pd, 0.0, 0.0, 0.0
+    interest = terms.instalment_cents * terms.term_months - terms.amount_cents
+    return is_offered, pd, float(terms.amount_cents), float(interest), float(terms.term_months)
 
 
 def _read_asked(amount: float | None) -> float:
