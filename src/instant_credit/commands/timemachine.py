@@ -12,12 +12,14 @@ import msgspec
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from instant_credit.access.purposes import BookPurpose
 from instant_credit.commands.bars import shown_progress
 from instant_credit.commands.documents import find_book_product, read_document
 from instant_credit.commands.running import run_stoppable
 from instant_credit.commands.tables import print_table
 from instant_credit.factory.timemachine.journey import HIDING, SEEING, Life, Lived, live
 from instant_credit.factory.timemachine.journey import Progress as Step
+from instant_credit.factory.timemachine.lender import ACTOR
 from instant_credit.factory.timemachine.loans import read_loans
 from instant_credit.factory.timemachine.route import BADS_MIN_DEFAULT, Every, Route
 from instant_credit.factory.timemachine.telling import (
@@ -30,6 +32,7 @@ from instant_credit.factory.timemachine.telling import (
 from instant_credit.outcome.definition import load_definition
 from instant_credit.policy.document import read_policy
 from instant_credit.record.home import make_home, make_private_folder
+from instant_credit.record.persons import log_book_read
 from instant_credit.record.pool import open_record
 from instant_credit.score.scorecard import read_scorecard
 from instant_credit.settings import Settings, read_settings
@@ -124,6 +127,8 @@ def timemachine(
     Applications are decided by the release of their day through the same desk as at the counter, in a record of their own; this home's
     record is only read. Outcomes are learned when they were known; of declined applicants never, and a second life that sees them is lived
     beside it. Writes timemachine.html, timemachine.json and each life's canonical export, which are the same bytes every time.
+
+    The exports hold evidence in the clear: keep them as you keep the record. That the book was read is written down.
     """
     route = Route(
         book=book,
@@ -161,6 +166,7 @@ async def _run(
             product = await find_book_product(record, route.book, product_told)
             show("read", "read the book", 0, 1)
             loans = await read_loans(record, route.book, product, route.end)
+            await log_book_read(record, route.book, BookPurpose.ANALYSIS, ACTOR)
             show("read", f"{len(loans):,} loans", 1, 1)
         lived = []
         make_home(settings.home / "timemachine")
