@@ -25,12 +25,12 @@ from instant_credit.decision.gate_report import GateReport
 from instant_credit.decision.release import Release
 from instant_credit.errors import Refused
 from instant_credit.outcome.definition import AS_LAST_SEEN, LabelDefinition, decode_definition
-from instant_credit.outcome.events import EventKind, RepaymentEvent
 from instant_credit.outcome.labels import Label, label_outcome
 from instant_credit.policy.document import Policy
 from instant_credit.record.documents import DocumentKind, get_document, list_documents, put_documents
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import CHUNK_CASES, iterate_cases, list_monitoring
+from instant_credit.record.repayments import read_event
 from instant_credit.record.rows import StoredCase
 from instant_credit.record.waivers import put_gate_report
 from instant_credit.training.dataset import TrainingSet, gather_training_set
@@ -42,7 +42,6 @@ from instant_credit.training.gates.thresholds import Thresholds, encode_threshol
 from instant_credit.training.manifest import TrainingManifest, decode_training
 from instant_credit.underwriting.course import require_real
 from instant_credit.underwriting.releases import load_release
-from instant_credit.units import Cents
 
 CASES_MAX: Final = 20_000
 _SEED: Final = 20_261_124
@@ -250,18 +249,7 @@ class _Draw:
 
 def label_case(stored: StoredCase, known_on: date, definition: LabelDefinition) -> int:
     """0 good, 1 bad, -1 = not lent to, neither, or not known yet, as known on a day."""
-    events = [
-        RepaymentEvent(
-            kind=EventKind(event.kind),
-            amount_cents=Cents(event.amount_cents),
-            event_on=event.event_on,
-            known_on=event.known_on,
-            days_past_due=event.days_past_due,
-            event_id=event.event_id,
-            corrects=event.corrects,
-        )
-        for event in stored.events
-    ]
+    events = [read_event(event) for event in stored.events]
     label = label_outcome(events, known_on=known_on, started_on=stored.as_of, definition=definition)
     return int(label) if label in (Label.GOOD, Label.BAD) else -1
 
