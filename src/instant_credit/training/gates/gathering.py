@@ -8,6 +8,7 @@ written down. Of a book with more Cases than `CASES_MAX` a seeded draw is decide
 
 import time
 from datetime import date
+from heapq import heappush, heapreplace
 from typing import Final
 
 import msgspec
@@ -20,6 +21,7 @@ from instant_credit.access.actors import Actor
 from instant_credit.application.document import decode_product, hash_layout
 from instant_credit.application.facts import Monitoring
 from instant_credit.application.product import Product
+from instant_credit.canonical import hash_content
 from instant_credit.decision.case import Case, decode_case
 from instant_credit.decision.gate_report import GateReport
 from instant_credit.decision.release import Release
@@ -204,28 +206,31 @@ async def gather_cases(
 
 
 class _Draw:
-    """At most `CASES_MAX` Cases, each as likely as any other: Vitter's algorithm R with a seed."""
+    """At most `CASES_MAX` Cases, each as likely as any other: those whose hash with a seed is least, so that neither the order in which a record
+    gives its Cases nor their ids have a say.
+    """
 
     def __init__(self, definition: LabelDefinition) -> None:
         self._definition = definition
         self._seen = 0
-        self._chance = np.random.Generator(np.random.PCG64(_SEED))
-        self._held: list[tuple[StoredCase, Case, int]] = []
+        # The greatest hash first; the number tells Cases of one content apart.
+        self._held: list[tuple[int, int, StoredCase, Case, int]] = []
 
     def offer(self, stored: StoredCase, case: Case, known_on: date) -> None:
         self._seen += 1
-        # Only what is used is held: events are read as a label at once.
-        row = (replace(stored, case=None, events=()), case, label_case(stored, known_on, self._definition))
-        if len(self._held) < CASES_MAX:
-            self._held.append(row)
+        assert stored.case is not None
+        lot = int(hash_content(b"%d %s %s" % (_SEED, (stored.natural_key or "").encode(), stored.case)), 16)
+        if len(self._held) >= CASES_MAX and -lot <= self._held[0][0]:
             return
-        place = int(self._chance.integers(0, self._seen))
-        if place < CASES_MAX:
-            self._held[place] = row
+        # Only what is used is held: events are read as a label at once.
+        label = label_case(stored, known_on, self._definition)
+        row = (-lot, self._seen, replace(stored, case=None, events=()), case, label)
+        (heappush if len(self._held) < CASES_MAX else heapreplace)(self._held, row)
 
     async def finish(self, record: Record, product: Product) -> RecordedCases:
-        """The Cases in order of their day and id, so that figures are added up in one order."""
-        held = sorted(self._held, key=lambda row: (row[0].as_of, row[0].natural_key or "", row[0].case_id))
+        """The Cases in order of their day and content, so that figures are added up in one order."""
+        ordered = sorted(self._held, key=lambda row: (row[2].as_of, row[2].natural_key or "", row[0]))
+        held = [(stored, case, label) for _, _, stored, case, label in ordered]
         attributes = product.monitoring_attributes
         codes = np.full((len(held), len(attributes)), -1, dtype=np.int64)
         if attributes:
