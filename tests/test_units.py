@@ -51,6 +51,13 @@ def test_an_amount_is_floored_to_its_step(amount: Cents, step: Cents) -> None:
     assert amount - step < floored <= amount
 
 
+@given(amounts, amounts, st.integers(1, 10**9).map(Cents))
+def test_a_share_of_an_amount_is_rounded_down(amount: Cents, part: Cents, whole: Cents) -> None:
+    share = units.prorate_floor(amount, part, whole)
+    assert share * whole <= amount * part < (share + 1) * whole
+    assert units.prorate_floor(amount, whole, whole) == amount
+
+
 def test_a_rate_rounds_half_to_even() -> None:
     assert units.ppm_half_even(0.0000005) == 0
     assert units.ppm_half_even(0.0000015) == 2

@@ -44,6 +44,11 @@ def floor_to_step(amount: Cents, step: Cents) -> Cents:
     return Cents(amount // step * step)
 
 
+def prorate_floor(amount: Cents, part: Cents, whole: Cents) -> Cents:
+    """What falls to `part` of `whole` (> 0) of an amount, rounded down to a whole cent."""
+    return Cents(amount * part // whole)
+
+
 def instalment_ceil(amount: Cents, apr: Ppm, term_months: int) -> Cents:
     """Level monthly instalment that repays `amount` over `term_months` at nominal annual rate `apr`, rounded up.
 

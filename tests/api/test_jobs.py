@@ -1,8 +1,10 @@
 """Jobs over HTTP against a running server."""
 
+import asyncio
 from uuid import uuid4
 
 from tests.api.test_openapi import Held
+from tests.api.test_releases import add_test_key
 from tests.lending import House
 
 PATH = "/v1/jobs"
@@ -62,3 +64,11 @@ def test_a_key_needs_the_scope_and_a_job_its_id(house: House) -> None:
         assert client.get(f"{PATH}/{uuid4()}").status_code == 404
         assert client.get(f"{PATH}/none").status_code == 404
         assert client.post(f"{PATH}/{uuid4()}/cancel").status_code == 404
+
+
+def test_a_key_for_tests_reads_jobs_and_asks_for_none(house: House) -> None:
+    house.keys["test"] = asyncio.run(add_test_key(house))
+    with house.client("test") as tester:
+        assert tester.get(PATH).status_code == 200
+        for path in (PATH, f"{PATH}/{uuid4()}/cancel", f"{PATH}/{uuid4()}/retry"):
+            assert tester.post(path, json={"kind": "audit"}).status_code == 403

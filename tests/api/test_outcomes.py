@@ -1,17 +1,28 @@
 """Outcomes over HTTP against a running server."""
 
+import asyncio
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from random import Random
+from time import perf_counter_ns
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 from uuid import uuid4
 
 import httpx
 import pytest
+from litestar import Request
 
-from instant_credit.api.outcomes import OUTCOMES_BYTES_MAX
+from instant_credit.access.keys import Grant
+from instant_credit.api import outcomes
+from instant_credit.api.outcomes import OUTCOMES_BYTES_MAX, OUTCOMES_PATH, outcome_routes
 from instant_credit.client.blocking import Client
-from instant_credit.underwriting.taken import LINES_MAX
+from instant_credit.record.clock import SystemClock
+from instant_credit.record.patience import seconds_left, wait_until
+from instant_credit.underwriting.outcomes import Line
+from instant_credit.underwriting.taken import LINES_MAX, OutcomesTaken
 from tests.api.test_openapi import Held
 from tests.lending import House, invent_body
 
@@ -67,6 +78,35 @@ def test_a_stream_may_come_in_pieces(house: House, loan: str) -> None:
     with house.client() as client:
         answer = client.post(PATH, content=iter([raw[:7], raw[7:100_001], raw[100_001:]]), headers=NDJSON)
     assert counts(answer) == (2_500, 0, 0)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("media_type", [b"application/x-ndjson", b"application/json"])
+async def test_what_comes_slowly_is_taken_in_a_time_that_begins_when_it_came(
+    media_type: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Intake:
+        left: float = 0
+
+        async def take(self, lines: Sequence[Line]) -> OutcomesTaken:
+            self.left = seconds_left()
+            return OutcomesTaken(recorded=len(lines))
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def tell() -> None:
+        wait_until(perf_counter_ns())
+        await take.fn(Request(scope, receive=receive))
+
+    intake = Intake()
+    monkeypatch.setattr(outcomes, "Intake", lambda *_: intake)
+    record: Any = SimpleNamespace(clock=SystemClock())
+    (take,) = [one for one in outcome_routes(record, AsyncMock()) if one.paths == {OUTCOMES_PATH}]
+    headers, grant = [(b"content-type", media_type)], Grant(key_id="key", client_id="client", scopes=frozenset())
+    scope: Any = {"type": "http", "method": "POST", "headers": headers, "path": PATH, "state": {}, "auth": grant}
+    await asyncio.create_task(tell())
+    assert intake.left > 0
 
 
 @pytest.mark.parametrize("body", [b"", b"7", b'"text"', b"{", b"null", b"[1,", b"\xff"])

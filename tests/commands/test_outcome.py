@@ -176,3 +176,8 @@ def test_a_quarantine_command_that_makes_no_sense_is_refused(run: Run, arguments
 
 def test_an_operator_is_an_id(run: Run) -> None:
     run("quarantine", "dismiss", str(UUID(int=1)), "--by", "Ada Example", code=2)
+
+
+def test_what_a_client_reads_for_is_no_purpose_here(run: Run) -> None:
+    refused = run("quarantine", "show", str(UUID(int=1)), "--by", "staff-7", "--purpose", "service", code=2)
+    assert "--purpose" in refused.output

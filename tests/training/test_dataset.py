@@ -10,8 +10,10 @@ from instant_credit.errors import Refused
 from instant_credit.features.build import build_features
 from instant_credit.features.pack import pack_facts
 from instant_credit.features.program import compile_features
+from instant_credit.outcome.definition import LabelDefinition
 from instant_credit.record.pool import open_record
 from instant_credit.record.reads import iterate_cases
+from instant_credit.training.book_courses import gather_courses
 from instant_credit.training.dataset import ERASED, INDETERMINATE, LeftOut, gather_training_set, list_columns
 from instant_credit.training.tapes.importing import import_tape
 from instant_credit.units import days_from_date
@@ -99,6 +101,17 @@ async def test_cases_of_a_version_with_other_attributes_are_counted_apart(record
 async def test_an_unknown_book_is_refused_with_what_to_do(record):
     with pytest.raises(Refused, match="import a tape"):
         await gather_training_set(record, book="nothing", product=PRODUCT, known_on=LATE)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("gather", [gather_training_set, gather_courses])
+async def test_whoever_was_declined_is_no_good_loan_for_want_of_news(record, gather):
+    """An application that was declined has no events; where a window begins with the Case, that reads as repaid."""
+    year = LabelDefinition(name="year", title="A year", window_months=12, starts="as_of")
+    with pytest.raises(Refused, match="begin with the Case"):
+        await gather(record, book="applications", product=PRODUCT, known_on=LATE, definition=year)
+    with pytest.raises(Refused, match="holds no Case"):
+        await gather(record, book="small", product=PRODUCT, known_on=LATE, definition=year)
 
 
 @pytest.mark.anyio

@@ -101,7 +101,8 @@ def test_parcelling_gives_rejects_the_bad_rate_of_their_band():
     """Siddiqi (2017): within a band the rejects are bad as often as the approved, so over all of them nearly as often as in truth here."""
     model = fit(WORLD.facts[APPROVED], WORLD.labels[APPROVED])
     scores = model.decision_function(WORLD.facts)
-    inferred = parcel(scores[APPROVED], WORLD.labels[APPROVED], scores[~APPROVED], ONES[~APPROVED], PARCELLING)
+    told = scores[APPROVED], WORLD.labels[APPROVED], scores[~APPROVED], ONES[~APPROVED]
+    inferred = parcel(*told, PARCELLING, weights=ONES[APPROVED])
     truth = float(WORLD.labels[~APPROVED].mean())
     flattered = float(WORLD.labels[APPROVED].mean())
     assert flattered < inferred.labels.mean() < truth + 0.02
@@ -114,6 +115,14 @@ def test_parcelling_gives_rejects_the_bad_rate_of_their_band():
         assert abs(inferred.labels[theirs].sum() - expected) <= 1
 
 
+def test_parcelling_counts_each_approved_loan_by_its_weight():
+    """Of a book that keeps one of ten good loans, each for ten, rejects get the bad rate of all its loans, not that of the sample."""
+    labels = np.tile(np.array([1, 0], dtype=np.int8), 200)
+    weights = np.where(labels == 1, 1.0, 10.0)
+    inferred = parcel(np.zeros(400), labels, np.zeros(1_100), np.ones(1_100), PARCELLING, weights=weights)
+    assert inferred.labels.sum() == pytest.approx(100, abs=1)
+
+
 def test_parcelling_with_the_right_prudence_finds_the_bad_rate_that_selection_hid():
     """Where a hidden variable selected, rejects are worse than equal approved ones; the factor has to be known from elsewhere."""
     chance = np.random.default_rng(5)
@@ -123,9 +132,10 @@ def test_parcelling_with_the_right_prudence_finds_the_bad_rate_that_selection_hi
     approved = facts + hidden + chance.normal(size=40_000) < 0.5
     told = (facts[approved], labels[approved], facts[~approved], ONES[:40_000][~approved])
     truth = float(labels[~approved].mean())
-    plain = float(parcel(*told, PARCELLING).labels.mean())
+    plain = float(parcel(*told, PARCELLING, weights=ONES[approved]).labels.mean())
     assert plain < 0.75 * truth
-    prudent = parcel(*told, Inference(variant=Variant.PARCELLING, prudence=truth / plain))
+    prudence = Inference(variant=Variant.PARCELLING, prudence=truth / plain)
+    prudent = parcel(*told, prudence, weights=ONES[approved])
     assert prudent.labels.mean() == pytest.approx(truth, rel=0.05)
 
 
@@ -135,7 +145,8 @@ def test_inferred_rows_stand_for_each_reject_once(seed, rejects, prudence):
     weights = chance.uniform(0.5, 3.0, rejects)
     scores, labels = chance.integers(0, 9, 400).astype(float), (chance.random(400) < 0.3).astype(np.int8)
     told = Inference(variant=Variant.PARCELLING, prudence=prudence)
-    parcelled = parcel(scores, labels, chance.integers(-3, 12, rejects).astype(float), weights, told)
+    rejected = chance.integers(-3, 12, rejects).astype(float)
+    parcelled = parcel(scores, labels, rejected, weights, told, weights=np.ones(400))
     assert sorted(parcelled.rows.tolist()) == list(range(rejects))
     assert parcelled.weights.tolist() == weights.tolist()
     fuzzy = augment_fuzzily(chance.uniform(0, 1, rejects), weights, told)
@@ -158,4 +169,4 @@ def test_exploration_without_a_recorded_propensity_is_refused():
 
 def test_too_few_approved_loans_for_the_bands_are_refused():
     with pytest.raises(Refused, match="needs 400 approved loans, here are 399"):
-        parcel(np.zeros(399), np.zeros(399, dtype=np.int8), np.zeros(1), np.ones(1), PARCELLING)
+        parcel(np.zeros(399), np.zeros(399, dtype=np.int8), np.zeros(1), np.ones(1), PARCELLING, weights=np.ones(399))

@@ -19,6 +19,7 @@ from instant_credit.access.actors import Scope
 from instant_credit.access.keys import Grant
 from instant_credit.api import problems
 from instant_credit.api.bodies import BODY_SECONDS_MAX, DISCARD_BYTES_MAX, JSON, header_values, require_json
+from instant_credit.api.deadlines import begin_again
 from instant_credit.api.life import tell
 from instant_credit.api.operations import GUARDED, failures, success
 from instant_credit.api.problems import MALFORMED, TOO_LARGE, TOO_SLOW, Failure
@@ -156,7 +157,8 @@ def _split(body: bytes) -> list[bytes] | None:
 
 
 async def _receive(request: Request[Any, Any, Any], *, ends: bool = False) -> AsyncIterator[bytes]:
-    """The body's blocks, at most `OUTCOMES_BYTES_MAX` bytes of them; with `ends` an empty one behind the last.
+    """The body's blocks, at most `OUTCOMES_BYTES_MAX` bytes of them; with `ends` an empty one behind the last. The caller's time begins with
+    each block that still came.
 
     Raises
     ------
@@ -174,6 +176,7 @@ async def _receive(request: Request[Any, Any, Any], *, ends: bool = False) -> As
             raise Failure(TOO_SLOW, "Send the whole body without long pauses.", headers=_CLOSE) from error
         if event["type"] != "http.request":
             raise Failure(MALFORMED, "The body ended early.", headers=_CLOSE)
+        begin_again(request.scope)
         size += len(event["body"])
         if size > READ_BYTES_MAX:
             raise _too_large()

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from rich.table import Table
 
 from instant_credit.access.actors import Actor, ActorKind
-from instant_credit.access.purposes import Reading, ReadPurpose
+from instant_credit.access.purposes import TOLD_PURPOSES, Reading, ReadPurpose
 from instant_credit.commands.operators import by_option
 from instant_credit.commands.running import run_stoppable
 from instant_credit.commands.tables import print_table
@@ -131,7 +131,7 @@ def list_command(*, is_test: bool) -> None:
 @by_option
 @click.option(
     "--purpose",
-    type=click.Choice([purpose.value for purpose in ReadPurpose]),
+    type=click.Choice([purpose.value for purpose in TOLD_PURPOSES]),
     default=ReadPurpose.REVIEW.value,
     show_default=True,
     help="What it is read for, as it is written down.",

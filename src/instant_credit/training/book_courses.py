@@ -23,6 +23,7 @@ from instant_credit.outcome.histories import NEVER, Days, lay_out_rows, name_mon
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import CHUNK_CASES, iterate_cases
 from instant_credit.record.rows import StoredCase
+from instant_credit.training.dataset import require_loans
 from instant_credit.training.event_rows import EventRows
 from instant_credit.units import days_from_date
 
@@ -100,9 +101,10 @@ async def gather_courses(
 
     Raises
     ------
-    Refused : the book holds no Case of the product from until then, or the segment is none of its categories.
+    Refused : the book holds no Case of the product from until then, or the segment is none of its categories; or the labels are not for it.
     """
     require_product(definition, product.name)
+    require_loans(book, definition)
     gathering = _Gathering(product, segment)
     read = 0
     async for stored in iterate_cases(record, book, with_decisions=True):

@@ -35,7 +35,7 @@ from instant_credit.record.pool import Record
 from instant_credit.record.reads import CHUNK_CASES, iterate_cases
 from instant_credit.record.rows import StoredCase
 from instant_credit.training.event_rows import EventRows
-from instant_credit.underwriting.course import require_real
+from instant_credit.underwriting.course import API_BOOKS, require_real
 from instant_credit.units import days_from_date
 
 OTHER_PRODUCT: Final = "recorded under another product, or under a version of it with other attributes"
@@ -186,9 +186,10 @@ async def gather_training_set(
 
     Raises
     ------
-    Refused : the book holds no loan of this product with a label, or tests; or the labels are for other products.
+    Refused : the book holds no loan of this product with a label, or tests; or the labels are for other products, or for books of loans alone.
     """
     require_real(book)
+    require_loans(book, definition)
     gathering = Gathering(product, known_on=known_on, definition=definition, with_rejects=with_rejects)
     async for stored in iterate_cases(record, book, with_decisions=with_rejects):
         gathering.add(stored)
@@ -198,6 +199,18 @@ async def gather_training_set(
     if not gathering.read:
         raise Refused(f"book {book} holds no Case: import a tape into it first")
     return gathering.finish(book)
+
+
+def require_loans(book: str, definition: LabelDefinition) -> None:
+    """Refused where labels take every Case for a loan and the book holds Cases that never became one.
+
+    Of a loan that was paid out no news is good news; of an applicant who was declined there never is any.
+    """
+    if definition.window_months is not None and definition.starts == "as_of" and book in API_BOOKS:
+        raise Refused(
+            f"labels {definition.name} begin with the Case, and book {book} holds applications that were declined, too, which would all "
+            'count as good: take labels that begin with the event disbursed (starts = "disbursed")'
+        )
 
 
 class Gathering:

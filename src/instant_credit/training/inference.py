@@ -84,7 +84,7 @@ def _infer(part: Loans, rejects: Rejects, rows: NDArray[np.int64], inference: In
         raws[halves == half] = scorer.score(np.ascontiguousarray(part.matrix[halves == half]))
         rejected_raws += scorer.score(matrix) / _HALVES
     if inference.variant is Variant.PARCELLING:
-        return parcel(raws, part.labels, rejected_raws, rejects.weights[rows], inference)
+        return parcel(raws, part.labels, rejected_raws, rejects.weights[rows], inference, weights=part.weights)
     calibration = fit_calibration(raws, part.labels, part.weights)
     pds = estimate_pds(tabulate_calibrations(calibration), rejected_raws, None)
     return augment_fuzzily(pds, rejects.weights[rows], inference)

@@ -88,7 +88,13 @@ def weight_by_exploration(weights: Floats, propensities: Floats) -> Floats:
 
 
 def parcel(
-    scores: Floats, labels: Labels, rejected_scores: Floats, rejected_weights: Floats, inference: Inference
+    scores: Floats,
+    labels: Labels,
+    rejected_scores: Floats,
+    rejected_weights: Floats,
+    inference: Inference,
+    *,
+    weights: Floats,
 ) -> Inferred:
     """Reject inference by parcelling: each band's rejects get its share of bad labels.
 
@@ -97,6 +103,7 @@ def parcel(
     scores, labels : float64[n], int8[n] of the approved loans; scores rise with risk.
     rejected_scores, rejected_weights : float64[r], on the same scale.
     inference : bands are equal shares of the approved loans; the last ones take all rejects that score beyond.
+    weights : float64[n] above 0, of the approved loans.
 
     Returns
     -------
@@ -119,7 +126,8 @@ def parcel(
     for band in np.unique(rejected_bands):
         # Tied scores leave bands without loans; then the nearest one that has some speaks for it.
         nearest = held[np.abs(held - band).argmin()]
-        rate = min(1.0, float(labels[bands == nearest].mean()) * inference.prudence)
+        own = bands == nearest
+        rate = min(1.0, float(np.average(labels[own], weights=weights[own])) * inference.prudence)
         rows = np.flatnonzero(rejected_bands == band)
         bads = int(np.floor(rate * len(rows) + chance.random()))
         inferred[chance.permutation(rows)[:bads]] = 1

@@ -149,6 +149,19 @@ async def test_cases_are_read_with_labels_as_known_and_sealed_groups(record, act
 
 
 @pytest.mark.anyio
+async def test_of_one_book_in_two_records_the_same_cases_are_drawn(record, other_settings, clock, actor, monkeypatch):
+    monkeypatch.setattr(gathering, "CASES_MAX", 50)
+    given = {"book": BOOK, "product": PRODUCT, "since": TEST_FROM, "known_on": KNOWN_ON}
+    await record_world(record, WORLD, actor)
+    first = await gather_cases(record, **given)
+    async with open_record(other_settings, clock=clock) as other:
+        await record_world(other, WORLD, actor)
+        second = await gather_cases(other, **given)
+    assert first.cases == second.cases
+    assert first.labels.tolist() == second.labels.tolist()
+
+
+@pytest.mark.anyio
 async def test_cases_are_labelled_by_the_candidates_own_definition(record, actor):
     await record_world(record, WORLD, actor)
     slow = LabelDefinition(name="slow", title="A year on book", window_months=12, starts="as_of")

@@ -5,6 +5,7 @@ enough ripe bad loans? ─► train ─► release ─► gates ─► propose �
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from itertools import count
 from typing import Final
 
 from msgspec import Struct
@@ -30,13 +31,14 @@ from instant_credit.underwriting.releases import make_release
 
 _PROPOSER: Final = Signature(actor=Actor(kind=ActorKind.PERSON, id="simulated-proposer"))
 _APPROVER: Final = Signature(actor=Actor(kind=ActorKind.PERSON, id="simulated-approver"))
+_TICK_NS: Final = 1_000
 _REVIEW_DAYS: Final = 120
 _EXPIRY_DAYS: Final = 730
 _USE: Final = "Deciding the applications of a simulated journey."
 
 
 class Said(Struct, frozen=True, kw_only=True):
-    """What a gate said; `sentence` is left out of what the machine's speed has a part in."""
+    """What a gate said; `sentence` is left out of cost, whose time is none that was measured."""
 
     gate: Gate
     verdict: Verdict
@@ -143,6 +145,8 @@ async def _judge(lender: Lender, route: Route, model_hash: str, progress: Callab
         wanted,
         thresholds=route.thresholds,
         actor=ACTOR,
+        # One that ticks by itself: a machine that is slow today promotes no other model (ADR 0023).
+        stopwatch=count(step=_TICK_NS).__next__,
         progress=lambda stage, _done: progress(stage),
     )
     return filed.report

@@ -38,7 +38,7 @@ from instant_credit.underwriting.answers import Answer
 from instant_credit.underwriting.course import BOOK, Answered, Submission
 from instant_credit.underwriting.desk import Desk
 from instant_credit.underwriting.releases import LiveReleases
-from instant_credit.units import Cents
+from instant_credit.units import Cents, prorate_floor
 
 ACTOR: Final = Actor(kind=ActorKind.JOB, id="timemachine")
 CLIENT: Final = "timemachine"
@@ -47,6 +47,7 @@ _AT_ONCE: Final = 200
 _CASES_AT_ONCE: Final = 2_000
 # Nobody waits: a slow machine changes no decision.
 _SECONDS: Final = 600.0
+_WHOLE: Final = Cents(1)
 _ANSWERS: Final = msgspec.json.Decoder(Answer)
 
 
@@ -55,7 +56,7 @@ class Applied(Struct, frozen=True, kw_only=True, gc=False):
 
     loan: int
     case_id: UUID
-    lent_cents: int
+    lent_cents: Cents
     is_lent: bool
 
 
@@ -91,7 +92,7 @@ class Lender:
         # What becomes of loans, by the day on which it is known; the place tells events of one day apart.
         self._waiting: list[tuple[date, int, RepaymentEvent]] = []
         self._cases: dict[int, UUID] = {}
-        self._scales: dict[int, tuple[int, int]] = {}
+        self._scales: dict[int, tuple[Cents, Cents]] = {}
 
     async def take_over(self, before: date) -> None:
         """Record the loans that were made before the journey, which nobody here decided."""
@@ -147,7 +148,7 @@ class Lender:
             raise Refused(f"an application of {loan.as_of} is refused: {answered[0].pointer}: {answered[0].message}")
         answer = _ANSWERS.decode(answered.body)
         is_lent = answer.outcome in (Outcome.APPROVE, Outcome.COUNTER_OFFER)
-        lent = answer.offer.amount_cents if answer.offer is not None else 0
+        lent = answer.offer.amount_cents if answer.offer is not None else Cents(0)
         self.applied.append(Applied(loan=place, case_id=answer.application_id, lent_cents=lent, is_lent=is_lent))
         self._cases[place] = answer.application_id
         if lent and loan.disbursed_cents:
@@ -161,10 +162,10 @@ class Lender:
 
     def _scale(self, place: int, event: RepaymentEvent) -> RepaymentEvent:
         """The event of the loan that we made, which may be smaller than the one that was asked for."""
-        lent, asked = self._scales.get(place, (1, 1))
+        lent, asked = self._scales.get(place, (_WHOLE, _WHOLE))
         if lent == asked:
             return event
-        return msgspec.structs.replace(event, amount_cents=Cents(event.amount_cents * lent // asked))
+        return msgspec.structs.replace(event, amount_cents=prorate_floor(event.amount_cents, lent, asked))
 
     def _write_entry(self, loan: Loan) -> Entry:
         case = Case(

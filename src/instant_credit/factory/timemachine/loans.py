@@ -22,6 +22,7 @@ from instant_credit.record.pool import Record
 from instant_credit.record.reads import iterate_cases
 from instant_credit.record.repayments import read_event
 from instant_credit.underwriting.course import require_real
+from instant_credit.units import Cents
 
 _NAME = "Applicant of the time machine"
 _ADDRESS = "None"
@@ -46,10 +47,10 @@ class Loan(Struct, frozen=True, kw_only=True, gc=False):
     events: tuple[RepaymentEvent, ...]
 
     @property
-    def disbursed_cents(self) -> int:
+    def disbursed_cents(self) -> Cents:
         """What was paid out, 0 when no event tells it."""
         standing = stand_as_known(self.events, date.max)
-        return sum(event.amount_cents for event in standing if event.kind is EventKind.DISBURSED)
+        return Cents(sum(event.amount_cents for event in standing if event.kind is EventKind.DISBURSED))
 
 
 async def read_loans(

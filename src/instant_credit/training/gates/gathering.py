@@ -8,6 +8,7 @@ written down. Of a book with more Cases than `CASES_MAX` a seeded draw is decide
 
 import time
 from datetime import date
+from heapq import heappush, heapreplace
 from typing import Final
 
 import msgspec
@@ -20,17 +21,18 @@ from instant_credit.access.actors import Actor
 from instant_credit.application.document import decode_product, hash_layout
 from instant_credit.application.facts import Monitoring
 from instant_credit.application.product import Product
+from instant_credit.canonical import hash_content
 from instant_credit.decision.case import Case, decode_case
 from instant_credit.decision.gate_report import GateReport
 from instant_credit.decision.release import Release
 from instant_credit.errors import Refused
 from instant_credit.outcome.definition import AS_LAST_SEEN, LabelDefinition, decode_definition
-from instant_credit.outcome.events import EventKind, RepaymentEvent
 from instant_credit.outcome.labels import Label, label_outcome
 from instant_credit.policy.document import Policy
 from instant_credit.record.documents import DocumentKind, get_document, list_documents, put_documents
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import CHUNK_CASES, iterate_cases, list_monitoring
+from instant_credit.record.repayments import read_event
 from instant_credit.record.rows import StoredCase
 from instant_credit.record.waivers import put_gate_report
 from instant_credit.training.dataset import TrainingSet, gather_training_set
@@ -42,7 +44,6 @@ from instant_credit.training.gates.thresholds import Thresholds, encode_threshol
 from instant_credit.training.manifest import TrainingManifest, decode_training
 from instant_credit.underwriting.course import require_real
 from instant_credit.underwriting.releases import load_release
-from instant_credit.units import Cents
 
 CASES_MAX: Final = 20_000
 _SEED: Final = 20_261_124
@@ -205,28 +206,31 @@ async def gather_cases(
 
 
 class _Draw:
-    """At most `CASES_MAX` Cases, each as likely as any other: Vitter's algorithm R with a seed."""
+    """At most `CASES_MAX` Cases, each as likely as any other: those whose hash with a seed is least, so that neither the order in which a record
+    gives its Cases nor their ids have a say.
+    """
 
     def __init__(self, definition: LabelDefinition) -> None:
         self._definition = definition
         self._seen = 0
-        self._chance = np.random.Generator(np.random.PCG64(_SEED))
-        self._held: list[tuple[StoredCase, Case, int]] = []
+        # The greatest hash first; the number tells Cases of one content apart.
+        self._held: list[tuple[int, int, StoredCase, Case, int]] = []
 
     def offer(self, stored: StoredCase, case: Case, known_on: date) -> None:
         self._seen += 1
-        # Only what is used is held: events are read as a label at once.
-        row = (replace(stored, case=None, events=()), case, label_case(stored, known_on, self._definition))
-        if len(self._held) < CASES_MAX:
-            self._held.append(row)
+        assert stored.case is not None
+        lot = int(hash_content(b"%d %s %s" % (_SEED, (stored.natural_key or "").encode(), stored.case)), 16)
+        if len(self._held) >= CASES_MAX and -lot <= self._held[0][0]:
             return
-        place = int(self._chance.integers(0, self._seen))
-        if place < CASES_MAX:
-            self._held[place] = row
+        # Only what is used is held: events are read as a label at once.
+        label = label_case(stored, known_on, self._definition)
+        row = (-lot, self._seen, replace(stored, case=None, events=()), case, label)
+        (heappush if len(self._held) < CASES_MAX else heapreplace)(self._held, row)
 
     async def finish(self, record: Record, product: Product) -> RecordedCases:
-        """The Cases in order of their day and id, so that figures are added up in one order."""
-        held = sorted(self._held, key=lambda row: (row[0].as_of, row[0].natural_key or "", row[0].case_id))
+        """The Cases in order of their day and content, so that figures are added up in one order."""
+        ordered = sorted(self._held, key=lambda row: (row[2].as_of, row[2].natural_key or "", row[0]))
+        held = [(stored, case, label) for _, _, stored, case, label in ordered]
         attributes = product.monitoring_attributes
         codes = np.full((len(held), len(attributes)), -1, dtype=np.int64)
         if attributes:
@@ -250,18 +254,7 @@ class _Draw:
 
 def label_case(stored: StoredCase, known_on: date, definition: LabelDefinition) -> int:
     """0 good, 1 bad, -1 = not lent to, neither, or not known yet, as known on a day."""
-    events = [
-        RepaymentEvent(
-            kind=EventKind(event.kind),
-            amount_cents=Cents(event.amount_cents),
-            event_on=event.event_on,
-            known_on=event.known_on,
-            days_past_due=event.days_past_due,
-            event_id=event.event_id,
-            corrects=event.corrects,
-        )
-        for event in stored.events
-    ]
+    events = [read_event(event) for event in stored.events]
     label = label_outcome(events, known_on=known_on, started_on=stored.as_of, definition=definition)
     return int(label) if label in (Label.GOOD, Label.BAD) else -1
 

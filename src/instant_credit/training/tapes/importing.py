@@ -17,11 +17,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, time
 from pathlib import Path
 from tempfile import mkstemp
-from typing import Annotated, BinaryIO, Final
+from typing import BinaryIO, Final
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from instant_credit.access.actors import Actor
 from instant_credit.application.document import encode_product, hash_layout
@@ -36,6 +36,7 @@ from instant_credit.decision.decision import Decision
 from instant_credit.decision.release import Release
 from instant_credit.errors import Refused, require
 from instant_credit.outcome.events import RepaymentEvent, encode_content
+from instant_credit.outcome.inbound import check_book
 from instant_credit.outcome.labels import Label, label_outcome
 from instant_credit.record.commit import commit_entries, commit_events
 from instant_credit.record.documents import DocumentKind, put_document
@@ -51,8 +52,6 @@ from instant_credit.training.tapes.parts import TapeMapping
 from instant_credit.training.tapes.resolved import Resolved
 from instant_credit.training.tapes.rows import Reject, RowReader, TapeRow
 from instant_credit.underwriting.course import API_BOOKS
-
-BookName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 
 _ENCODER: Final = msgspec.json.Encoder()
 
@@ -228,10 +227,7 @@ def _open_rejects(path: Path) -> Iterator[BinaryIO]:
 
 
 def _check_book(book: str) -> None:
-    try:
-        msgspec.convert(book, BookName)
-    except msgspec.ValidationError as error:
-        raise Refused("a book's name is 1 to 64 of a-z, 0-9, _, . and -, and begins with a letter or digit") from error
+    check_book(book)
     if book in API_BOOKS:
         raise Refused(f"book {book} holds what came in through the API: import into another one (--book NAME)")
 
