@@ -31,6 +31,7 @@ from instant_credit.policy.document import decode_policy, read_policy
 from instant_credit.record.rings import create_key_ring, read_key_ring
 from instant_credit.record.shipped import read_starter
 from instant_credit.score.bundle import decode_bundle
+from instant_credit.score.scorecard import read_scorecard
 from instant_credit.training.gates.thresholds import decode_thresholds, read_thresholds
 from instant_credit.training.manifest import decode_training
 from instant_credit.training.tapes.mapping import load_mapping, read_product_name
@@ -45,6 +46,7 @@ LISTED = {
     "application/door.py": "Door.read_application, in READERS",
     "policy/document.py": "read_policy and decode_policy, in READERS",
     "record/rings.py": "read_key_ring, in READERS",
+    "score/scorecard.py": "read_scorecard, in READERS",
     "verify_receipt.py": "verify_receipt, below",
     "training/tapes/mapping.py": "load_mapping and read_product_name, in READERS",
     # What follows reads what this package, or a library in the same process, wrote a moment before.
@@ -227,9 +229,10 @@ def as_text(read: Callable[[str], object]) -> Callable[[bytes], object]:
             read_starter("mappings", "lending_club_2007_2011"),
         ),
         (read_thresholds, read_starter("gates", "standard")),
+        (read_scorecard, read_starter("scorecards", "personal_loan")),
         (load_rules, read_starter("alerts", "standard")),
     ],
-    ids=["product", "policy", "mapping's product", "mapping", "thresholds of gates", "alert rules"],
+    ids=["product", "policy", "mapping's product", "mapping", "thresholds of gates", "scorecard", "alert rules"],
 )
 def test_a_document_in_toml_is_read_or_refused(read: Callable[[str], object], whole: str) -> None:
     lines = whole.splitlines(keepends=True)

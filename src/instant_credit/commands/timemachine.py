@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import click
-import msgspec
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -38,10 +37,11 @@ from instant_credit.score.scorecard import read_scorecard
 from instant_credit.settings import Settings, read_settings
 from instant_credit.training.fitting.choice import PRESETS
 from instant_credit.training.gates.thresholds import read_thresholds
+from instant_credit.training.intervals import Measured
 from instant_credit.units import Cents, money_text
 
 _LEFT: Final = "nothing was written; the same command begins anew"
-_EVERY_WORDS: Final = {
+_EVERY_WORDS: Final[dict[str, Every]] = {
     "monthly": "month",
     "quarterly": "quarter",
     "half-yearly": "half-year",
@@ -134,7 +134,7 @@ def timemachine(
         book=book,
         first=first.date(),
         last=last.date(),
-        every=msgspec.convert(_EVERY_WORDS[every], type=Every),
+        every=_EVERY_WORDS[every],
         definition=load_definition(read_document("labels", labels)),
         scorecard=read_scorecard(read_document("scorecards", scorecard)),
         policy=read_policy(read_document("policies", policy)),
@@ -243,8 +243,8 @@ def _print_life(life: Life, currency: str) -> None:
             "" if own.expected_to_observed is None else f"{own.expected_to_observed:.2f}",
             "" if quarter.psi is None else f"{quarter.psi.value:.3f}",
             f"{own.offered.value:.1%}",
-            money_text(Cents(round(own.loss_cents.value)), currency),
-            money_text(Cents(round(own.profit_cents.value)), currency),
+            _money(own.loss_cents, currency),
+            _money(own.profit_cents, currency),
             ""
             if less is None or less.auc is None
             else f"{less.auc.value:+.4f} ({less.auc.low:+.4f} to {less.auc.high:+.4f})",
@@ -252,3 +252,7 @@ def _print_life(life: Life, currency: str) -> None:
         )
     print_table(table)
     click.echo(describe_last_year(life.last_year, currency))
+
+
+def _money(one: Measured | None, currency: str) -> str:
+    return "" if one is None else money_text(Cents(round(one.value)), currency)

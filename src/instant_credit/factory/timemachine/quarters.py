@@ -50,11 +50,11 @@ class Side(Struct, frozen=True, kw_only=True):
     """
 
     auc: Measured | None
-    pd_mean: float
+    pd_mean: float | None
     expected_to_observed: float | None
     offered: Measured
-    loss_cents: Measured
-    profit_cents: Measured
+    loss_cents: Measured | None
+    profit_cents: Measured | None
     profit_total_cents: int
 
 
@@ -65,9 +65,9 @@ class Difference(Struct, frozen=True, kw_only=True):
 
     auc: Measured | None
     brier: Measured | None
-    offered: Measured
-    loss_cents: Measured
-    profit_cents: Measured
+    offered: Measured | None
+    loss_cents: Measured | None
+    profit_cents: Measured | None
 
 
 class Quarter(Struct, frozen=True, kw_only=True):
@@ -100,9 +100,9 @@ class LastYear(Struct, frozen=True, kw_only=True):
 
     quarters: tuple[str, ...]
     auc: Measured
-    brier: Measured
-    loss_cents: Measured
-    profit_cents: Measured
+    brier: Measured | None
+    loss_cents: Measured | None
+    profit_cents: Measured | None
 
 
 def measure_quarters(seen: Seen, cost_ppm: int) -> tuple[Quarter, ...]:
@@ -129,13 +129,12 @@ def measure_last_year(seen: Seen, quarters: Sequence[Quarter], cost_ppm: int) ->
     names = {quarter.name for quarter in last}
     rows = np.array([place for place, first in enumerate(seen.quarters) if name_quarter(first) in names])
     own, frozen = (keep_books(answers, seen, rows, cost_ppm) for answers in (seen.answers, seen.frozen))
-    weights = np.ones(len(rows))
     return LastYear(
         quarters=tuple(quarter.name for quarter in last),
         auc=_mean_of(aucs),
         brier=_Pair(seen, seen.frozen, rows).measure_brier(),
-        loss_cents=measure_mean(own.losses - frozen.losses, weights),
-        profit_cents=measure_mean(own.profits - frozen.profits, weights),
+        loss_cents=_measure_mean(own.losses - frozen.losses),
+        profit_cents=_measure_mean(own.profits - frozen.profits),
     )
 
 
@@ -181,31 +180,29 @@ def _measure_side(answers: Answers, seen: Seen, rows: Rows, cost_ppm: int) -> Si
     books = keep_books(answers, seen, rows, cost_ppm)
     pds, labels = _take_told(answers.pds[rows], seen.truth.labels[rows])
     bads = int(labels.sum())
-    weights = np.ones(len(rows))
-    pd_mean = float(pds.mean()) if len(pds) else math.nan
+    pd_mean = float(pds.mean()) if len(pds) else None
     return Side(
         auc=measure_auc(pds, labels) if _tells(labels) else None,
         pd_mean=pd_mean,
-        expected_to_observed=pd_mean / (bads / len(labels)) if bads else None,
+        expected_to_observed=pd_mean / (bads / len(labels)) if bads and pd_mean is not None else None,
         offered=measure_bad_rate(answers.is_offered[rows].astype(np.int8)),
-        loss_cents=measure_mean(books.losses, weights),
-        profit_cents=measure_mean(books.profits, weights),
+        loss_cents=_measure_mean(books.losses),
+        profit_cents=_measure_mean(books.profits),
         profit_total_cents=round(float(books.profits.sum())),
     )
 
 
 def _measure_difference(seen: Seen, frozen: Answers, rows: Rows, cost_ppm: int) -> Difference:
     own, other = (keep_books(answers, seen, rows, cost_ppm) for answers in (seen.answers, frozen))
-    weights = np.ones(len(rows))
     offers = seen.answers.is_offered[rows].astype(np.float64) - frozen.is_offered[rows].astype(np.float64)
     pair = _Pair(seen, frozen, rows)
     is_told = _tells(pair.labels)
     return Difference(
         auc=measure_auc_difference(pair.pds, pair.frozen_pds, pair.labels) if is_told else None,
         brier=pair.measure_brier() if is_told else None,
-        offered=measure_mean(offers, weights),
-        loss_cents=measure_mean(own.losses - other.losses, weights),
-        profit_cents=measure_mean(own.profits - other.profits, weights),
+        offered=_measure_mean(offers),
+        loss_cents=_measure_mean(own.losses - other.losses),
+        profit_cents=_measure_mean(own.profits - other.profits),
     )
 
 
@@ -217,10 +214,10 @@ class _Pair:
         is_told = (labels >= 0) & ~np.isnan(pds) & ~np.isnan(frozen_pds)
         self.labels, self.pds, self.frozen_pds = labels[is_told], pds[is_told], frozen_pds[is_told]
 
-    def measure_brier(self) -> Measured:
+    def measure_brier(self) -> Measured | None:
         """Brier score less the frozen one's."""
         gaps = (self.pds - self.labels) ** 2 - (self.frozen_pds - self.labels) ** 2
-        return measure_mean(gaps, np.ones(len(gaps)))
+        return _measure_mean(gaps)
 
 
 def _measure_stability(seen: Seen, rows: Rows) -> Psi | None:
@@ -241,6 +238,11 @@ def _take_told(pds: Floats, labels: NDArray[np.int8]) -> tuple[Floats, NDArray[n
     """Those that have a score and an outcome."""
     kept = (labels >= 0) & ~np.isnan(pds)
     return pds[kept], labels[kept]
+
+
+def _measure_mean(values: Floats) -> Measured | None:
+    """None of a single one, which tells nothing of how they vary."""
+    return measure_mean(values, np.ones(len(values))) if len(values) > 1 else None
 
 
 def _tells(labels: NDArray[np.int8]) -> bool:

@@ -3,35 +3,30 @@
 The same book, route and release of this program give the same bytes, but for the page's program version.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from jinja2 import ChoiceLoader, Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
-from matplotlib.axes import Axes
 from msgspec import Struct
 
 from instant_credit.application.product import Product
 from instant_credit.canonical import encode_canonical, hash_content
 from instant_credit.factory.timemachine.journey import HIDING, Life, Lived
-from instant_credit.factory.timemachine.quarters import LastYear, Quarter
+from instant_credit.factory.timemachine.quarters import LastYear, Side
 from instant_credit.factory.timemachine.route import Route
 from instant_credit.outcome.definition import hash_definition
 from instant_credit.policy.document import encode_policy
 from instant_credit.training.gates.thresholds import hash_thresholds
 from instant_credit.training.intervals import Measured
-from instant_credit.training.report.svg import OURS, THEIRS, draw
+from instant_credit.training.report.charts import draw_course
+from instant_credit.training.report.environment import make_environment
 from instant_credit.training.whole_files import replace_files
 from instant_credit.units import Cents, money_text
 
 PAGE: Final = "timemachine.html"
 FIGURES: Final = "timemachine.json"
-
-_WIDE: Final = (9.6, 3.3)
-_SHIFT: Final = 0.1
 
 
 class Story(Struct, frozen=True, kw_only=True):
@@ -113,94 +108,35 @@ def write_story(story: Story, lived: Sequence[Lived], folder: Path) -> StoryPath
 
 def render_story(story: Story) -> str:
     """The page."""
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        loader=ChoiceLoader([FunctionLoader(_read_own), FunctionLoader(_read_shared)]),
-    )
-    environment.filters.update(
-        percent=_percent_text, whole=_whole_text, money=lambda cents: money_text(Cents(round(cents)), story.currency)
-    )
+    environment = make_environment("instant_credit.factory.timemachine")
+    environment.filters["money"] = lambda cents: money_text(Cents(round(cents)), story.currency)
     return environment.get_template("timemachine.html.j2").render(
         story=story, lives=[(life, _draw_life(life)) for life in story.lives], hiding=HIDING
     )
 
 
-def _read_own(name: str) -> str | None:
-    path = files("instant_credit.factory.timemachine") / "templates" / name
-    return path.read_text(encoding="utf-8") if path.is_file() else None
-
-
-def _read_shared(name: str) -> str:
-    return (files("instant_credit.training.report") / "templates" / name).read_text(encoding="utf-8")
-
-
-def _percent_text(share: float, decimals: int = 1) -> str:
-    return f"{share * 100:.{decimals}f}%"
-
-
-def _whole_text(count: int) -> str:
-    return f"{count:,}"
-
-
 def _draw_life(life: Life) -> list[Markup]:
     """AUC, calibration, stability, approval, loss and profit by quarter; learning beside frozen."""
-    quarters = life.quarters
+    stability = [None if quarter.psi is None else _bare(quarter.psi.value) for quarter in life.quarters]
     return [
         _draw_sides(life, "auc", "AUC", lambda side: side.auc),
-        _draw_sides(
-            life, "calibration", "expected over observed bad rate", lambda side: _bare(side.expected_to_observed)
-        ),
-        _draw(
-            f"{life.name}-psi",
-            "population stability index of the pd",
-            quarters,
-            [("against all before", OURS, [None if one.psi is None else _bare(one.psi.value) for one in quarters])],
-        ),
-        _draw_sides(life, "offered", "share of applications offered a loan", lambda side: side.offered),
-        _draw_sides(life, "loss", "loss of an application, units of money", lambda side: _in_money(side.loss_cents)),
-        _draw_sides(
-            life, "profit", "profit of an application, units of money", lambda side: _in_money(side.profit_cents)
-        ),
+        _draw_sides(life, "calibration", "expected over observed", lambda side: _bare(side.expected_to_observed)),
+        draw_course(f"{life.name}-psi", "PSI of the pd", _name_quarters(life), [("against all before", stability)]),
+        _draw_sides(life, "offered", "share offered a loan", lambda side: side.offered),
+        _draw_sides(life, "loss", "loss of an application", lambda side: _in_money(side.loss_cents)),
+        _draw_sides(life, "profit", "profit of an application", lambda side: _in_money(side.profit_cents)),
     ]
 
 
-def _draw_sides(life: Life, name: str, title: str, find: Any) -> Markup:
+def _draw_sides(life: Life, name: str, title: str, find: Callable[[Side], Measured | None]) -> Markup:
     learning = [find(quarter.learning) for quarter in life.quarters]
     frozen = [None if quarter.frozen is None else find(quarter.frozen) for quarter in life.quarters]
-    lines = [("learning", OURS, learning), ("frozen first model", THEIRS, frozen)]
-    return _draw(f"{life.name}-{name}", title, life.quarters, lines)
+    lines = [("learning", learning), ("frozen first model", frozen)]
+    return draw_course(f"{life.name}-{name}", title, _name_quarters(life), lines)
 
 
-def _draw(
-    name: str, title: str, quarters: Sequence[Quarter], lines: Sequence[tuple[str, str, Sequence[Measured | None]]]
-) -> Markup:
-    def paint(axes: Axes) -> None:
-        for place, (told, colour, figures) in enumerate(lines):
-            known = [(x, one) for x, one in enumerate(figures) if one is not None]
-            if not known:
-                continue
-            values = [one.value for _, one in known]
-            errors = [[one.value - one.low for _, one in known], [one.high - one.value for _, one in known]]
-            places = [x + _SHIFT * place for x, _ in known]
-            axes.errorbar(
-                places,
-                values,
-                yerr=errors,
-                fmt="o-",
-                markersize=4.0,
-                linewidth=1.2,
-                color=colour,
-                elinewidth=1.0,
-                label=told,
-            )
-        axes.set(ylabel=title)
-        axes.set_xticks(range(len(quarters)), [quarter.name for quarter in quarters], rotation=45, ha="right")
-        axes.legend(loc="best")
-
-    return draw(paint, name, f"{title}, by quarter; the table of quarters holds the figures.", _WIDE)
+def _name_quarters(life: Life) -> list[str]:
+    return [quarter.name for quarter in life.quarters]
 
 
 def _bare(value: float | None) -> Measured | None:
@@ -208,8 +144,13 @@ def _bare(value: float | None) -> Measured | None:
     return None if value is None else Measured(value=value, low=value, high=value)
 
 
-def _in_money(measured: Measured) -> Measured:
-    return Measured(value=measured.value / 100, low=measured.low / 100, high=measured.high / 100)
+def _in_money(measured: Measured | None) -> Measured | None:
+    """Cents as units of money."""
+    return (
+        None
+        if measured is None
+        else Measured(value=measured.value / 100, low=measured.low / 100, high=measured.high / 100)
+    )
 
 
 def describe_last_year(last: LastYear | None, currency: str) -> str:
@@ -218,14 +159,16 @@ def describe_last_year(last: LastYear | None, currency: str) -> str:
         return "Learning and frozen can't be compared over the last four quarters: no model was promoted before them."
 
     auc = f"{last.auc.value:+.4f} ({last.auc.low:+.4f} to {last.auc.high:+.4f})"
-    brier = f"{last.brier.value:+.5f} ({last.brier.low:+.5f} to {last.brier.high:+.5f})"
+    brier = "" if last.brier is None else f"{last.brier.value:+.5f} ({last.brier.low:+.5f} to {last.brier.high:+.5f})"
     return (
         f"Learning less frozen over {last.quarters[0]} to {last.quarters[-1]}: AUC {auc}, Brier score {brier}, loss of an application {money_interval(last.loss_cents, currency)}, "
         f"profit {money_interval(last.profit_cents, currency)}."
     )
 
 
-def money_interval(one: Measured, currency: str) -> str:
+def money_interval(one: Measured | None, currency: str) -> str:
     """An amount in cents with its interval, for people."""
+    if one is None:
+        return "too few"
     value, low, high = (money_text(Cents(round(amount)), currency) for amount in (one.value, one.low, one.high))
     return f"{value} ({low} to {high})"

@@ -16,6 +16,7 @@ from instant_credit.training.report.svg import FAINT, OURS, THEIRS, draw
 
 _WIDE: Final = (12.0, 3.3)
 _NAMES_UPRIGHT_MAX: Final = 14
+_APART: Final = 0.15
 
 Floats = NDArray[np.float64]
 
@@ -132,6 +133,30 @@ def draw_vintage_rates(groups: Sequence[Group]) -> Markup:
         "Mean pd and observed bad rate by vintage, with 95% intervals; the table of vintages holds the figures.",
         _WIDE,
     )
+
+
+def draw_course(
+    name: str, title: str, places: Sequence[str], lines: Sequence[tuple[str, Sequence[Measured | None]]]
+) -> Markup:
+    """Figures of one or two sides from place to place, with intervals; None leaves a gap.
+
+    Parameters
+    ----------
+    name : tells the drawing apart from others of its page.
+    title : of the figure, in words.
+    lines : each side's name and its figures, one a place.
+    """
+
+    def paint(axes: Axes) -> None:
+        for place, ((side, figures), colour) in enumerate(zip(lines, (OURS, THEIRS), strict=False)):
+            known = [(x + _APART * place, one) for x, one in enumerate(figures) if one is not None]
+            if known:
+                _plot_measured(axes, [x for x, _ in known], [one for _, one in known], colour, side)
+        axes.set(ylabel=title)
+        _name_places(axes, places)
+        axes.legend(loc="best")
+
+    return draw(paint, name, f"{title}; the table holds the figures.", _WIDE)
 
 
 def _plot_measured(axes: Axes, x: Sequence[float], measured: Sequence[Measured], colour: str, name: str) -> None:

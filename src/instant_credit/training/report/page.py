@@ -5,11 +5,9 @@
 The page loads nothing: style, charts and the pictures inside them are part of it. Equal trainings give equal bytes.
 """
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 from msgspec import Struct
 
 from instant_credit.training.report.basis import Basis, Progress, make_basis
@@ -22,6 +20,7 @@ from instant_credit.training.report.charts import (
     draw_vintage_rates,
 )
 from instant_credit.training.report.contents import Report, encode_report, make_report
+from instant_credit.training.report.environment import make_environment
 from instant_credit.training.report.gains import count_points
 from instant_credit.training.report.plots import (
     DEPENDENCE_VARIABLES,
@@ -65,16 +64,8 @@ def write_report(training: Training, folder: Path, progress: Progress = lambda _
 
 def render_page(report: Report, basis: Basis) -> str:
     """The whole HTML page."""
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        loader=FunctionLoader(_read_template),
-    )
-    environment.filters.update(
-        percent=_percent_text, signed=_signed_text, words=_words_text, whole=_whole_text, trees=_trees_text
-    )
+    environment = make_environment()
+    environment.filters.update(signed=_signed_text, words=_words_text, trees=_trees_text)
     return environment.get_template("report.html.j2").render(
         report=report,
         charts=_draw_charts(report, basis),
@@ -105,16 +96,8 @@ def _draw_charts(report: Report, basis: Basis) -> dict[str, Any]:
     }
 
 
-def _read_template(name: str) -> str:
-    return (files("instant_credit.training.report") / "templates" / name).read_text(encoding="utf-8")
-
-
 def _moves(shares: tuple[float, ...]) -> bool:
     return bool(shares) and max(shares) - min(shares) >= _MISSING_MOVES
-
-
-def _percent_text(share: float, decimals: int = 1) -> str:
-    return f"{share * 100:.{decimals}f}%"
 
 
 def _signed_text(value: float, decimals: int = 3) -> str:
@@ -123,10 +106,6 @@ def _signed_text(value: float, decimals: int = 3) -> str:
 
 def _words_text(name: str) -> str:
     return name.removesuffix("_cents").replace("_", " ")
-
-
-def _whole_text(count: int) -> str:
-    return f"{count:,}"
 
 
 def _trees_text(count: int) -> str:
