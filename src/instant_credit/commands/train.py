@@ -178,12 +178,8 @@ def train(
     if book is None:
         raise click.UsageError("give --book, or --repeat with the hash of a training")
     _check_wishes(click.get_current_context().params)
-    wish = Wish(
-        test_from=None if test_from is None else test_from.date(),
-        calibration_months=calibration_months,
-        test_share=test_share,
-        folds=folds,
-    )
+    tested_from = None if test_from is None else test_from.date()
+    wish = Wish(test_from=tested_from, calibration_months=calibration_months, test_share=test_share, folds=folds)
     request = _Request(
         book=book,
         wish=wish,

@@ -181,8 +181,7 @@ async def train(
     segment : a category variable by which the calibration goes; None = one calibration.
     searching : search for parameters, starting from the presets; what is not searched for is taken from `parameters`.
     selecting : select variables first, in each fold for itself; None = a model may split on all of them.
-    progress : told the stage's name and, while reading, how many Cases were read.
-    watch : told after each tree of a model, but for those of a search's trials.
+    progress, watch : told the stage and how many Cases were read; told after each tree, but for those of a search's trials.
 
     Raises
     ------
