@@ -90,7 +90,7 @@ def test_a_book_without_charge_offs_has_no_losses(environ, book):
 def test_inference_that_has_nothing_to_go_by_is_refused(environ, book):
     for variant, message in (
         ("parcelling", "no Case that was declined"),
-        ("exploration-weighted", "no Case of the book has a recorded propensity"),
+        ("exploration-weighted", "name the attribute that holds it with --propensity"),
     ):
         done = run(environ, "train", "--book", book, "--inference", variant, "--folds", "2", "--preset", "steady")
         assert message in str(done.exception), done.output

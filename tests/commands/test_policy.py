@@ -224,6 +224,7 @@ def test_a_draft_takes_the_loss_that_was_measured_and_a_release_names_it(call, s
     assert (
         "one of --loss and --losses" in call("policy", "draft", "--book", "tape", "--losses", told, "--loss", 9).output
     )
+    assert "[losses]" not in path.read_text()
     plain = call("release", "make", "--book", "tape", "--policy", path).stdout.strip()
     made = call("release", "make", "--book", "tape", "--policy", path, "--losses", told)
     shown = json.loads(call("release", "show", made.stdout.strip()).stdout)
@@ -231,6 +232,33 @@ def test_a_draft_takes_the_loss_that_was_measured_and_a_release_names_it(call, s
     assert "losses_hash" not in json.loads(call("release", "show", plain).stdout)
     refused = call("release", "make", "--book", "tape", "--policy", path, "--losses", strange).exception
     assert "the losses are of product other_loan" in str(refused)
+
+
+def test_a_draft_by_a_table_of_segments_makes_a_release_that_names_it(call, stocked, settings, tmp_path):
+    table = LossTable(
+        book="tape",
+        product="personal_loan",
+        known_on=AS_OF,
+        recovery_months=24,
+        lag_days=31,
+        attribute="purpose",
+        total=LOSSES,
+        segments=(replace(LOSSES, segment="car", loss=Share(value=1.0, low=0.9, high=1.0)),),
+    )
+
+    async def keep():
+        async with open_record(settings) as record:
+            return await put_document(record, DocumentKind.LOSSES, encode_losses(table), LENDER)
+
+    told = asyncio.run(keep())
+    path = tmp_path / "segments.toml"
+    drafted = call("policy", "draft", "--book", "tape", "--losses", told, "--to", path)
+    assert drafted.exit_code == 0, drafted.output
+    assert f"--policy {path} --losses {told} --activate" in drafted.stdout
+    assert "lost_ppm = 450_000" in path.read_text()
+    assert "names no loss table" in str(call("release", "make", "--book", "tape", "--policy", path).exception)
+    made = call("release", "make", "--book", "tape", "--policy", path, "--losses", told)
+    assert made.exit_code == 0, made.output
 
 
 LENDER = Actor(kind=ActorKind.JOB, id="test")

@@ -58,7 +58,7 @@ LISTED = {
     "training/forms.py": "the same of a scorecard",
 }
 # These only convert a value that is a word already.
-CONVERTING = {"client/calls.py", "training/drafting/documents/folder.py", "training/tapes/importing.py"}
+CONVERTING = {"client/calls.py", "training/drafting/documents/folder.py"}
 DECODING = {"Decoder", "JSONDecoder", "decode", "loads", "convert"}
 LIBRARIES = {"msgspec", "json", "toml", "tomllib", "yaml", "msgpack"}
 DOCUMENTS = {

@@ -1,11 +1,11 @@
 """Slow twin of the policy's evaluation: reads the document itself, tries every amount."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from instant_credit.policy.document import Comparison, Condition, Policy
+from instant_credit.policy.document import Band, Comparison, Condition, Policy
 from instant_credit.units import PPM, Cents, Ppm, instalment_ceil
 
 COMPARE = {
@@ -41,12 +41,23 @@ def holds(condition: Condition, facts: Values, variables: Values) -> bool | None
     return False if False in results else None if None in results else True
 
 
-def judge(policy: Policy, facts: Values, variables: Values, pd: int | None, income: tuple[str, ...]) -> dict[str, Any]:
-    """Outcome and terms; a policy without a grid prices nothing, one without affordability asks for no income."""
+def judge(
+    policy: Policy,
+    facts: Values,
+    variables: Values,
+    pd: int | None,
+    income: tuple[str, ...],
+    *,
+    lost: Callable[[Values], int] | None = None,
+) -> dict[str, Any]:
+    """Outcome and terms; a policy without a grid prices nothing, one without affordability asks for no income.
+
+    `lost` says what a bad loan of the applicant's segment loses, in ppm, where the policy prices it.
+    """
     results = [(rule, holds(rule.when, facts, variables)) for rule in policy.rules]
     if any(result and rule.outcome == "decline" for rule, result in results):
         return {"outcome": "decline"}
-    offer = best_offer(policy, facts, pd, income) if policy.grid else "eligible"
+    offer = best_offer(policy, facts, pd, income, lost) if policy.grid else "eligible"
     if offer == "nothing" or (pd is not None and pd >= policy.cut_offs.decline_from_ppm):
         return {"outcome": "decline"}
     is_referred = any(result or (result is None and rule.unknown == "refer") for rule, result in results)
@@ -61,7 +72,7 @@ def judge(policy: Policy, facts: Values, variables: Values, pd: int | None, inco
 
 
 def best_offer(
-    policy: Policy, facts: Values, pd: int | None, income: tuple[str, ...]
+    policy: Policy, facts: Values, pd: int | None, income: tuple[str, ...], lost: Callable[[Values], int] | None
 ) -> tuple[int, int, int] | str | None:
     """The largest amount that may be lent; "nothing" when none may, None when it can't be told."""
     amount, asked_term = facts["requested_amount_cents"], facts["term_months"]
@@ -70,16 +81,26 @@ def best_offer(
         return None
     bands = [b for b in policy.grid if pd is not None and b.pd_from_ppm <= pd < b.pd_below_ppm] or [policy.grid[-1]]
     band = bands[0]
+    apr = band.apr_ppm if lost is None else price(policy, band, lost(facts))
     assert policy.amounts is not None
     fitting = [t for t in policy.amounts.terms_months if t <= min(asked_term, band.term_months_max)]
     term = max(fitting, default=min(policy.amounts.terms_months))
-    if amount <= band.amount_cents_max and instalment_ceil(Cents(amount), Ppm(band.apr_ppm), term) <= cap:
-        return amount, term, band.apr_ppm
+    if amount <= band.amount_cents_max and instalment_ceil(Cents(amount), Ppm(apr), term) <= cap:
+        return amount, term, apr
     step = policy.amounts.offer_cents_step
     for tried in range(min(amount, band.amount_cents_max) // step * step, policy.amounts.offer_cents_min - 1, -step):
-        if instalment_ceil(Cents(tried), Ppm(band.apr_ppm), term) <= cap:
-            return tried, term, band.apr_ppm
+        if instalment_ceil(Cents(tried), Ppm(apr), term) <= cap:
+            return tried, term, apr
     return "nothing"
+
+
+def price(policy: Policy, band: Band, lost_ppm: int) -> int:
+    """The cheapest multiple of the step that earns base and expected loss, or the cap."""
+    losses: Any = policy.losses
+    needed = losses.base_apr_ppm + Fraction(band.loss_apr_ppm * lost_ppm, losses.lost_ppm)  # type: ignore[operator] # priced
+    steps = math.ceil(needed / losses.apr_step_ppm)
+    assert policy.apr_ppm_max is not None
+    return min(steps * losses.apr_step_ppm, policy.apr_ppm_max)
 
 
 def highest_instalment(policy: Policy, facts: Values, income: tuple[str, ...]) -> float | None:

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from instant_credit.application.product import Attribute, AttributeType, Product, Roles
 from instant_credit.errors import Refused
 from instant_credit.policy.checks import load_policy
+from instant_credit.policy.document import LossPricing
 from instant_credit.policy.drafting.assumptions import Assumptions
 from instant_credit.policy.drafting.book import BookRisk, Silence, weighted_quantile
 from instant_credit.policy.drafting.cut_offs import round_pd
@@ -103,6 +105,25 @@ def test_whatever_the_book_its_draft_loads(data: st.DataObject, shape: str) -> N
     prices = [band.apr_ppm for band in policy.grid]
     assert prices == sorted(prices)
     assert all(price <= 360_000 for price in prices)
+
+
+@pytest.mark.parametrize("apr_ppm_max", [360_000, 150_000])
+def test_a_draft_by_a_table_of_segments_prices_losses_at_the_prices_of_one_without(apr_ppm_max: int) -> None:
+    measured: dict[str, Any] = {"losses_hash": "b" * 64, "loss_given_default_ppm": 450_001, "apr_ppm_max": apr_ppm_max}
+    plain, made = draft(product(), **measured), draft(product(), losses_by="purpose", **measured)
+    assert plain.policy.losses is UNSET
+    assert load_policy(made.text, product()) == made.policy
+    assert made.policy.losses == LossPricing(base_apr_ppm=110_000, lost_ppm=450_001, apr_step_ppm=1_000)
+    assert "each purpose by its own row of the loss table" in made.text
+    stripped = tuple(msgspec.structs.replace(band, loss_apr_ppm=UNSET) for band in made.policy.grid)
+    assert msgspec.structs.replace(made.policy, losses=UNSET, grid=stripped) == plain.policy
+
+
+@pytest.mark.parametrize(("shape", "lost"), [("none", 450_000), ("all", 0)])
+def test_a_draft_that_prices_nothing_or_loses_nothing_prices_no_losses(shape: str, lost: int) -> None:
+    own = product_of(shape)
+    made = draft(own, losses_by="purpose", loss_given_default_ppm=lost)
+    assert made.policy.losses is UNSET
 
 
 def test_a_weight_counts_like_as_many_loans() -> None:

@@ -23,6 +23,7 @@ from instant_credit.record.pool import Record
 from instant_credit.underwriting import release_diff
 from instant_credit.underwriting.release_diff import diff_releases
 from instant_credit.underwriting.release_differences import tell_differences
+from tests.decision.test_losses import TABLE, row
 from tests.lending import AS_OF, Documents, invent_values, make_documents, vary, with_policy
 from tests.record.entries import make_entry
 
@@ -83,6 +84,22 @@ def test_another_model_tells_its_trees_and_calibration(documents: Documents) -> 
     bundle = replace(before.bundle, calibration=replace(before.bundle.calibration, slope=1.5))
     changed = replace(rename(before, manifest=manifest), bundle=bundle)
     assert "calibration: overall, slope 1 -> 1.5, intercept 0 -> 0" in tell_differences(before, changed)
+
+
+def test_what_loans_lose_is_told_by_segment(documents: Documents) -> None:
+    plain = compose(documents)
+    table = replace(TABLE, total=row("all", 0.5), segments=(row("car", 0.8), row("house", 0.4, is_own=False)))
+    named = rename(plain, losses=table)
+    assert tell_differences(plain, named) == (
+        "losses: table none -> of book lent as known on 2026-01-01",
+        "losses: all loans, of the amount lent none -> 50.0%",
+        "losses: purpose car, of the amount lent none -> 80.0%",
+    )
+    later = rename(plain, losses=replace(table, segments=(row("car", 0.7), row("house", 0.4))))
+    assert tell_differences(named, replace(later, release=dataclasses.replace(later.release, hash="a" * 64))) == (
+        "losses: purpose car, of the amount lent 80.0% -> 70.0%",
+        "losses: purpose house, of the amount lent none -> 40.0%",
+    )
 
 
 @pytest.fixture

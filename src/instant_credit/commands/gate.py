@@ -15,12 +15,20 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from instant_credit.access.actors import Actor, ActorKind
-from instant_credit.commands.documents import find_model, model_option, read_document, require_folder, write_file
+from instant_credit.commands.documents import (
+    find_losses,
+    find_model,
+    model_option,
+    read_document,
+    require_folder,
+    write_file,
+)
 from instant_credit.commands.operators import by_option
 from instant_credit.commands.running import run_stoppable
 from instant_credit.commands.tables import print_table
 from instant_credit.decision.gate_report import NEVER_WAIVED, Gate, GateReport, Standing, Waiver, find_standing
 from instant_credit.errors import NotFound, Refused
+from instant_credit.outcome.losses import LossTable, decode_losses
 from instant_credit.policy.document import read_policy
 from instant_credit.record.documents import get_document
 from instant_credit.record.pool import Record, open_record
@@ -66,6 +74,12 @@ def gate() -> None:
     help="Policy under which Cases are decided again where there is no champion: a shipped name or a TOML file.",
 )
 @click.option(
+    "--losses",
+    "losses_hash",
+    metavar="HASH",
+    help="Recorded loss table that tells what bad loans lose where there is no champion, whose release tells it otherwise.",
+)
+@click.option(
     "--test-from",
     type=click.DateTime(["%Y-%m-%d"]),
     help="Judge loans and Cases from this day on; default: as the model's training tested.",
@@ -80,6 +94,7 @@ def judge(
     champion_told: str,
     thresholds_name: str,
     policy_name: str | None,
+    losses_hash: str | None,
     test_from: datetime | None,
     known_on: datetime | None,
 ) -> None:
@@ -101,6 +116,7 @@ def judge(
                 model_hash=model,
                 champion_release=await _find_champion(record, model, champion_told),
                 policy=policy,
+                losses=None if losses_hash is None else await _read_losses(record, losses_hash),
                 test_from=None if test_from is None else test_from.date(),
                 known_on=(datetime.now(UTC) if known_on is None else known_on).date(),
             )
@@ -213,6 +229,10 @@ async def _find_champion(record: Record, model_hash: str, told: str) -> str | No
     if name not in live:
         raise Refused(f"no release of {name} is live: judge against absolute floors with --champion {NOBODY}")
     return live[name]
+
+
+async def _read_losses(record: Record, told: str) -> LossTable:
+    return decode_losses(await get_document(record, await find_losses(record, told)))
 
 
 async def _read(report_hash: str) -> tuple[GateReport, Standing, tuple[Waiver, ...]]:

@@ -43,6 +43,7 @@ class _Request(Struct, frozen=True, kw_only=True):
     test_from: date | None
     preset: str
     prudences: tuple[float, ...]
+    propensity: str | None
     product: str | None
 
 
@@ -66,6 +67,11 @@ class _Request(Struct, frozen=True, kw_only=True):
     metavar="FACTOR",
     help="Infer with this factor; once for each.",
 )
+@click.option(
+    "--propensity",
+    metavar="ATTRIBUTE",
+    help="Attribute that tells by which chance each loan was approved, for exploration-weighted.",
+)
 @click.option("--product", help="Product: a shipped name or a TOML file; default: the newest that the book holds.")
 @click.option("--json", "to", type=click.Path(path_type=Path, dir_okay=False), help="Write every figure to this file.")
 def inference(
@@ -76,6 +82,7 @@ def inference(
     test_from: datetime | None,
     preset: str,
     prudences: tuple[float, ...],
+    propensity: str | None,
     product: str | None,
     to: Path | None,
 ) -> None:
@@ -92,6 +99,7 @@ def inference(
         test_from=None if test_from is None else test_from.date(),
         preset=preset,
         prudences=tuple(dict.fromkeys(prudences)),
+        propensity=propensity,
         product=product,
     )
     compared = run_stoppable(_compare(read_settings(os.environ), request), left="nothing was recorded")
@@ -110,9 +118,13 @@ async def _compare(settings: Settings, request: _Request) -> tuple[Compared, ...
             known_on=request.known_on or record.clock.now().astimezone(UTC).date(),
             definition=definition,
             with_rejects=True,
+            propensity=request.propensity,
         )
     refuse_tellers(training_set)
-    variants = [Inference(variant=one) for one in (Variant.APPROVED_ONLY, Variant.EXPLORATION_WEIGHTED)]
+    variants = [
+        Inference(variant=Variant.APPROVED_ONLY),
+        Inference(variant=Variant.EXPLORATION_WEIGHTED, propensity=request.propensity or msgspec.UNSET),
+    ]
     variants += [Inference(variant=one, prudence=factor) for one in _INFERRING for factor in request.prudences]
     return compare_variants(training_set, Wish(test_from=request.test_from), request.preset, variants)
 
@@ -135,6 +147,8 @@ def _print(compared: tuple[Compared, ...]) -> None:
         )
     print_table(table)
     for one in compared:
+        if one.explored is not None:
+            click.echo(f"Exploration: {one.explored.in_words}")
         if one.refused is not None:
             click.echo(f"Left out: {one.inference.variant.value}: {one.refused}")
 

@@ -16,6 +16,7 @@ from instant_credit.commands.running import run_stoppable
 from instant_credit.commands.tables import print_table
 from instant_credit.errors import Refused
 from instant_credit.outcome.alerts import AlertEvent, load_rules
+from instant_credit.outcome.definition import load_definition
 from instant_credit.outcome.measures import Measurement
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.sketches import list_alert_events, list_latest_windows, list_windows
@@ -94,14 +95,20 @@ def make_reference(
     "--rules", "rules_name", default=STANDARD, show_default=True, help="Alert rules: a shipped name or a file."
 )
 @click.option(
+    "--labels",
+    "labels_name",
+    help="Label ripe loans by this definition: a shipped name or a TOML file (docs/labels.md); default: as each release's model was trained.",
+)
+@click.option(
     "--since", type=_DAY, help="Sketch days from this one on that gained Cases; default: the last five weeks."
 )
-def run_all(book: str, rules_name: str, since: datetime | None) -> None:
+def run_all(book: str, rules_name: str, labels_name: str | None, since: datetime | None) -> None:
     """Sketch the days that are over and judge the windows that are complete.
 
     It may be run as often as one likes, by several at once, and stopped at any time: what is done is not done again.
     """
     rules = load_rules(read_document("alerts", rules_name))
+    definition = None if labels_name is None else load_definition(read_document("labels", labels_name))
 
     async def run() -> tuple[SketchRun, tuple[JudgedWindow, ...]]:
         async with open_record(read_settings(os.environ)) as record:
@@ -114,7 +121,12 @@ def run_all(book: str, rules_name: str, since: datetime | None) -> None:
                 sketched = await sketch_book(record, book, ACTOR, since=day, progress=show)
                 status.update("Judging")
                 judged = await judge_book(
-                    record, book, rules, ACTOR, lambda one: status.update(f"Judging: until {one.report.last_on}")
+                    record,
+                    book,
+                    rules,
+                    ACTOR,
+                    lambda one: status.update(f"Judging: until {one.report.last_on}"),
+                    definition=definition,
                 )
                 return sketched, judged
 

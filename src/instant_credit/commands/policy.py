@@ -71,7 +71,7 @@ def policy() -> None:
     "--losses",
     "losses_hash",
     metavar="HASH",
-    help="Take that percentage from this recorded loss table instead (`book losses --record`).",
+    help="Take that percentage from this recorded loss table instead (`book losses --record`), and price each of its segments by its own.",
 )
 @click.option(
     "--cost",
@@ -132,11 +132,12 @@ def draft(
     if path is not None and path.exists():
         raise Refused(f"{path}: there is a file already; name another one, or delete it if nobody has edited it")
     made = asyncio.run(_draft(book, model_hash, assumptions))
+    named = "" if losses_hash is None else f" --losses {losses_hash}"
     if path is None:
         click.echo(made.draft.text, nl=False)
     else:
         write_file(path, made.draft.text)
-    for line in _summarise(made, book, path):
+    for line in _summarise(made, book, path, named):
         click.echo(line, err=path is None)
 
 
@@ -158,11 +159,13 @@ async def _measure_loss(record: Record, assumptions: Assumptions) -> Assumptions
     share = losses.find_lost_share()
     if share is None:
         raise Refused(f"losses {assumptions.losses_hash} tell no loss given default: every charge-off in them is young")
-    return msgspec.structs.replace(assumptions, loss_given_default_ppm=round(share * PPM))
+    return msgspec.structs.replace(
+        assumptions, loss_given_default_ppm=round(share * PPM), losses_by=losses.attribute if losses.segments else None
+    )
 
 
-def _summarise(made: BookDraft, book: str, path: Path | None) -> list[str]:
-    """What a person wants to read at the end."""
+def _summarise(made: BookDraft, book: str, path: Path | None, named: str) -> list[str]:
+    """What a person wants to read at the end; `named` is the loss table as an option."""
     shares = ", ".join(f"{outcome.replace('_', '-')} {100 * share:.1f}%" for outcome, share in made.shares.items())
     lines = [
         f"Drafted for {made.product.name} with model {made.model_hash}.",
@@ -172,7 +175,7 @@ def _summarise(made: BookDraft, book: str, path: Path | None) -> list[str]:
     if path is not None:
         lines += [
             f"Written: {path}. Read every line of it, edit it, and check it: instant-credit policy check {path}",
-            f"Then: instant-credit release make --book {book} --policy {path} --activate --single-person",
+            f"Then: instant-credit release make --book {book} --policy {path}{named} --activate --single-person",
         ]
     return lines
 

@@ -26,6 +26,7 @@ from instant_credit.training.fitting.fit import Watch
 from instant_credit.training.fitting.search import Searching, SearchStep
 from instant_credit.training.fitting.selection import SelectOptions
 from instant_credit.training.fitting.space import TRIALS_MAX, SearchOptions
+from instant_credit.training.inference import tell_exploration
 from instant_credit.training.intervals import Measured
 from instant_credit.training.plans import CALIBRATION_MONTHS, Wish
 from instant_credit.training.repeating import repeat_training
@@ -123,6 +124,11 @@ class _Request(Struct, frozen=True, kw_only=True):
     help="Infer declined applicants to be bad so many times as often as equal approved ones; default: 1.",
 )
 @click.option(
+    "--propensity",
+    metavar="ATTRIBUTE",
+    help="Attribute that tells by which chance each loan was approved (with --inference exploration-weighted).",
+)
+@click.option(
     "--product", help="Product: a shipped name or a TOML file; default: the newest that the book was recorded under."
 )
 @click.option(
@@ -151,6 +157,7 @@ def train(
     trusted: tuple[str, ...],
     variant: str | None,
     prudence: float | None,
+    propensity: str | None,
     product: str | None,
     report: Path | None,
     repeat: str | None,
@@ -171,12 +178,8 @@ def train(
     if book is None:
         raise click.UsageError("give --book, or --repeat with the hash of a training")
     _check_wishes(click.get_current_context().params)
-    wish = Wish(
-        test_from=None if test_from is None else test_from.date(),
-        calibration_months=calibration_months,
-        test_share=test_share,
-        folds=folds,
-    )
+    tested_from = None if test_from is None else test_from.date()
+    wish = Wish(test_from=tested_from, calibration_months=calibration_months, test_share=test_share, folds=folds)
     request = _Request(
         book=book,
         wish=wish,
@@ -187,7 +190,7 @@ def train(
         product=product,
         labels=labels,
         trusted=trusted,
-        inference=_choose_inference(variant, prudence),
+        inference=_choose_inference(variant, prudence, propensity),
         known_on=None if known_on is None else known_on.date(),
         report=report,
     )
@@ -211,12 +214,14 @@ def _check_wishes(told: dict[str, Any]) -> None:
         raise click.UsageError("--select-most goes with --select")
 
 
-def _choose_inference(variant: str | None, prudence: float | None) -> Inference | None:
+def _choose_inference(variant: str | None, prudence: float | None, propensity: str | None) -> Inference | None:
+    if propensity is not None and variant != Variant.EXPLORATION_WEIGHTED:
+        raise click.UsageError("--propensity goes with --inference exploration-weighted")
     if variant is None:
         if prudence is not None:
             raise click.UsageError("--prudence goes with --inference parcelling or fuzzy-augmentation")
         return None
-    chosen = Inference(variant=Variant(variant))
+    chosen = Inference(variant=Variant(variant), propensity=propensity or msgspec.UNSET)
     if prudence is None:
         return chosen
     if chosen.variant not in {Variant.PARCELLING, Variant.FUZZY_AUGMENTATION}:
@@ -315,6 +320,8 @@ def _summarise_inference(training: Training) -> list[str]:
     inference, rejects = training.manifest.inference, training.training_set.rejects
     if inference is None or rejects is None:
         return []
+    if inference.variant is Variant.EXPLORATION_WEIGHTED:
+        return [f"Inference: {inference.variant.value}, {tell_exploration(training.training_set).in_words}"]
     factor = "" if inference.prudence == 1 else f" with prudence {inference.prudence:g}"
     return [
         f"Inference: {inference.variant.value}{factor}, {len(rejects.days):,} declined applicants without an outcome"

@@ -21,7 +21,9 @@ from instant_credit.errors import Refused
 from instant_credit.features.program import FeatureProgram, compile_features
 from instant_credit.outcome.losses import LossTable, decode_losses
 from instant_credit.policy.checks import check_policy
-from instant_credit.policy.document import decode_policy
+from instant_credit.policy.document import Policy, decode_policy
+from instant_credit.policy.losses import LossShares, find_unfit
+from instant_credit.policy.operands import Catalogue
 from instant_credit.policy.program import CompiledPolicy, compile_policy
 from instant_credit.score.bundle import ENGINE_VERSION, GOLDEN_CELLS_MAX, Bundle, decode_bundle
 from instant_credit.score.calibration import Calibration, CalibrationTable, margin_at_pd
@@ -30,7 +32,7 @@ from instant_credit.score.model import CompiledModel, compile_model, explain_row
 from instant_credit.score.points import Scale
 from instant_credit.score.proof import check_contributions, check_proof, explain_golden_rows, golden_rows, tell_problems
 from instant_credit.score.trees import LEAVES_MAX
-from instant_credit.units import Ppm
+from instant_credit.units import PPM, Ppm
 
 ContentHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
@@ -42,8 +44,8 @@ ENGINES = (1, ENGINE_VERSION)
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a release is made of. Its own hash names the release.
 
-    `losses_hash` names what its loans are expected to lose when they go bad (`outcome.losses`); it is left out where that is not known,
-    and decides nothing: whoever reckons profit or loss of the release reads it.
+    `losses_hash` names what its loans are expected to lose when they go bad (`outcome.losses`); it is left out where that is not known.
+    A policy that prices losses does so by it; beside another it decides nothing, and whoever reckons profit or loss reads it.
     """
 
     schema_version: Literal[1] = 1
@@ -200,7 +202,8 @@ def compose_parts(manifest: Manifest, documents: Mapping[str, bytes]) -> Compose
     variables = product.model_variables
     families = tuple(v.family for v in variables)
     counts = _read_counts(reference, manifest, bundle)
-    compiled = compile_policy(policy, product)
+    losses = _read_losses(documents, manifest, product)
+    compiled = compile_policy(policy, product, _share_losses(policy, product, losses))
     model: CompiledModel | ModelOfEngine1
     if manifest.engine_version == 1:
         model = compile_engine_1(bundle.tables)
@@ -229,7 +232,7 @@ def compose_parts(manifest: Manifest, documents: Mapping[str, bytes]) -> Compose
         families=families,
         reference=means,
         model_positions=tuple(features.model_variables.tolist()),
-        losses=_read_losses(documents, manifest, product),
+        losses=losses,
     )
     return Composed(release=release, bundle=bundle, reference=reference)
 
@@ -250,6 +253,36 @@ def _read_losses(documents: Mapping[str, bytes], manifest: Manifest, product: Pr
     if losses.product != product.name:
         raise Refused(f"release: the losses are of product {losses.product}, not of {product.name}")
     return losses
+
+
+def _share_losses(policy: Policy, product: Product, losses: LossTable | None) -> LossShares | None:
+    """What each segment loses, for a policy that prices it; None for another."""
+    if policy.losses is UNSET:
+        return None
+    if losses is None:
+        raise Refused(
+            "release: its policy prices what loans of each segment lose, and it names no loss table: name one "
+            "(release make --losses HASH, of a table kept by book losses --record), or take [losses] out of the policy"
+        )
+    total = losses.find_lost_share()
+    if total is None:
+        raise Refused(
+            "release: its policy prices losses, and its loss table tells none: every charge-off in it is young"
+        )
+    own = {row.segment: row.lost_share for row in losses.segments if row.is_own}
+    shares = LossShares(
+        attribute=losses.attribute,
+        total_ppm=_to_ppm(total),
+        by_category={name: _to_ppm(share) for name, share in own.items() if share is not None},
+    )
+    unfit = find_unfit(shares, Catalogue(product))
+    if unfit is not None:
+        raise Refused(f"release: {unfit}")
+    return shares
+
+
+def _to_ppm(share: float) -> Ppm:
+    return Ppm(round(share * PPM))
 
 
 def _check_model(bundle: Bundle, manifest: Manifest, product: Product) -> None:

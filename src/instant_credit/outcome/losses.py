@@ -98,12 +98,13 @@ class LossTable(Struct, frozen=True, kw_only=True):
     total: SegmentLosses
     segments: Annotated[tuple[SegmentLosses, ...], Meta(max_length=1_000)] = ()
 
+    def find_row(self, segment: str | None) -> SegmentLosses:
+        """The row that speaks for a segment: its own where it has figures of its own, else that of all loans."""
+        return next((one for one in self.segments if one.segment == segment and one.is_own), self.total)
+
     def find_lost_share(self, segment: str | None = None) -> float | None:
-        """Part of the amount paid out that is lost when a loan of the segment is charged off; of all loans for one that is not here."""
-        for one in self.segments:
-            if one.segment == segment:
-                return one.lost_share
-        return self.total.lost_share
+        """Part of the amount paid out that is lost when a loan of the segment is charged off; of all loans for one without own figures."""
+        return self.find_row(segment).lost_share
 
 
 _DECODER: Final = msgspec.json.Decoder(LossTable)

@@ -13,6 +13,7 @@ from instant_credit.errors import Refused
 from instant_credit.policy.conditions import check_rules
 from instant_credit.policy.document import Amounts, Band, Policy, ReasonText, read_policy
 from instant_credit.policy.examples import check_examples
+from instant_credit.policy.losses import LOSS_TRACE, check_losses
 from instant_credit.policy.operands import Catalogue
 from instant_credit.policy.program import EXITS, MEANS_EXITS, PRICE_EXITS, compile_policy
 from instant_credit.units import PPM
@@ -53,6 +54,7 @@ def find_problems(policy: Policy, product: Product) -> list[str]:
         *_check_cut_offs(policy),
         *_check_amounts(policy, catalogue),
         *_check_grid(policy),
+        *check_losses(policy),
         *_check_debt(policy, catalogue),
         *check_rules(policy, catalogue),
         *_check_guards(policy),
@@ -70,6 +72,9 @@ def _check_names(policy: Policy, product: Product) -> list[str]:
         problems.append(f"it is written for product {policy.product}, not {product.name}")
     problems.extend(f"rule {name}: the id is used twice" for name in _repeated([r.id for r in policy.rules]))
     problems.extend(f"rule {r.id}: the id is the name of an exit" for r in policy.rules if r.id in EXITS)
+    if policy.losses is not UNSET:
+        taken = [*(r.id for r in policy.rules), *(() if policy.guards is UNSET else (g.id for g in policy.guards))]
+        problems.extend(f"rule {name}: the id is taken where losses are priced" for name in taken if name == LOSS_TRACE)
     problems.extend(f"example {name!r} stands twice" for name in _repeated([e.name for e in policy.examples]))
     return problems
 

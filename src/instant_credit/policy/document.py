@@ -101,13 +101,32 @@ class CutOffs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Band(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Price and limits for pd in [pd_from_ppm, pd_below_ppm)."""
+    """Price and limits for pd in [pd_from_ppm, pd_below_ppm).
+
+    `loss_apr_ppm`, beside `[losses]` only, is what of the price before its cap earns the expected loss.
+    """
 
     pd_from_ppm: PpmShare
     pd_below_ppm: PpmShare
     apr_ppm: PpmShare
     amount_cents_max: CentsAmount
     term_months_max: Months
+    loss_apr_ppm: Annotated[int, Meta(ge=0, le=24_000_000)] | UnsetType = UNSET
+
+
+class LossPricing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the grid's prices are made of, so that each segment of the release's loss table is priced by what it loses (`policy.losses`).
+
+    Attributes
+    ----------
+    base_apr_ppm : what every price has beside the expected loss.
+    lost_ppm : part of the amount lent that a bad loan loses in the grid's own prices.
+    apr_step_ppm : prices are rounded up to a multiple of this.
+    """
+
+    base_apr_ppm: PpmShare
+    lost_ppm: Annotated[int, Meta(ge=1, le=1_000_000)]
+    apr_step_ppm: Annotated[int, Meta(ge=1, le=100_000)]
 
 
 class Amounts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -200,6 +219,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # Left out of the canonical bytes where they are not said, so that policies from before they were known keep their hash.
     offer_days: Annotated[int, Meta(ge=1, le=90)] | UnsetType = UNSET
     guards: Annotated[tuple[Guard, ...], Meta(max_length=50)] | UnsetType = UNSET
+    losses: LossPricing | UnsetType = UNSET
 
 
 _DECODER = msgspec.json.Decoder(Policy)

@@ -1,6 +1,6 @@
 """Runs a compiled policy over one applicant.
 
-Every rule runs, then every guard, then every exit; the trace is what ran. The outcome is the heaviest of what was said: decline, refer,
+Every rule runs, then every guard, then every exit, and where prices follow the losses of segments it is told by which; the trace is what ran. The outcome is the heaviest of what was said: decline, refer,
 counter-offer, approve. Because each part can only get lighter as a fact gets better, so can the whole.
 
 Where the product knows no amount and term nothing is priced: rules and score alone say who is eligible.
@@ -51,6 +51,8 @@ def evaluate(
     declines, refers = _count(policy, trace, history)
     priced = _price(policy.pricing, facts, pd_ppm)
     _trace_exits(policy, trace, pd_ppm, priced)
+    if policy.pricing is not None and policy.pricing.by_losses is not None:
+        trace.append(policy.pricing.by_losses.tell(facts))
 
     is_declined_by_score = pd_ppm is not None and pd_ppm >= policy.decline_from
     reasons = [*(rule.reason_for(facts, variables) for rule in declining), *declines]
@@ -101,7 +103,7 @@ def _price(pricing: Pricing | None, facts: Facts, pd: Ppm | None) -> _Priced | N
     asked = None if pricing is None else _asked(pricing, facts)
     if pricing is None or asked is None:
         return None
-    band = band_of(pricing, pd)
+    band = band_of(pricing, pd, facts)
     return _Priced(pricing, band, asked, quote(pricing, band, asked))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from instant_credit.application.facts import Facts
 from instant_credit.policy.document import Band
 from instant_credit.policy.program import Pricing
 from instant_credit.policy.verdict import Terms
@@ -43,11 +44,12 @@ class Quote(Struct, frozen=True, kw_only=True, gc=False):
     instalment_cents_requested: Cents
 
 
-def band_of(pricing: Pricing, pd: Ppm | None) -> Band:
-    """The band that prices `pd`; the last one for a pd beyond the grid or unknown."""
+def band_of(pricing: Pricing, pd: Ppm | None, facts: Facts) -> Band:
+    """The band that prices `pd` for the applicant's segment; the last one for a pd beyond the grid or unknown."""
+    bands = pricing.bands if pricing.by_losses is None else pricing.by_losses.choose(facts)
     if pd is None:
-        return pricing.bands[-1]
-    return pricing.bands[bisect_right(pricing.band_ends, pd)]
+        return bands[-1]
+    return bands[bisect_right(pricing.band_ends, pd)]
 
 
 def choose_term(pricing: Pricing, requested: int, term_months_max: int) -> int:

@@ -17,6 +17,7 @@ from instant_credit.application.wording import format_value
 from instant_credit.errors import require
 from instant_credit.policy.document import Band, Comparison, Condition, DebtToIncome, Policy, ReasonText, Rule
 from instant_credit.policy.guards import Guard, window_days
+from instant_credit.policy.losses import LossShares, PricesByLosses, compile_prices
 from instant_credit.policy.operands import Catalogue, Number, Operand, OperandKind, Read, compile_read
 from instant_credit.policy.verdict import Reason, RuleResult, RuleTrace
 from instant_credit.units import Cents, Ppm, money_text
@@ -106,7 +107,7 @@ class Means:
 class Pricing:
     """What makes terms. `band_ends` are the bands' upper bounds in pd ppm, ascending, all but the last.
 
-    `means` is None where income is not known: then nothing but the bands bounds an offer.
+    `by_losses` prices the same bands by segment; None where the grid's own prices stand. `means` is None where income is not known: then nothing but the bands bounds an offer.
     """
 
     bands: tuple[Band, ...]
@@ -121,6 +122,7 @@ class Pricing:
     term_above_limit: CompiledReason
     term_not_offered: CompiledReason
     means: Means | None
+    by_losses: PricesByLosses | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +151,13 @@ class CompiledPolicy:
         return self.policy.model_variables_known_min
 
 
-def compile_policy(policy: Policy, product: Product) -> CompiledPolicy:
-    """The program of `policy`, which must have passed `checks.check_policy` for `product`."""
+def compile_policy(policy: Policy, product: Product, shares: LossShares | None = None) -> CompiledPolicy:
+    """The program of `policy`, which must have passed `checks.check_policy` for `product`.
+
+    Parameters
+    ----------
+    shares : what loans lose, by segment, for a policy that prices it; None = the grid's own prices stand.
+    """
     catalogue = Catalogue(product)
     reasons = {r.code: _compile_reason(r) for r in policy.reasons}
     return CompiledPolicy(
@@ -162,7 +169,7 @@ def compile_policy(policy: Policy, product: Product) -> CompiledPolicy:
         decline_from=Ppm(policy.cut_offs.decline_from_ppm),
         score_unavailable=reasons[policy.exits.score_unavailable],
         referred_by_score=reasons[policy.exits.referred_by_score],
-        pricing=_compile_pricing(policy, catalogue, reasons),
+        pricing=_compile_pricing(policy, catalogue, reasons, shares),
         guards=tuple(
             CompiledGuard(
                 guard=guard,
@@ -184,7 +191,9 @@ def exits_of(product: Product) -> tuple[str, ...]:
     )
 
 
-def _compile_pricing(policy: Policy, catalogue: Catalogue, reasons: dict[str, CompiledReason]) -> Pricing | None:
+def _compile_pricing(
+    policy: Policy, catalogue: Catalogue, reasons: dict[str, CompiledReason], shares: LossShares | None
+) -> Pricing | None:
     """None where the product knows no amount and term; the checks have seen to it that the policy then has no section for them."""
     roles, exits, amounts = catalogue.product.roles, policy.exits, policy.amounts
     if roles.amount is None or roles.term is None or amounts is None:
@@ -202,6 +211,7 @@ def _compile_pricing(policy: Policy, catalogue: Catalogue, reasons: dict[str, Co
         term_above_limit=_due(exits.term_above_limit, reasons),
         term_not_offered=_due(exits.term_not_offered, reasons),
         means=_compile_means(policy, catalogue, reasons),
+        by_losses=compile_prices(policy, catalogue, shares),
     )
 
 

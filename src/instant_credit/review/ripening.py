@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instant_credit.decision.decision import Decision, decode_decision
+from instant_credit.outcome.definition import AS_LAST_SEEN, LabelDefinition
 from instant_credit.outcome.estimates import Ripened, count_ripened, merge_ripened
 from instant_credit.outcome.labels import label_outcome
 from instant_credit.outcome.sketches import OFFERS, OUTCOMES
@@ -24,9 +25,16 @@ _OFFERED: Final = frozenset(OUTCOMES[:OFFERS])
 
 
 async def read_ripened(
-    record: Record, book: str, release_hash: str, *, first_on: date, last_on: date, known_on: date
+    record: Record,
+    book: str,
+    release_hash: str,
+    *,
+    first_on: date,
+    last_on: date,
+    known_on: date,
+    definition: LabelDefinition = AS_LAST_SEEN,
 ) -> Ripened:
-    """Labels, as known on `known_on`, of the loans that one release offered from `first_on` to `last_on`."""
+    """Labels by a definition, as known on `known_on`, of the loans that one release offered from `first_on` to `last_on`."""
     found = count_ripened(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int8))
     waiting: list[tuple[StoredCase, Decision]] = []
     erased = 0
@@ -41,15 +49,25 @@ async def read_ripened(
         if decision.outcome.value in _OFFERED and decision.pd_ppm is not None:
             waiting.append((stored, decision))
         if len(waiting) == CHUNK_CASES:
-            found = merge_ripened(found, _count(waiting, known_on))
+            found = merge_ripened(found, _count(waiting, known_on, definition))
             waiting = []
     none = count_ripened(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int8), erased)
-    return merge_ripened(merge_ripened(found, _count(waiting, known_on)), none)
+    return merge_ripened(merge_ripened(found, _count(waiting, known_on, definition)), none)
 
 
-def label_cases(cases: Sequence[StoredCase], known_on: date) -> NDArray[np.int8]:
-    """Labels int8[n] of n Cases with their events, as known on a day; by the definition of `outcome.labels`."""
-    labels = [label_outcome([read_event(event) for event in case.events], known_on=known_on) for case in cases]
+def label_cases(
+    cases: Sequence[StoredCase], known_on: date, definition: LabelDefinition = AS_LAST_SEEN
+) -> NDArray[np.int8]:
+    """Labels int8[n] of n Cases with their events, as known on a day, by a definition."""
+    labels = [
+        label_outcome(
+            [read_event(event) for event in case.events],
+            known_on=known_on,
+            started_on=case.as_of,
+            definition=definition,
+        )
+        for case in cases
+    ]
     return np.array(labels, dtype=np.int8)
 
 
@@ -60,6 +78,6 @@ def cohort_of(last_on: date, maturity_days: int, window_days: int) -> tuple[date
     return end - timedelta(days=window_days - 1), end
 
 
-def _count(rows: Sequence[tuple[StoredCase, Decision]], known_on: date) -> Ripened:
+def _count(rows: Sequence[tuple[StoredCase, Decision]], known_on: date, definition: LabelDefinition) -> Ripened:
     pds_ppm = np.array([decision.pd_ppm for _, decision in rows], dtype=np.int64)
-    return count_ripened(pds_ppm, label_cases([stored for stored, _ in rows], known_on))
+    return count_ripened(pds_ppm, label_cases([stored for stored, _ in rows], known_on, definition))

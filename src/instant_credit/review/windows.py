@@ -19,7 +19,8 @@ from msgspec import Struct
 from instant_credit.access.actors import Actor
 from instant_credit.canonical import encode_canonical
 from instant_credit.outcome.alerts import AlertEvent, AlertRules, AlertState, encode_rules, judge_window, window_of
-from instant_credit.outcome.estimates import Band, list_bands
+from instant_credit.outcome.definition import LabelDefinition, hash_definition
+from instant_credit.outcome.estimates import Band, Ripened, list_bands
 from instant_credit.outcome.measures import Measurement, measure_ripened, measure_window
 from instant_credit.outcome.sketches import OUTCOMES, Sketch, merge_sketches
 from instant_credit.record.documents import DocumentKind, put_document
@@ -32,6 +33,7 @@ from instant_credit.record.sketches import (
     list_sketches,
     list_windows,
 )
+from instant_credit.review.labelling import Labelling, choose_maturities
 from instant_credit.review.references import Reference, find_references
 from instant_credit.review.ripening import cohort_of, read_ripened
 from instant_credit.review.sketching import last_settled_day
@@ -52,7 +54,10 @@ class ReasonCount(Struct, frozen=True, kw_only=True):
 
 
 class Maturity(Struct, frozen=True, kw_only=True):
-    """Labels of an earlier window's loans, as known at this window's end. `unresolved` are neither good nor bad then."""
+    """Labels of an earlier window's loans, as known at this window's end. `unresolved` are neither good nor bad then.
+
+    `days` is the maturity that the rules name; the loans are older where their labels take longer to ripen.
+    """
 
     days: int
     first_on: date
@@ -70,6 +75,7 @@ class WindowReport(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     cases : of the release that decided most; `other_cases` were decided by others, `erased` could not be opened.
+    labels : hash of the definition that labels the loans of `maturities`; None in reports from before it was told: as last seen.
     states : where each rule stands with each subject afterwards, unless at its beginning.
     """
 
@@ -87,6 +93,7 @@ class WindowReport(Struct, frozen=True, kw_only=True):
     reasons: tuple[ReasonCount, ...]
     measurements: tuple[Measurement, ...]
     maturities: tuple[Maturity, ...] = ()
+    labels: str | None = None
     states: tuple[AlertState, ...] = ()
 
 
@@ -111,17 +118,37 @@ async def judge_book(
     rules: AlertRules,
     actor: Actor,
     progress: Callable[[JudgedWindow], None] = lambda _: None,
+    *,
+    definition: LabelDefinition | None = None,
 ) -> tuple[JudgedWindow, ...]:
-    """Judge every window of a book that is over, sketched, and not judged yet, product by product; the rules are recorded."""
+    """Judge every window of a book that is over, sketched, and not judged yet, product by product; the rules are recorded.
+
+    Parameters
+    ----------
+    definition : labels ripe loans; None = by the definition that the model of the window's release was trained by.
+
+    Raises
+    ------
+    Refused : the definition is not for a product that is monitored.
+    """
     span = await find_sketched_span(record, book)
     if span is None:
         return ()
     rules_hash = await put_document(record, DocumentKind.ALERT_RULES, encode_rules(rules), actor)
     references = {one.reference_hash: one for one in (await find_references(record)).values()}
     until = last_settled_day(record.clock.now())
+    labelling = Labelling(record, actor, definition)
     judged = []
     for product in sorted({one.reference.product for one in references.values()}):
-        judge = _Judge(record, book=book, product=product, rules=rules, rules_hash=rules_hash, references=references)
+        judge = _Judge(
+            record,
+            book=book,
+            product=product,
+            rules=rules,
+            rules_hash=rules_hash,
+            references=references,
+            labelling=labelling,
+        )
         async for one in judge.iterate(span[0], until, actor):
             judged.append(one)
             progress(one)
@@ -140,6 +167,7 @@ class _Judge:
         rules: AlertRules,
         rules_hash: str,
         references: Mapping[str, Reference],
+        labelling: Labelling,
     ) -> None:
         self._record = record
         self._book = book
@@ -147,6 +175,7 @@ class _Judge:
         self._rules = rules
         self._rules_hash = rules_hash
         self._references = references
+        self._labelling = labelling
 
     async def iterate(self, first_on: date, until: date, actor: Actor) -> AsyncIterator[JudgedWindow]:
         """Judge windows from the one after the last one judged, or else from the day `first_on`, to the last that is over by `until`."""
@@ -179,11 +208,12 @@ class _Judge:
         reference_hash, release_hash = chosen[0].reference_hash, chosen[0].release_hash
         reference = known[reference_hash]
         measurements = [*measure_window(reference, sketch)]
+        definition = await self._labelling.find(release_hash, self._product)
         maturities = []
-        for days in self._rules.maturities_days:
-            maturity, measured = await self._measure_ripe(release_hash, last_on, days)
-            maturities.append(maturity)
-            measurements += measured
+        for days, after in choose_maturities(self._rules.maturities_days, definition).items():
+            ripened, loans_on = await self._read_ripe(release_hash, last_on, after, definition)
+            maturities.append(_tell_maturity(days, loans_on, ripened))
+            measurements += measure_ripened(ripened, str(days))
         judged = judge_window(self._rules, states, measurements, last_on)
         report = WindowReport(
             book=self._book,
@@ -199,28 +229,26 @@ class _Judge:
             reasons=tuple(ReasonCount(reason=reason, cases=cases) for reason, cases in sketch.reasons),
             measurements=tuple(measurements),
             maturities=tuple(maturities),
+            labels=hash_definition(definition),
             states=judged.states,
         )
         return JudgedWindow(report=report, events=judged.events)
 
-    async def _measure_ripe(
-        self, release_hash: str, last_on: date, days: int
-    ) -> tuple[Maturity, tuple[Measurement, ...]]:
-        start, end = cohort_of(last_on, days, self._rules.window_days)
+    async def _read_ripe(
+        self, release_hash: str, last_on: date, after_days: int, definition: LabelDefinition
+    ) -> tuple[Ripened, tuple[date, date]]:
+        """Labels as known on the window's last day of loans so many days old, and the first and last day of these."""
+        start, end = cohort_of(last_on, after_days, self._rules.window_days)
         ripened = await read_ripened(
-            self._record, self._book, release_hash, first_on=start, last_on=end, known_on=last_on
-        )
-        maturity = Maturity(
-            days=days,
+            self._record,
+            self._book,
+            release_hash,
             first_on=start,
             last_on=end,
-            loans=ripened.loans,
-            bads=sum(ripened.bads),
-            unresolved=ripened.unresolved,
-            erased=ripened.erased,
-            bands=list_bands(ripened),
+            known_on=last_on,
+            definition=definition,
         )
-        return maturity, measure_ripened(ripened, str(days))
+        return ripened, (start, end)
 
     async def _write(self, judged: JudgedWindow, actor: Actor) -> bool:
         """Record the window; False when another run was faster."""
@@ -248,6 +276,19 @@ def _choose_release(rows: tuple[SketchRow, ...]) -> tuple[SketchRow, ...]:
     if most is None or not counted[most]:
         return ()
     return tuple(row for row in rows if (row.release_hash, row.reference_hash) == most)
+
+
+def _tell_maturity(days: int, loans_on: tuple[date, date], ripened: Ripened) -> Maturity:
+    return Maturity(
+        days=days,
+        first_on=loans_on[0],
+        last_on=loans_on[1],
+        loans=ripened.loans,
+        bads=sum(ripened.bads),
+        unresolved=ripened.unresolved,
+        erased=ripened.erased,
+        bands=list_bands(ripened),
+    )
 
 
 def _tell_outcomes(sketch: Sketch) -> tuple[OutcomeCount, ...]:

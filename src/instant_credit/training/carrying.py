@@ -60,9 +60,17 @@ class Carried(Struct, frozen=True, kw_only=True, eq=False):
 
 
 class Calibrator:
-    """Fits calibrations and turns raw scores into pds, by segment where there is one."""
+    """Fits calibrations and turns raw scores into pds, by segment where there is one.
 
-    def __init__(self, columns: ModelColumns, segment: str | None) -> None:
+    Parameters
+    ----------
+    reweigh : gives loans the weights that they are calibrated with.
+    """
+
+    def __init__(
+        self, columns: ModelColumns, segment: str | None, reweigh: Callable[[Loans], Loans] = lambda loans: loans
+    ) -> None:
+        self._reweigh = reweigh
         self._position: int | None = None
         self._names: tuple[str, ...] = ()
         if segment is None:
@@ -76,6 +84,7 @@ class Calibrator:
 
     def fit(self, raws: Floats, loans: Loans) -> Calibrated:
         """On raw scores float64[n] of loans that the model did not see."""
+        loans = self._reweigh(loans)
         # Sums over several threads are added up in an order that depends on their number.
         with threadpool_limits(limits=1, user_api="blas"):
             return fit_calibrations(raws, loans.labels, loans.weights, codes=self._read_codes(loans), names=self._names)

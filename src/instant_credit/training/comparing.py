@@ -13,21 +13,25 @@ from instant_credit.errors import Refused
 from instant_credit.score.calibration import estimate_pds
 from instant_credit.training.dataset import TrainingSet
 from instant_credit.training.fitting.fit import FitParameters
-from instant_credit.training.inference import check_inference
+from instant_credit.training.inference import Explored, check_inference, tell_exploration
 from instant_credit.training.intervals import Quality
 from instant_credit.training.making import Progress
 from instant_credit.training.plans import Plan, Wish
-from instant_credit.training.selection_bias import Inference
+from instant_credit.training.selection_bias import Inference, Variant
 from instant_credit.training.workshop import build_training
 
 
 class Compared(Struct, frozen=True, kw_only=True):
-    """One variant. `refused` says why it could not be trained; `quality` is of the test loans, `rejects_pd_mean` of the declined."""
+    """One variant. `refused` says why it could not be trained; `quality` is of the test loans, `rejects_pd_mean` of the declined.
+
+    `explored` says what the weights of exploration made of the loans; None of another variant.
+    """
 
     inference: Inference
     refused: str | None = None
     quality: Quality | None = None
     rejects_pd_mean: float | None = None
+    explored: Explored | None = None
 
 
 def compare_variants(
@@ -59,7 +63,7 @@ def _compare(
     progress: Progress,
 ) -> Compared:
     try:
-        check_inference(inference, training_set.rejects)
+        check_inference(inference, training_set)
     except Refused as error:
         return Compared(inference=inference, refused=str(error))
     progress(inference.variant.value, 0)
@@ -69,4 +73,10 @@ def _compare(
     if rejects is not None and len(rejects.days):
         pds = estimate_pds(training.model.calibrated.table, training.fitted.score(rejects.matrix), None)
         mean = float(np.average(pds, weights=rejects.weights))
-    return Compared(inference=inference, quality=training.model.quality, rejects_pd_mean=mean)
+    is_explored = inference.variant is Variant.EXPLORATION_WEIGHTED
+    return Compared(
+        inference=inference,
+        quality=training.model.quality,
+        rejects_pd_mean=mean,
+        explored=tell_exploration(training_set) if is_explored else None,
+    )

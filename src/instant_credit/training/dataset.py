@@ -35,6 +35,7 @@ from instant_credit.record.pool import Record
 from instant_credit.record.reads import CHUNK_CASES, iterate_cases
 from instant_credit.record.rows import StoredCase
 from instant_credit.training.event_rows import EventRows
+from instant_credit.training.propensities import find_propensity, read_propensity
 from instant_credit.underwriting.course import API_BOOKS, require_real
 from instant_credit.units import days_from_date
 
@@ -77,6 +78,7 @@ class Loans(Struct, frozen=True, kw_only=True, eq=False):
     days : int32[n], `as_of` in days since 1970-01-01, never falling.
     persons : int64[n], a number from 0 for each person.
     weights : float64[n], above 0: how many loans of the lender's each one stands for; 1 where the book was not sampled.
+    propensities : float64[n], by which chance each was approved, NaN = not told; None where nobody asked.
     """
 
     columns: ModelColumns
@@ -85,6 +87,7 @@ class Loans(Struct, frozen=True, kw_only=True, eq=False):
     days: NDArray[np.int32]
     persons: NDArray[np.int64]
     weights: NDArray[np.float64]
+    propensities: NDArray[np.float64] | None = None
 
     @property
     def loans(self) -> int:
@@ -110,6 +113,7 @@ class Loans(Struct, frozen=True, kw_only=True, eq=False):
             days=self.days[rows],
             persons=self.persons[rows],
             weights=self.weights[rows],
+            propensities=None if self.propensities is None else self.propensities[rows],
         )
 
 
@@ -172,6 +176,7 @@ async def gather_training_set(
     known_on: date,
     definition: LabelDefinition = AS_LAST_SEEN,
     with_rejects: bool = False,
+    propensity: str | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> TrainingSet:
     """Read a book and turn it into numbers.
@@ -182,15 +187,19 @@ async def gather_training_set(
     known_on : Cases and labels are what was known on this day, inclusive.
     definition : what the labels mean.
     with_rejects : gather declined applicants too, for reject inference.
+    propensity : the attribute that tells by which chance each loan was approved; None = nobody asks.
     progress : told how many Cases were read so far.
 
     Raises
     ------
-    Refused : the book holds no loan of this product with a label, or tests; or the labels are for other products, or for books of loans alone.
+    Refused : the book holds no loan of this product with a label, or tests; or the labels are for other products, or for books of loans alone;
+        or the propensity is in no attribute that can tell it.
     """
     require_real(book)
     require_loans(book, definition)
-    gathering = Gathering(product, known_on=known_on, definition=definition, with_rejects=with_rejects)
+    gathering = Gathering(
+        product, known_on=known_on, definition=definition, with_rejects=with_rejects, propensity=propensity
+    )
     async for stored in iterate_cases(record, book, with_decisions=with_rejects):
         gathering.add(stored)
         if gathering.read % CHUNK_CASES == 0:
@@ -218,7 +227,7 @@ class Gathering:
 
     Raises
     ------
-    Refused : the labels are for other products.
+    Refused : the labels are for other products, or the propensity is in no attribute that can tell it.
     """
 
     def __init__(
@@ -228,6 +237,7 @@ class Gathering:
         known_on: date,
         definition: LabelDefinition = AS_LAST_SEEN,
         with_rejects: bool = False,
+        propensity: str | None = None,
     ) -> None:
         require_product(definition, product.name)
         self.read = 0
@@ -236,6 +246,8 @@ class Gathering:
         self._definition = definition
         self._with_rejects = with_rejects
         self._is_declined: list[bool] = []
+        self._propensity = None if propensity is None else find_propensity(product, propensity)
+        self._propensities: list[float] = []
         self._product = product
         self._layout_hash = hash_layout(product)
         self._program = compile_features(product)
@@ -268,6 +280,8 @@ class Gathering:
         self._keys.append((day, stored.natural_key or "", hash_content(stored.case)))
         self._persons.append(stored.person_id)
         self._weights.append(stored.sampling_weight)
+        if self._propensity is not None:
+            self._propensities.append(read_propensity(case.facts, self._propensity))
         self._is_declined.append(
             stored.decision is not None and decode_decision(stored.decision).outcome is Outcome.DECLINE
         )
@@ -306,6 +320,7 @@ class Gathering:
             days=days[kept],
             persons=_number_persons([self._persons[i] for i in kept.tolist()]),
             weights=weights[kept],
+            propensities=None if self._propensity is None else np.array(self._propensities, dtype=np.float64)[kept],
             cases=self.cases,
             left_out=tuple(
                 LeftOut(reason=reason, count=count) for reason, count in sorted(self._left_out.items()) if count

@@ -23,6 +23,7 @@ from instant_credit.training.digest import digest_loans, digest_rejects, list_di
 from instant_credit.training.fitting.fit import FitParameters, Watch
 from instant_credit.training.fitting.search import Searching
 from instant_credit.training.fitting.space import SPACE
+from instant_credit.training.inference import name_propensity
 from instant_credit.training.making import Progress
 from instant_credit.training.manifest import TrainingManifest, decode_training
 from instant_credit.training.plans import recall_plan
@@ -68,6 +69,7 @@ async def repeat_training(
         known_on=manifest.known_on,
         definition=await _recall_definition(record, manifest),
         with_rejects=manifest.inference is not None,
+        propensity=name_propensity(manifest.inference),
         progress=lambda done: progress("read", done),
     )
     return rebuild_training(training_set, manifest, progress, watch)

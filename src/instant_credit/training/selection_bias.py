@@ -6,7 +6,8 @@ variant               what it assumes, and what it does
 approved-only         whoever was approved repays as an equal applicant who was not. Then a model of the right form needs no
                       more (Hand and Henley 1993, section 2); nothing is done
 exploration-weighted  some were approved by chance, each with a known probability: a loan stands for 1 / propensity applicants, and
-                      every mean is one over all who applied (Horvitz and Thompson 1952)
+                      every mean is one over all who applied (Horvitz and Thompson 1952). Probabilities below `PROPENSITY_MIN` count
+                      as that, which gives up a little of being right on average for a spread that is bounded (Cole and Hernan 2008)
 parcelling            a rejected applicant is bad as often as the approved ones of the same band of scores, times `prudence`: each band's
                       rejects get so many bad labels, by a seeded draw (Siddiqi 2017, chapter 8)
 fuzzy augmentation    each rejected applicant counts twice, as bad by its pd times `prudence` and as good by the rest (Siddiqi
@@ -21,9 +22,10 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 import numpy as np
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from numpy.typing import NDArray
 
+from instant_credit.application.product import Name
 from instant_credit.errors import Refused, require
 
 Floats = NDArray[np.float64]
@@ -32,6 +34,7 @@ Labels = NDArray[np.int8]
 BANDS: Final = 20
 PRUDENCE_MAX: Final = 20.0
 SEED: Final = 20_240_229
+PROPENSITY_MIN: Final = 0.01
 # A band's bad rate has to come from some loans, and a weight has to be above 0.
 _BAND_LOANS_MIN: Final = 20
 _PD_MIN: Final = 1e-6
@@ -47,12 +50,17 @@ class Variant(StrEnum):
 
 
 class Inference(Struct, frozen=True, kw_only=True):
-    """How rejected applicants were brought in. `prudence` multiplies their bad rate, `bands` are of scores, `seed` draws labels."""
+    """How rejected applicants were brought in. `prudence` multiplies their bad rate, `bands` are of scores, `seed` draws labels.
+
+    `propensity` names the attribute that tells by which chance each loan was approved, for exploration-weighted.
+    """
 
     variant: Variant
     prudence: Annotated[float, Meta(ge=1.0, le=PRUDENCE_MAX)] = 1.0
     bands: Annotated[int, Meta(ge=1, le=1_000)] = BANDS
     seed: Annotated[int, Meta(ge=0)] = SEED
+    # Left out of the bytes where it is not said, so that manifests from before it was known keep their hash.
+    propensity: Name | UnsetType = UNSET
 
 
 class Inferred(Struct, frozen=True, kw_only=True, eq=False):
@@ -64,12 +72,13 @@ class Inferred(Struct, frozen=True, kw_only=True, eq=False):
 
 
 def weight_by_exploration(weights: Floats, propensities: Floats) -> Floats:
-    """Weights of approved loans that stand for all who applied.
+    """Weights of approved loans that stand for all who applied: those approved for certain keep theirs, the others count for more.
 
     Parameters
     ----------
     weights : float64[n], sampling weights.
-    propensities : float64[n] in (0, 1], the probability with which each was approved; NaN = not recorded.
+    propensities : float64[n] in (0, 1], the probability with which each was approved; NaN = not recorded. Below `PROPENSITY_MIN`
+        they count as that.
 
     Raises
     ------
@@ -84,7 +93,7 @@ def weight_by_exploration(weights: Floats, propensities: Floats) -> Floats:
         )
     if bool(((propensities <= 0) | (propensities > 1)).any()):
         raise Refused("a propensity is a probability above 0 and at most 1")
-    return weights / propensities
+    return weights / np.maximum(propensities, PROPENSITY_MIN)
 
 
 def parcel(

@@ -38,7 +38,7 @@ from instant_credit.training.fitting.search import Searching
 from instant_credit.training.fitting.selection import Selection, SelectOptions
 from instant_credit.training.fitting.space import Search
 from instant_credit.training.forms import BUNDLE, MODEL, SCORECARD
-from instant_credit.training.inference import check_inference, infer_rejects
+from instant_credit.training.inference import check_inference, choose_weights, infer_rejects, name_propensity
 from instant_credit.training.intervals import Measured, Quality, measure_auc_difference, measure_quality
 from instant_credit.training.leaks import refuse_tellers
 from instant_credit.training.making import ModelMaker, Progress, ScorecardMaker, make_searcher
@@ -181,8 +181,7 @@ async def train(
     segment : a category variable by which the calibration goes; None = one calibration.
     searching : search for parameters, starting from the presets; what is not searched for is taken from `parameters`.
     selecting : select variables first, in each fold for itself; None = a model may split on all of them.
-    progress : told the stage's name and, while reading, how many Cases were read.
-    watch : told after each tree of a model, but for those of a search's trials.
+    progress, watch : told the stage and how many Cases were read; told after each tree, but for those of a search's trials.
 
     Raises
     ------
@@ -195,6 +194,7 @@ async def train(
         known_on=known_on,
         definition=definition,
         with_rejects=inference is not None,
+        propensity=name_propensity(inference),
         progress=lambda done: progress("read", done),
     )
     refuse_tellers(training_set, trusted)
@@ -242,7 +242,7 @@ def build_training(
     steps: Steps = UNKEPT,
 ) -> Training:
     """Fit, calibrate and test; a function of its arguments, but for a search's minutes. `steps` keeps what finishes and finished."""
-    check_inference(inference, training_set.rejects)
+    check_inference(inference, training_set)
     plan, plan_why = choose_plan(training_set, wish) if isinstance(wish, Wish) else (wish, "as asked for")
     parts = describe_parts(training_set, plan)
     searcher = None if searching is None else make_searcher(searching, plan)
@@ -300,7 +300,7 @@ def _carry_both(
     steps: Steps,
 ) -> tuple[Carried, Carried]:
     """The model and the scorecard beside it."""
-    calibrator = Calibrator(training_set.columns, segment)
+    calibrator = Calibrator(training_set.columns, segment, reweigh=choose_weights(inference))
     kind = Kind(name="model", prepare=infer_rejects(model.prepare, training_set, inference), steps=steps, form=MODEL)
     carried = carry_model(training_set, plan, kind, calibrator)
     progress("fit the scorecard", 0)

@@ -1,4 +1,4 @@
-"""What differs between two releases, in words: engine, product, variables, policy, cut-offs, model, calibration, reference.
+"""What differs between two releases, in words: engine, product, variables, policy, cut-offs, losses, model, calibration, reference.
 
 Every sentence begins with the part that it is about. Parts are compared by what they say, not by their bytes; that two releases differ by
 nothing but their hash is told as well.
@@ -13,6 +13,7 @@ from msgspec.structs import asdict
 from instant_credit.application.product import Product
 from instant_credit.canonical import encode_canonical
 from instant_credit.decision.release import Composed, Reference
+from instant_credit.outcome.losses import LossTable
 from instant_credit.policy.document import Band, Policy
 from instant_credit.score.bundle import Bundle
 from instant_credit.score.calibration import Calibration
@@ -31,6 +32,7 @@ _POLICY_FIELDS: Final = (
     "affordability",
     "exits",
     "offer_days",
+    "losses",
 )
 
 
@@ -43,6 +45,7 @@ def tell_differences(before: Composed, after: Composed) -> tuple[str, ...]:
         *_tell_engine(first.manifest.engine_version, second.manifest.engine_version),
         *_tell_product(first.product, second.product),
         *_tell_policy(first.policy.policy, second.policy.policy),
+        *_tell_losses(first.losses, second.losses),
         *_tell_model(before.bundle, after.bundle, is_same=first.manifest.model_hash == second.manifest.model_hash),
         *_tell_reference(before.reference, after.reference),
     ]
@@ -91,6 +94,33 @@ def _tell_grid(first: tuple[Band, ...], second: tuple[Band, ...]) -> Iterable[st
         for one in (first, second)
     ]
     yield from _tell_named("prices: band of pd", *bands)
+
+
+def _tell_losses(first: LossTable | None, second: LossTable | None) -> Iterable[str]:
+    """What loans lose when they go bad, over all and by segment."""
+    if first == second:
+        return
+    told = [
+        _NONE if table is None else f"of book {table.book} as known on {table.known_on}" for table in (first, second)
+    ]
+    if told[0] != told[1]:
+        yield f"losses: table {told[0]} -> {told[1]}"
+    rows = [_share_by_segment(table) for table in (first, second)]
+    for name in dict.fromkeys((*rows[0], *rows[1])):
+        shares = [one.get(name, _NONE) for one in rows]
+        if shares[0] != shares[1]:
+            yield f"losses: {name}, of the amount lent {shares[0]} -> {shares[1]}"
+
+
+def _share_by_segment(table: LossTable | None) -> dict[str, str]:
+    """By all loans and by each segment with figures of its own, what is lost of the amount lent."""
+    if table is None:
+        return {}
+    own = {f"{table.attribute} {row.segment}": row for row in table.segments if row.is_own}
+    return {
+        name: _NONE if row.lost_share is None else f"{row.lost_share:.1%}"
+        for name, row in {"all loans": table.total, **own}.items()
+    }
 
 
 def _describe_grid(grid: tuple[Band, ...]) -> str:

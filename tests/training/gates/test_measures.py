@@ -181,7 +181,7 @@ def test_a_known_outcome_counts_and_otherwise_the_champions_pd():
 
 def test_profit_is_interest_less_loss_and_cost():
     answers = answers_of([100_000, 100_000, 0], [20_000, 20_000, 0], [23, 23, 0], [0.1, 0.1, 0.1])
-    ledger = keep_ledger(answers, np.array([0.0, 1.0, 0.5]), STANDARD.profit)
+    ledger = keep_ledger(answers, np.array([0.0, 1.0, 0.5]), np.full(3, 0.6), STANDARD.profit)
     assert ledger.losses.tolist() == [0.0, 60_000.0, 0.0]
     assert ledger.profits.tolist() == pytest.approx([20_000 - 8_000, -60_000 - 8_000, 0.0])
 

@@ -16,7 +16,8 @@ from instant_credit.commands import cli
 from instant_credit.decision.gate_report import Gate, Verdict, decode_gate_report
 from instant_credit.errors import Refused
 from instant_credit.outcome.definition import AS_LAST_SEEN, LabelDefinition, encode_definition
-from instant_credit.record.documents import DocumentKind, get_document, put_documents
+from instant_credit.outcome.losses import encode_losses
+from instant_credit.record.documents import DocumentKind, get_document, put_document, put_documents
 from instant_credit.record.pool import open_record
 from instant_credit.training.dataset import gather_training_set, list_columns
 from instant_credit.training.gates import gathering
@@ -27,6 +28,7 @@ from instant_credit.underwriting.releases import make_release
 from instant_credit.units import days_from_date
 from tests.releasing import put_live
 from tests.training.gates.recording import BOOK, record_world
+from tests.training.gates.test_losses import table
 from tests.training.gates.worlds import (
     KNOWN_ON,
     PLACE,
@@ -231,6 +233,23 @@ def test_a_gate_is_judged_shown_and_waived_by_two_persons(lender, environ, tmp_p
     markdown = run(environ, "show", report_hash, "--as", "markdown").stdout
     assert markdown.startswith("# Validation report")
     assert "The book is small." in markdown
+
+
+def test_a_loss_table_tells_the_profit_where_there_is_no_champion(lender, environ, settings, actor, tmp_path: Path):
+    async def keep() -> str:
+        async with open_record(settings) as record:
+            return await put_document(record, DocumentKind.LOSSES, encode_losses(table()), actor)
+
+    told = asyncio.run(keep())
+    (tmp_path / "drafted.toml").write_text(draft().text)
+    judged = ("judge", "--book", BOOK, "--model", lender, "--test-from", f"{TEST_FROM}", "--champion", "none")
+    judged = (*judged, "--policy", str(tmp_path / "drafted.toml"))
+    done = run(environ, *judged, "--losses", told)
+    shown = run(
+        environ, "show", re.search(r"^Report: ([0-9a-f]{64})$", done.stdout, re.MULTILINE)[1], "--as", "markdown"
+    )
+    assert f"what a bad loan loses is told by loss table {told[:12]}" in shown.output
+    assert "no loss table x is recorded" in str(run(environ, *judged, "--losses", "x").exception)
 
 
 def write_strict(folder: Path) -> Path:

@@ -23,6 +23,7 @@ class Assumptions(Struct, frozen=True, kw_only=True):
         what lies between is referred.
     loss_given_default_ppm : part of the amount lent that is lost when a loan goes bad.
     losses_hash : the loss table that tells it; None = it is assumed.
+    losses_by : the attribute by whose categories the table tells it, each of which is then priced by what it loses; None = all alike.
     cost_ppm : funding and operation, a year, of what is outstanding.
     margin_ppm : profit, likewise.
     apr_ppm_max : the cap on prices. 36% is the cap of the US Military Lending Act (10 USC 987(b)); another law may set another.
@@ -33,6 +34,7 @@ class Assumptions(Struct, frozen=True, kw_only=True):
     decline_share: float = 0.25
     loss_given_default_ppm: int = 600_000
     losses_hash: str | None = None
+    losses_by: str | None = None
     cost_ppm: int = 80_000
     margin_ppm: int = 30_000
     apr_ppm_max: int = 360_000
@@ -67,17 +69,33 @@ class Assumptions(Struct, frozen=True, kw_only=True):
         A level loan of n months is outstanding on average for (n + 1) / 24 years of its amount, so a loss of pd x LGD of the amount
         costs pd x LGD x 24 / (n + 1) of the balance a year.
         """
-        exact = self.unbounded_price_ppm(pd_ppm, term_months)
-        return min(math.ceil(exact / PRICE_STEP_PPM) * PRICE_STEP_PPM, self.apr_ppm_max)
+        exact = self.base_apr_ppm + self.loss_apr_ppm(pd_ppm, term_months)
+        return min(-(-exact // PRICE_STEP_PPM) * PRICE_STEP_PPM, self.apr_ppm_max)
 
     def unbounded_price_ppm(self, pd_ppm: float, term_months: int) -> float:
         """The same without rounding and cap."""
-        loss = pd_ppm * self.loss_given_default_ppm / PPM * 24 / (term_months + 1)
-        return self.cost_ppm + self.margin_ppm + loss
+        return self.base_apr_ppm + self._earn_loss(pd_ppm, term_months)
+
+    @property
+    def base_apr_ppm(self) -> int:
+        """What every price has beside the expected loss."""
+        return self.cost_ppm + self.margin_ppm
+
+    @property
+    def prices_segments(self) -> bool:
+        """Whether each segment is priced by what it loses; where nothing is lost all are alike."""
+        return self.losses_by is not None and self.loss_given_default_ppm > 0
+
+    def loss_apr_ppm(self, pd_ppm: float, term_months: int) -> int:
+        """What of the price before rounding and cap earns the expected loss, in whole ppm, rounded up."""
+        return math.ceil(self._earn_loss(pd_ppm, term_months))
+
+    def _earn_loss(self, pd_ppm: float, term_months: int) -> float:
+        return pd_ppm * self.loss_given_default_ppm / PPM * 24 / (term_months + 1)
 
     def pd_ppm_at_cap(self, term_months: int) -> float:
         """The pd whose price is the cap; infinite when nothing is lost."""
-        left = self.apr_ppm_max - self.cost_ppm - self.margin_ppm
+        left = self.apr_ppm_max - self.base_apr_ppm
         if self.loss_given_default_ppm == 0:
             return math.inf
         return left * PPM / self.loss_given_default_ppm * (term_months + 1) / 24

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from math import inf
 from typing import Final
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from instant_credit.application.product import Product
 from instant_credit.errors import Refused, require
 from instant_credit.policy.checks import load_policy
-from instant_credit.policy.document import Affordability, Policy
-from instant_credit.policy.drafting.assumptions import Assumptions
+from instant_credit.policy.document import Affordability, LossPricing, Policy
+from instant_credit.policy.drafting.assumptions import PRICE_STEP_PPM, Assumptions
 from instant_credit.policy.drafting.book import BookRisk, weighted_quantile
 from instant_credit.policy.drafting.cut_offs import ChosenCutOffs, choose_cut_offs
 from instant_credit.policy.drafting.examples import with_examples
@@ -77,11 +77,20 @@ def draft_policy(
         rules=drafted.rules,
         reasons=drafted.reasons,
         examples=(),
+        losses=_price_losses(assumptions) if bands and assumptions.prices_segments else UNSET,
     )
     policy = with_examples(policy, product, risk.latest_on)
     text = write_policy(policy, product, risk, assumptions, bands)
     require(load_policy(text, product) == policy, "the draft's text says what the draft says")
     return Draft(policy=policy, text=text, doubts=tuple(_doubts(risk, policy, chosen, bands, assumptions)))
+
+
+def _price_losses(assumptions: Assumptions) -> LossPricing:
+    return LossPricing(
+        base_apr_ppm=assumptions.base_apr_ppm,
+        lost_ppm=assumptions.loss_given_default_ppm,
+        apr_step_ppm=PRICE_STEP_PPM,
+    )
 
 
 def _known_min(risk: BookRisk, approve_below_ppm: int) -> int:

@@ -3,7 +3,7 @@
 from typing import Final
 
 import numpy as np
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from numpy.typing import NDArray
 
 from instant_credit.application.product import Attribute
@@ -73,6 +73,7 @@ def make_bands(
             apr_ppm=assumptions.price_ppm(mean, term),
             amount_cents_max=max(floor_to_step(Cents(limit), Cents(amounts.offer_cents_step)), amounts.offer_cents_min),
             term_months_max=max((t for t in amounts.terms_months if t <= longest), default=amounts.terms_months[0]),
+            loss_apr_ppm=assumptions.loss_apr_ppm(mean, term) if assumptions.prices_segments else UNSET,
         )
         made.append(
             PricedBand(

@@ -5,9 +5,20 @@ from textwrap import wrap
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 
 from instant_credit.application.product import Attribute, AttributeType, Better, Product
-from instant_credit.policy.document import Amounts, Condition, CutOffs, Example, Exits, Policy, ReasonText
+from instant_credit.policy.document import (
+    Amounts,
+    Band,
+    Condition,
+    CutOffs,
+    Example,
+    Exits,
+    LossPricing,
+    Policy,
+    ReasonText,
+)
 from instant_credit.policy.drafting.assumptions import Assumptions
 from instant_credit.policy.drafting.book import BookRisk
 from instant_credit.policy.drafting.grid import PricedBand
@@ -37,6 +48,7 @@ def write_policy(
         _cut_offs(policy.cut_offs, risk),
         *([] if policy.amounts is None else [_amounts(policy.amounts)]),
         *([] if policy.affordability is None else [_affordability(policy)]),
+        *([] if policy.losses is UNSET else [_losses(policy.losses, assumptions)]),
         _exits(policy.exits),
         *_grid(bands, product, assumptions),
         *_rules(policy, product),
@@ -150,6 +162,20 @@ def _affordability(policy: Policy) -> str:
     return "[affordability]\n" + _lines([(f"instalment_to_income_ppm_max = {share:_}", note)])
 
 
+def _losses(losses: LossPricing, assumptions: Assumptions) -> str:
+    head = f"Prices by what loans lose: each {assumptions.losses_by} by its own row of the loss table that the release names."
+    return f"# {head}\n[losses]\n" + _lines(
+        [
+            (f"base_apr_ppm = {losses.base_apr_ppm:_}", "costs and profit by the assumptions above"),
+            (
+                f"lost_ppm = {losses.lost_ppm:_}",
+                "of the amount lent, when a loan goes bad: over all loans, as the grid is priced",
+            ),
+            (f"apr_step_ppm = {losses.apr_step_ppm:_}", "prices are rounded up to a multiple of this"),
+        ]
+    )
+
+
 def _exits(exits: Exits) -> str:
     told = [(name, getattr(exits, name)) for name in _EXIT_NOTES]
     lines = [(f"{name} = {_text(code)}", _EXIT_NOTES[name]) for name, code in told if code is not None]
@@ -172,6 +198,7 @@ def _grid(bands: Iterable[PricedBand], product: Product, assumptions: Assumption
                     (f"pd_from_ppm = {band.pd_from_ppm:_}", ""),
                     (f"pd_below_ppm = {band.pd_below_ppm:_}", "bands follow each other up to approve_below_ppm"),
                     (f"apr_ppm = {band.apr_ppm:_}", price),
+                    *_loss_line(band),
                     (
                         f"amount_cents_max = {band.amount_cents_max:_}",
                         f"up to {_money(band.amount_cents_max, product)}: from the book's amounts",
@@ -180,6 +207,11 @@ def _grid(bands: Iterable[PricedBand], product: Product, assumptions: Assumption
                 ]
             )
         )
+
+
+def _loss_line(band: Band) -> Iterable[Line]:
+    if band.loss_apr_ppm is not UNSET:
+        yield f"loss_apr_ppm = {band.loss_apr_ppm:_}", "of the price before the cap: it earns the expected loss"
 
 
 def _rules(policy: Policy, product: Product) -> Iterable[str]:

@@ -28,6 +28,7 @@ from instant_credit.decision.release import Release
 from instant_credit.errors import Refused
 from instant_credit.outcome.definition import AS_LAST_SEEN, LabelDefinition, decode_definition
 from instant_credit.outcome.labels import Label, label_outcome
+from instant_credit.outcome.losses import LossTable
 from instant_credit.policy.document import Policy
 from instant_credit.record.documents import DocumentKind, get_document, list_documents, put_documents
 from instant_credit.record.pool import Record
@@ -58,6 +59,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     model_hash : the candidate's bundle.
     champion_release : hash of the release whose model is the champion and whose policy decides; None = there is no champion.
     policy : decides where there is no champion; None = no Case is decided again then.
+    losses : what bad loans lose, likewise; None = as the thresholds assume.
     test_from : loans and Cases from this day on are judged; None = as the candidate's training tested.
     known_on : labels are what was known on this day, inclusive.
     """
@@ -66,6 +68,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     model_hash: str
     champion_release: str | None = None
     policy: Policy | None = None
+    losses: LossTable | None = None
     test_from: date | None = None
     known_on: date
 
@@ -126,6 +129,7 @@ async def judge_recorded(
         policy=policy,
         champion_release=release,
         recorded=recorded,
+        losses=wanted.losses,
         stopwatch=stopwatch,
         progress=progress,
     )

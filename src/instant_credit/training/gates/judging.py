@@ -16,6 +16,7 @@ from instant_credit.canonical import hash_content
 from instant_credit.decision.gate_report import Gate, GateReport, GateResult, VariableTold, Verdict
 from instant_credit.decision.release import Release
 from instant_credit.errors import Refused
+from instant_credit.outcome.losses import LossTable
 from instant_credit.policy.document import Policy
 from instant_credit.training.dataset import Loans, TrainingSet
 from instant_credit.training.gates.calibrating import judge_calibration, judge_segment_calibration
@@ -48,6 +49,7 @@ def judge_candidate(
     policy: Policy | None = None,
     champion_release: Release | None = None,
     recorded: RecordedCases | None = None,
+    losses: LossTable | None = None,
     stopwatch: Stopwatch = time.perf_counter_ns,
     progress: Progress = lambda _stage, _done: None,
 ) -> GateReport:
@@ -62,6 +64,7 @@ def judge_candidate(
     champion_matrix : float32[n, m'] of the champion's variables over `loans`; None = they are the candidate's.
     policy, recorded : under which Cases are decided again; either None = nothing is known of groups and profit.
     champion_release : the champion under that policy; needed with both, where there is a champion.
+    losses : what bad loans lose, where there is no champion; otherwise the champion's release names it, or none.
     stopwatch : nanoseconds, for the gate of cost.
     progress : told the name of each gate.
 
@@ -75,7 +78,7 @@ def judge_candidate(
     redecided, refusal = None, None
     if policy is not None and recorded is not None and recorded.cases:
         progress("decide Cases again", len(recorded.cases))
-        redecided, refusal = _redecide(contest, champion_release, policy, recorded)
+        redecided, refusal = _redecide(contest, champion_release, policy, recorded, losses)
     gates: dict[Gate, Callable[[], GateResult]] = {
         Gate.LEAKAGE: lambda: judge_leakage(contest),
         Gate.OVERFIT: lambda: judge_overfit(contest),
@@ -97,12 +100,16 @@ def judge_candidate(
 
 
 def _redecide(
-    contest: Contest, release: Release | None, policy: Policy, recorded: RecordedCases
+    contest: Contest,
+    release: Release | None,
+    policy: Policy,
+    recorded: RecordedCases,
+    losses: LossTable | None,
 ) -> tuple[Redecided | None, str | None]:
     """The Cases decided again, or why the candidate makes no release."""
     _require_release(contest.champion, release)
     try:
-        return redecide(contest.candidate, release, policy, contest.loans.product, recorded), None
+        return redecide(contest.candidate, release, policy, contest.loans.product, recorded, losses=losses), None
     except Refused as refused:
         return None, str(refused)
 

@@ -4,17 +4,18 @@
     candidate bundle + policy          -> a release that is recorded nowhere -> decide_many -> Answers
     champion's release                 ->                                       decide_many -> Answers
 
-The same function decides as at the counter. Groups come from the sealed monitoring attributes; no decision sees them.
+The same function decides as at the counter. What a bad loan loses is told by the loss table of the champion's release, which the candidate's
+names too: by the row of the Case's segment, or of all loans where that has no figures of its own. Groups come from the sealed monitoring attributes; no decision sees them.
 """
 
 from collections.abc import Iterable
 
 import numpy as np
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from numpy.typing import NDArray
 
 from instant_credit.application.document import encode_product
-from instant_credit.application.product import Product
+from instant_credit.application.product import AttributeType, Product
 from instant_credit.canonical import hash_content
 from instant_credit.decision.case import Case, build_case_features
 from instant_credit.decision.decide import decide_many
@@ -22,6 +23,7 @@ from instant_credit.decision.decision import Decision, Outcome
 from instant_credit.decision.release import Manifest, Release, compose_release, encode_reference
 from instant_credit.errors import Refused
 from instant_credit.features.program import compile_features
+from instant_credit.outcome.losses import LossTable, encode_losses
 from instant_credit.policy.checks import check_policy
 from instant_credit.policy.document import Policy, encode_policy
 from instant_credit.score.bundle import ENGINE_VERSION
@@ -58,6 +60,21 @@ class RecordedCases(Struct, frozen=True, kw_only=True, eq=False):
     groupings: tuple[Grouping, ...] = ()
 
 
+class Lost(Struct, frozen=True, kw_only=True, eq=False):
+    """What bad loans lose by a loss table.
+
+    Attributes
+    ----------
+    table_hash : names the table.
+    shares : float64[n], part of the amount lent that is lost when the Case's loan goes bad.
+    is_own : bool[n], whether its segment's own row tells that; otherwise the row of all loans does.
+    """
+
+    table_hash: str
+    shares: Floats
+    is_own: Flags
+
+
 class Answers(Struct, frozen=True, kw_only=True, eq=False):
     """What a release answers to n Cases.
 
@@ -77,7 +94,10 @@ class Answers(Struct, frozen=True, kw_only=True, eq=False):
 
 
 class Redecided(Struct, frozen=True, kw_only=True, eq=False):
-    """Cases with the answers of both; `asked` float64[n] cents, NaN where the product knows no amount."""
+    """Cases with the answers of both; `asked` float64[n] cents, NaN where the product knows no amount.
+
+    `lost` is None where no release names a loss table, or one that tells no loss.
+    """
 
     recorded: RecordedCases
     policy_hash: str
@@ -85,10 +105,17 @@ class Redecided(Struct, frozen=True, kw_only=True, eq=False):
     asked: Floats
     candidate: Answers
     champion: Answers | None
+    lost: Lost | None = None
 
 
 def redecide(
-    candidate: Contender, champion: Release | None, policy: Policy, product: Product, recorded: RecordedCases
+    candidate: Contender,
+    champion: Release | None,
+    policy: Policy,
+    product: Product,
+    recorded: RecordedCases,
+    *,
+    losses: LossTable | None = None,
 ) -> Redecided:
     """Decide every Case under the candidate, and under the champion where there is one.
 
@@ -96,12 +123,14 @@ def redecide(
     ----------
     champion : a release under the same policy.
     product : the candidate's.
+    losses : the loss table where there is no champion; otherwise the champion's release names it, or none.
 
     Raises
     ------
-    Refused : candidate, product and policy do not make a release; the message says why.
+    Refused : candidate, product, policy and losses do not make a release; the message says why.
     """
-    release = compose_candidate(candidate, policy, product, recorded.cases)
+    losses = losses if champion is None else champion.losses
+    release = compose_candidate(candidate, policy, product, recorded.cases, losses)
     pricing = release.policy.pricing
     return Redecided(
         recorded=recorded,
@@ -112,10 +141,36 @@ def redecide(
         ),
         candidate=answer_all(release, recorded.cases),
         champion=None if champion is None else answer_all(champion, recorded.cases),
+        lost=None if losses is None else find_lost(losses, product, recorded.cases),
     )
 
 
-def compose_candidate(candidate: Contender, policy: Policy, product: Product, cases: tuple[Case, ...]) -> Release:
+def find_lost(losses: LossTable, product: Product, cases: tuple[Case, ...]) -> Lost | None:
+    """What each Case's loan loses when it goes bad; None of a table that tells no loss.
+
+    A Case that does not tell the attribute, or a table by an attribute that the product does not have, is spoken for by all loans.
+    """
+    if losses.total.lost_share is None:
+        return None
+    categories = [one for one in product.case_attributes if one.type is AttributeType.CATEGORY]
+    place = next((i for i, one in enumerate(categories) if one.name == losses.attribute), None)
+    names = () if place is None else categories[place].categories
+    rows = [*(losses.find_row(name) for name in names), losses.total]
+    codes = [-1 if place is None else case.facts.codes[place] for case in cases]
+    return Lost(
+        table_hash=hash_content(encode_losses(losses)),
+        shares=np.array([row.lost_share for row in rows], dtype=np.float64)[codes],
+        is_own=np.array([row is not losses.total for row in rows])[codes],
+    )
+
+
+def compose_candidate(
+    candidate: Contender,
+    policy: Policy,
+    product: Product,
+    cases: tuple[Case, ...],
+    losses: LossTable | None = None,
+) -> Release:
     """A release of the candidate under `policy`, which is recorded nowhere; its reference is counted over the Cases."""
     product_raw, policy_raw = encode_product(product), encode_policy(policy)
     if hash_content(product_raw) != candidate.bundle.product_hash:
@@ -126,6 +181,7 @@ def compose_candidate(candidate: Contender, policy: Policy, product: Product, ca
     matrix = build_case_features(compile_features(product), cases).model
     reference = count_reference(matrix, "gates", candidate.bundle, candidate.bundle_hash, policy.cut_offs)
     raws = [product_raw, candidate.bundle_raw, policy_raw, encode_reference(reference)]
+    raws += [] if losses is None else [encode_losses(losses)]
     hashes = [hash_content(raw) for raw in raws]
     manifest = Manifest(
         engine_version=ENGINE_VERSION,
@@ -133,6 +189,7 @@ def compose_candidate(candidate: Contender, policy: Policy, product: Product, ca
         model_hash=hashes[1],
         policy_hash=hashes[2],
         reference_hash=hashes[3],
+        losses_hash=UNSET if losses is None else hashes[4],
     )
     return compose_release(manifest, dict(zip(hashes, raws, strict=True)))
 

@@ -123,7 +123,7 @@ class ProfitThresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     Attributes
     ----------
     margin_ppm : of the mean amount asked for.
-    loss_given_default_ppm : of the amount lent, lost when a loan goes bad.
+    loss_given_default_ppm : of the amount lent, lost when a loan goes bad, where no loss table of a release tells it.
     cost_ppm : funding and operation, a year, of what is outstanding.
     """
 
