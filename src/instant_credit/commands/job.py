@@ -14,14 +14,15 @@ from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.application.document import encode_product, load_product
 from instant_credit.commands.documents import read_document
 from instant_credit.commands.tables import print_table
+from instant_credit.commands.training_options import check_training_options, day_of, training_options
 from instant_credit.factory.desk import JobDesk, JobStatus
 from instant_credit.factory.requests import AuditRequest, JobKind, MonthsRequest, Request, RetrainRequest
+from instant_credit.outcome.definition import encode_definition, load_definition
 from instant_credit.record.documents import DocumentKind, put_document
 from instant_credit.record.pool import Record, open_record
 from instant_credit.settings import read_settings
 
 ACTOR: Final = Actor(kind=ActorKind.JOB, id="command-line")
-PRESETS: Final = ("steady", "plain", "ordered")
 _UPKEEP: Final[dict[JobKind, Request]] = {JobKind.AUDIT: AuditRequest(), JobKind.MONTHS: MonthsRequest()}
 
 T = TypeVar("T")
@@ -73,55 +74,40 @@ def add(kind: str) -> None:
 
 @click.command()
 @click.option("--book", required=True, help="Book to train on (see `book list`).")
-@click.option("--test-from", type=click.DateTime(["%Y-%m-%d"]), help="Test on loans from this day on.")
-@click.option(
-    "--test-share", type=click.FloatRange(0.05, 0.5), help="Test on this share of the loans, the latest by date."
-)
-@click.option("--folds", type=click.IntRange(2, 20), help="Test in this many folds instead.")
-@click.option("--calibration-months", type=click.IntRange(1, 120), help="Calibrate on so many months before the test.")
-@click.option("--preset", type=click.Choice(PRESETS), help="Fit with these parameters; default: an inner test chooses.")
-@click.option("--segment", metavar="VARIABLE", help="Calibrate each category of this model variable by itself.")
-@click.option("--select-most", type=click.IntRange(1), metavar="K", help="Select variables first, at most so many.")
+@training_options
 @click.option(
     "--search", "search_trials", type=click.IntRange(1, 10_000), metavar="TRIALS", help="Search for parameters."
 )
-@click.option("--known-on", type=click.DateTime(["%Y-%m-%d"]), help="Take labels as known on this day; default: today.")
-@click.option("--product", help="Product: a shipped name or a TOML file; default: the newest of the book.")
-def retrain(
-    *,
-    book: str,
-    test_from: datetime | None,
-    known_on: datetime | None,
-    preset: Any,
-    product: str | None,
-    **options: Any,
-) -> None:
+@click.option("--select-most", type=click.IntRange(1), metavar="K", help="Select variables first, at most so many.")
+def retrain(*, book: str, **options: Any) -> None:
     """Queue a retraining on a book; `instant-credit worker` runs it.
 
     Prints the job, whose end names the bundle that `release make --model` takes. The options are those of `train`.
     """
-    tests = (test_from, options["test_share"], options["folds"])
-    if sum(one is not None for one in tests) > 1:
-        raise click.UsageError("give one of --test-from, --test-share and --folds")
-    if preset is not None and options["search_trials"] is not None:
-        raise click.UsageError("give one of --preset and --search: a search tries the presets first")
+    check_training_options(options, options["search_trials"])
 
     async def ask(record: Record, desk: JobDesk) -> JobStatus:
-        product_hash = None
-        if product is not None:
-            raw = encode_product(load_product(read_document("products", product)))
-            product_hash = await put_document(record, DocumentKind.PRODUCT, raw, ACTOR)
-        request = RetrainRequest(
-            book=book,
-            product=product_hash,
-            known_on=None if known_on is None else known_on.date(),
-            test_from=None if test_from is None else test_from.date(),
-            preset=preset,
-            **options,
-        )
-        return await desk.request(request, ACTOR)
+        told = options | {
+            "product": await _keep_product(record, options["product"]),
+            "labels": await _keep_labels(record, options["labels"]),
+            "known_on": day_of(options["known_on"]),
+            "test_from": day_of(options["test_from"]),
+        }
+        return await desk.request(RetrainRequest(book=book, **told), ACTOR)
 
     _print(_ask(ask))
+
+
+async def _keep_product(record: Record, told: str | None) -> str | None:
+    if told is None:
+        return None
+    raw = encode_product(load_product(read_document("products", told)))
+    return await put_document(record, DocumentKind.PRODUCT, raw, ACTOR)
+
+
+async def _keep_labels(record: Record, told: str) -> str:
+    raw = encode_definition(load_definition(read_document("labels", told)))
+    return await put_document(record, DocumentKind.LABELS, raw, ACTOR)
 
 
 def _ask(ask: Callable[[Record, JobDesk], Awaitable[T]]) -> T:

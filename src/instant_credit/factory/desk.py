@@ -8,7 +8,8 @@ from msgspec import Meta, Struct
 
 from instant_credit.access.actors import Actor
 from instant_credit.errors import Problem
-from instant_credit.factory.requests import JobRefused, Request, compose_job, read_request
+from instant_credit.factory.requests import Request, read_request
+from instant_credit.factory.settling import JobRefused, compose_job
 from instant_credit.record.pool import Record
 from instant_credit.record.queue import (
     ENDED,
@@ -114,7 +115,7 @@ class JobDesk:
         JobRefused : it can't be run; `problem` says why.
         JobExists : the same job waits or runs, or its natural key is known.
         """
-        job_id = await enqueue_job(self._record, await compose_job(self._record, request, natural_key), actor)
+        job_id = await enqueue_job(self._record, await compose_job(self._record, request, actor, natural_key), actor)
         return await self.read(job_id)
 
     async def read(self, job_id: UUID) -> JobStatus:

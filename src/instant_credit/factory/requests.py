@@ -1,7 +1,7 @@
-"""What may be asked for as a job, over HTTP and on the command line, and how it becomes a job of the queue. No workshop here. Edge.
+"""What may be asked for as a job, over HTTP and on the command line, and what is recorded of it. No workshop here. Edge.
 
 A request leaves open what has a default (the product, the day); the job's arguments leave nothing open, so that a job that runs tomorrow, or
-again, does what was asked for today.
+again, does what was asked for today. `settling` makes the one out of the other.
 """
 
 import re
@@ -12,19 +12,23 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from instant_credit.application.document import decode_product
-from instant_credit.canonical import UNREADABLE, encode_canonical
-from instant_credit.errors import NotFound, Problem, Refused
-from instant_credit.record.documents import get_document
-from instant_credit.record.pool import Record
-from instant_credit.record.queue import JobRequest, JobWeight
-from instant_credit.record.reads import list_book_products
-from instant_credit.underwriting.course import require_real
+from instant_credit.canonical import UNREADABLE
+from instant_credit.errors import Problem, Refused
 
 BookName = Annotated[str, Meta(min_length=1, max_length=64)]
 ContentHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Preset = Literal["steady", "plain", "ordered"]
+InferenceName = Literal["approved-only", "exploration-weighted", "parcelling", "fuzzy-augmentation"]
+# The name of a shipped document, or the hash of a recorded one.
+DocumentName = Annotated[str, Meta(pattern=r"^([0-9a-f]{64}|[a-z][a-z0-9_]{0,62})$")]
+VariableName = Annotated[str, Meta(min_length=1, max_length=64)]
 
+# The kinds of inference that infer labels, which prudence goes with.
+INFERRING: Final = ("parcelling", "fuzzy-augmentation")
+TRUSTED_MAX: Final = 100
+PRUDENCE_MAX: Final = 20.0
+
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
 _PLACE: Final = re.compile(r" - at `\$((?:\.\w+)*)")
 _WHOLE: Final = "What is told does not go together: see the job's schema."
 _FIELD: Final = "This is not what the job's schema allows here."
@@ -44,7 +48,10 @@ class RetrainRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="r
     Attributes
     ----------
     product : hash of the product's document; None = the newest that the book was recorded under.
-    known_on : labels are what was known on this day; None = today.
+    known_on : Cases and labels are what was known on this day; None = today.
+    labels : what they mean, a shipped definition's name or a recorded one's hash; None = `as_last_seen`.
+    trusted : variables that are fitted on although they alone tell the outcome, for they were known in time.
+    inference, prudence : how declined applicants are answered for, and how many times as often as equal approved ones they are bad.
     test_from, test_share, folds : at most one; how the model is tested.
     preset : fit with these parameters; None = those that an inner test chooses.
     segment : calibrate each category of this model variable by itself.
@@ -55,21 +62,27 @@ class RetrainRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="r
     book: BookName
     product: ContentHash | None = None
     known_on: date | None = None
+    labels: DocumentName | None = None
+    trusted: Annotated[tuple[VariableName, ...], Meta(max_length=TRUSTED_MAX)] = ()
+    inference: InferenceName | None = None
+    prudence: Annotated[float, Meta(ge=1, le=PRUDENCE_MAX)] | None = None
     test_from: date | None = None
     test_share: Annotated[float, Meta(ge=0.05, le=0.5)] | None = None
     folds: Annotated[int, Meta(ge=2, le=20)] | None = None
     calibration_months: Annotated[int, Meta(ge=1, le=120)] | None = None
     preset: Preset | None = None
-    segment: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    segment: VariableName | None = None
     select_most: Annotated[int, Meta(ge=1, le=100_000)] | None = None
     search_trials: Annotated[int, Meta(ge=1, le=10_000)] | None = None
 
     def __post_init__(self) -> None:
-        """One test, and one way to parameters."""
+        """One test, one way to parameters, and prudence where something is inferred."""
         if sum(one is not None for one in (self.test_from, self.test_share, self.folds)) > 1:
             raise ValueError("give one of test_from, test_share and folds")
         if self.preset is not None and self.search_trials is not None:
             raise ValueError("give one of preset and search_trials")
+        if self.prudence is not None and self.inference not in INFERRING:
+            raise ValueError(f"prudence goes with inference {' or '.join(INFERRING)}")
 
 
 class AuditRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="audit", forbid_unknown_fields=True):
@@ -84,12 +97,19 @@ Request = RetrainRequest | AuditRequest | MonthsRequest
 
 
 class RetrainArguments(Struct, frozen=True, kw_only=True):
-    """A retraining with nothing left open, as it is recorded. Fields are those of the request."""
+    """A retraining with nothing left open, as it is recorded. Fields are those of the request; documents are named by their hashes.
+
+    `labels` None = `as_last_seen`, in jobs from before there was a choice.
+    """
 
     schema_version: int = 1
     book: str
     product: str
     known_on: date
+    labels: str | None = None
+    trusted: tuple[str, ...] = ()
+    inference: str | None = None
+    prudence: float | None = None
     test_from: date | None = None
     test_share: float | None = None
     folds: int | None = None
@@ -100,16 +120,13 @@ class RetrainArguments(Struct, frozen=True, kw_only=True):
     search_trials: int | None = None
 
 
-class JobRefused(Refused):
-    """A request that can't become a job; `problem` says which field and why."""
-
-    def __init__(self, pointer: str, code: str, message: str) -> None:
-        super().__init__(message)
-        self.problem = Problem(pointer=pointer, code=code, message=message)
-
-
 _REQUESTS: Final = msgspec.json.Decoder(Request)
 _ARGUMENTS: Final = msgspec.json.Decoder(RetrainArguments)
+
+
+def is_hash(told: str) -> bool:
+    """Whether a document is named by its content hash."""
+    return _HASH.fullmatch(told) is not None
 
 
 def read_request(raw: bytes) -> Request | Problem:
@@ -136,59 +153,3 @@ def decode_arguments(raw: bytes) -> RetrainArguments:
         return _ARGUMENTS.decode(raw)
     except UNREADABLE as error:
         raise Refused(f"arguments of a retraining: {error}") from error
-
-
-async def compose_job(record: Record, request: Request, natural_key: str | None = None) -> JobRequest:
-    """The job that a request asks for, with its defaults filled in.
-
-    Raises
-    ------
-    JobRefused : the book can't be trained on, or there is no such product.
-    """
-    match request:
-        case RetrainRequest():
-            kind, weight = JobKind.RETRAIN, JobWeight.HEAVY
-            arguments = encode_canonical(await _settle(record, request))
-        case AuditRequest():
-            kind, weight, arguments = JobKind.AUDIT, JobWeight.HEAVY, b"{}"
-        case MonthsRequest():
-            kind, weight, arguments = JobKind.MONTHS, JobWeight.LIGHT, b"{}"
-    return JobRequest(kind=kind.value, weight=weight, arguments=arguments, natural_key=natural_key)
-
-
-async def _settle(record: Record, request: RetrainRequest) -> RetrainArguments:
-    try:
-        require_real(request.book)
-    except Refused as refusal:
-        raise JobRefused("/book", "BOOK_OF_TESTS", str(refusal)) from None
-    return RetrainArguments(
-        book=request.book,
-        product=await _find_product(record, request),
-        known_on=request.known_on or record.clock.now().date(),
-        test_from=request.test_from,
-        test_share=request.test_share,
-        folds=request.folds,
-        calibration_months=request.calibration_months,
-        preset=request.preset,
-        segment=request.segment,
-        select_most=request.select_most,
-        search_trials=request.search_trials,
-    )
-
-
-async def _find_product(record: Record, request: RetrainRequest) -> str:
-    """Hash of the product asked for, or of the newest that the book was recorded under."""
-    recorded = await list_book_products(record, request.book)
-    if not recorded:
-        raise JobRefused("/book", "BOOK_EMPTY", "The book holds no Case: import a tape into it first.")
-    if request.product is not None:
-        try:
-            decode_product(await get_document(record, request.product))
-        except (NotFound, Refused):
-            raise JobRefused("/product", "PRODUCT_UNKNOWN", "The record holds no product of this hash.") from None
-        return request.product
-    if len({one.product for one in recorded}) > 1:
-        raise JobRefused(
-            "/product", "PRODUCT_MISSING", "The book holds Cases of several products: name one by its hash."
-        )
-    return recorded[0].product_hash

@@ -46,6 +46,10 @@ class Variant(StrEnum):
     FUZZY_AUGMENTATION = "fuzzy-augmentation"
 
 
+INFERRING: Final = (Variant.PARCELLING, Variant.FUZZY_AUGMENTATION)
+"""The variants that infer labels."""
+
+
 class Inference(Struct, frozen=True, kw_only=True):
     """How rejected applicants were brought in. `prudence` multiplies their bad rate, `bands` are of scores, `seed` draws labels."""
 
@@ -53,6 +57,20 @@ class Inference(Struct, frozen=True, kw_only=True):
     prudence: Annotated[float, Meta(ge=1.0, le=PRUDENCE_MAX)] = 1.0
     bands: Annotated[int, Meta(ge=1, le=1_000)] = BANDS
     seed: Annotated[int, Meta(ge=0)] = SEED
+
+
+def choose_inference(variant: str | None, prudence: float | None) -> Inference | None:
+    """The inference of these names; None = declined applicants are not answered for.
+
+    Raises
+    ------
+    Refused : a prudence where nothing is inferred.
+    """
+    if prudence is not None and variant not in INFERRING:
+        raise Refused(f"--prudence goes with --inference {' or '.join(INFERRING)}")
+    if variant is None:
+        return None
+    return Inference(variant=Variant(variant), prudence=1.0 if prudence is None else prudence)
 
 
 class Inferred(Struct, frozen=True, kw_only=True, eq=False):
