@@ -50,6 +50,7 @@ OTHERWISE: Final = {
     "gate": "CASE gate WHEN 'cost' THEN 'profit' ELSE 'cost' END",
     "gate_waivers.actor_kind": "CASE actor_kind WHEN 'person' THEN 'api_key' ELSE 'person' END",
     "gate_waiver_approvals.actor_kind": "CASE actor_kind WHEN 'person' THEN 'api_key' ELSE 'person' END",
+    "trigger_events.kind": "'stopped', document_hash = NULL",
     "alert_events.kind": "CASE kind WHEN 'opened' THEN 'closed' ELSE 'opened' END",
     "draft_events.kind": "CASE kind WHEN 'completed' THEN 'withdrawn' ELSE 'completed' END",
     "release_events.kind": "'retired', "
@@ -108,6 +109,7 @@ KEYS: Final = {
     "alert_events": "rule = rule || 'x'",
     "jobs": "job_id = gen_random_uuid(), natural_key = NULL",
     "job_events": "number = number + 50",
+    "trigger_events": "number = number + 50",
 }
 TABLES: Final = tuple(COVERED)
 
