@@ -14,11 +14,12 @@ from instant_credit.factory.requests import (
     InferenceName,
     JobKind,
     Preset,
+    RetrainArguments,
     RetrainRequest,
     decode_arguments,
     read_request,
 )
-from instant_credit.factory.settling import JobRefused, compose_job
+from instant_credit.factory.settling import Asking, JobRefused, compose_job
 from instant_credit.outcome.definition import AS_LAST_SEEN, decode_definition, hash_definition
 from instant_credit.record.documents import DocumentKind, get_document, put_document
 from instant_credit.record.queue import JobWeight
@@ -85,14 +86,14 @@ def test_the_bounds_of_a_request_are_those_of_the_workshop():
 @pytest.mark.anyio
 async def test_defaults_are_settled_when_the_job_is_asked_for(record, actor, tmp_path):
     await import_rows(record, actor, tmp_path)
-    job = await compose_job(record, RetrainRequest(book="small", folds=3), actor, natural_key="monday")
+    job = await compose_job(record, RetrainRequest(book="small", folds=3), actor, Asking(natural_key="monday"))
     assert (job.kind, job.weight, job.natural_key) == (JobKind.RETRAIN, JobWeight.HEAVY, "monday")
-    arguments = decode_arguments(job.arguments)
+    arguments = decode_arguments(job.arguments, RetrainArguments)
     assert (arguments.known_on, arguments.folds) == (date(2024, 3, 1), 3)
     assert len(arguments.product) == 64
     assert arguments.labels == hash_definition(AS_LAST_SEEN)
     request = RetrainRequest(book="small", product=arguments.product, known_on=date(2020, 1, 1), labels="bad_90_in_12")
-    told = decode_arguments((await compose_job(record, request, actor)).arguments)
+    told = decode_arguments((await compose_job(record, request, actor)).arguments, RetrainArguments)
     assert told.known_on == date(2020, 1, 1)
     assert decode_definition(await get_document(record, told.labels)).name == "bad_90_in_12"
 

@@ -10,7 +10,7 @@ import pytest
 
 from instant_credit.factory import retraining
 from instant_credit.factory.desk import JobDesk, JobStatus
-from instant_credit.factory.requests import RetrainRequest
+from instant_credit.factory.requests import JudgeArguments, RetrainRequest, decode_arguments
 from instant_credit.factory.steps import RecordedSteps
 from instant_credit.outcome.definition import LabelDefinition, encode_definition
 from instant_credit.record.documents import DocumentKind, list_documents, put_document
@@ -134,6 +134,28 @@ async def test_a_retraining_with_labels_inference_and_trust_is_what_train_makes_
     assert trained.manifest.labels == labels
     assert trained.manifest.inference is not None
     assert await floor.list_models() == [trained.bundle_hash]
+
+
+async def test_a_retraining_asks_for_its_models_judgement_once_however_often_it_was_stopped(floor, monkeypatch):
+    job_id = await floor.ask(msgspec.structs.replace(ASKED, judged_by="standard"))
+    ask = retraining._ask_for_judgement
+
+    async def ask_and_die(*told):
+        await ask(*told)
+        raise Died
+
+    with monkeypatch.context() as dying:
+        dying.setattr(retraining, "_ask_for_judgement", ask_and_die)
+        with pytest.raises(Died):
+            await floor.run(job_id)
+    status = await floor.run(job_id)
+    assert status.state is JobState.SUCCEEDED, status.error
+    (judgement,) = [one for one in (await floor.desk.list()).jobs if one.kind == "judge"]
+    assert status.result.endswith(f"; its judgement is job {judgement.job_id}")
+    assert judgement.reasons == f"retraining {job_id} registered the model"
+    arguments = decode_arguments((await read_job(floor.record, judgement.job_id)).arguments, JudgeArguments)
+    assert (arguments.model, arguments.champion) == ((await floor.list_models())[0], None)
+    assert (arguments.book, arguments.known_on) == ("small", KNOWN_ON)
 
 
 async def test_other_declined_applicants_fail_a_job_that_is_taken_up_again(floor, declined, monkeypatch):

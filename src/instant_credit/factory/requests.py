@@ -7,7 +7,7 @@ again, does what was asked for today. `settling` makes the one out of the other.
 import re
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -21,7 +21,11 @@ Preset = Literal["steady", "plain", "ordered"]
 InferenceName = Literal["approved-only", "exploration-weighted", "parcelling", "fuzzy-augmentation"]
 # The name of a shipped document, or the hash of a recorded one.
 DocumentName = Annotated[str, Meta(pattern=r"^([0-9a-f]{64}|[a-z][a-z0-9_]{0,62})$")]
+TriggerName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 VariableName = Annotated[str, Meta(min_length=1, max_length=64)]
+
+A = TypeVar("A", bound=Struct)
+B = TypeVar("B")
 
 # The kinds of inference that infer labels, which prudence goes with.
 INFERRING: Final = ("parcelling", "fuzzy-augmentation")
@@ -38,6 +42,9 @@ class JobKind(StrEnum):
     """What a job does."""
 
     RETRAIN = "retrain"
+    JUDGE = "judge"
+    MONITOR = "monitor"
+    LOOK = "look"
     AUDIT = "audit"
     MONTHS = "months"
 
@@ -57,6 +64,7 @@ class RetrainRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="r
     segment : calibrate each category of this model variable by itself.
     select_most : select variables first, at most so many; None = no selection.
     search_trials : search for parameters by so many trials; not with a preset.
+    judged_by : ask for the model's judgement by these thresholds once it is registered, a shipped name or a hash; None = don't.
     """
 
     book: BookName
@@ -74,6 +82,7 @@ class RetrainRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="r
     segment: VariableName | None = None
     select_most: Annotated[int, Meta(ge=1, le=100_000)] | None = None
     search_trials: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    judged_by: DocumentName | None = None
 
     def __post_init__(self) -> None:
         """One test, one way to parameters, and prudence where something is inferred."""
@@ -85,6 +94,42 @@ class RetrainRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="r
             raise ValueError(f"prudence goes with inference {' or '.join(INFERRING)}")
 
 
+class JudgeRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="judge", forbid_unknown_fields=True):
+    """Judge a candidate model by gates; a field left out has the default of `instant-credit gate judge`.
+
+    Attributes
+    ----------
+    book : whose loans and Cases it is judged over.
+    model : hash of its bundle.
+    champion : hash of the release to judge against; "live" is the live one of the model's product, "none" judges against absolute floors;
+        None = the live one where there is one.
+    thresholds, policy : a shipped name or a hash; the policy decides Cases where there is no champion.
+    test_from : loans and Cases from this day on are judged; None = as the model's training tested.
+    known_on : labels are what was known on this day; None = today.
+    """
+
+    book: BookName
+    model: ContentHash
+    champion: Annotated[str, Meta(pattern=r"^(live|none|[0-9a-f]{64})$")] | None = None
+    thresholds: DocumentName | None = None
+    policy: DocumentName | None = None
+    test_from: date | None = None
+    known_on: date | None = None
+
+
+class MonitorRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="monitor", forbid_unknown_fields=True):
+    """Sketch a book's decided Cases and judge the windows that are over by alert rules, a shipped name or a hash; None = `standard`."""
+
+    book: BookName
+    rules: DocumentName | None = None
+
+
+class LookRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="look", forbid_unknown_fields=True):
+    """Look whether what a trigger waits for has come, and have it ask if so."""
+
+    trigger: TriggerName
+
+
 class AuditRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="audit", forbid_unknown_fields=True):
     """Check the record against its hash chain."""
 
@@ -93,7 +138,8 @@ class MonthsRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="mo
     """Make the partitions of the coming months."""
 
 
-Request = RetrainRequest | AuditRequest | MonthsRequest
+Request = RetrainRequest | JudgeRequest | MonitorRequest | LookRequest | AuditRequest | MonthsRequest
+REQUESTS: Final = (RetrainRequest, JudgeRequest, MonitorRequest, LookRequest, AuditRequest, MonthsRequest)
 
 
 class RetrainArguments(Struct, frozen=True, kw_only=True):
@@ -118,10 +164,38 @@ class RetrainArguments(Struct, frozen=True, kw_only=True):
     segment: str | None = None
     select_most: int | None = None
     search_trials: int | None = None
+    judged_by: str | None = None
 
 
-_REQUESTS: Final = msgspec.json.Decoder(Request)
-_ARGUMENTS: Final = msgspec.json.Decoder(RetrainArguments)
+class JudgeArguments(Struct, frozen=True, kw_only=True):
+    """A judgement with nothing left open. `champion` None = absolute floors."""
+
+    schema_version: int = 1
+    book: str
+    model: str
+    champion: str | None
+    thresholds: str
+    policy: str | None
+    test_from: date | None
+    known_on: date
+
+
+class MonitorArguments(Struct, frozen=True, kw_only=True):
+    """A monitoring run with nothing left open."""
+
+    schema_version: int = 1
+    book: str
+    rules: str
+
+
+class LookArguments(Struct, frozen=True, kw_only=True):
+    """Which trigger is looked at."""
+
+    schema_version: int = 1
+    trigger: str
+
+
+_REQUESTS: Final[msgspec.json.Decoder[Request]] = msgspec.json.Decoder(Request)
 
 
 def is_hash(told: str) -> bool:
@@ -131,25 +205,29 @@ def is_hash(told: str) -> bool:
 
 def read_request(raw: bytes) -> Request | Problem:
     """The request in a body, or what is wrong with it; nothing of what was sent is said again."""
+    return read_told(raw, _REQUESTS)
+
+
+def read_told(raw: bytes, decoder: msgspec.json.Decoder[B]) -> B | Problem:
+    """What a body tells, or what is wrong with it; nothing of what was sent is said again."""
     try:
-        request: Request = _REQUESTS.decode(raw)
+        return decoder.decode(raw)
     except msgspec.ValidationError as error:
         place = _PLACE.search(str(error))
         pointer = "" if place is None else place[1].replace(".", "/")
         return Problem(pointer=pointer, code="JOB_FIELD_INVALID", message=_FIELD if pointer else _WHOLE)
     except UNREADABLE:
         return Problem(pointer="", code="BODY_UNREADABLE", message="Send a JSON object.")
-    return request
 
 
-def decode_arguments(raw: bytes) -> RetrainArguments:
-    """The arguments of a recorded retraining.
+def decode_arguments(raw: bytes, kind: type[A]) -> A:
+    """The arguments of a recorded job.
 
     Raises
     ------
-    Refused : they are none.
+    Refused : they are not of this kind.
     """
     try:
-        return _ARGUMENTS.decode(raw)
+        return msgspec.json.decode(raw, type=kind)
     except UNREADABLE as error:
-        raise Refused(f"arguments of a retraining: {error}") from error
+        raise Refused(f"the job's arguments are not {kind.__name__}: {error}") from error

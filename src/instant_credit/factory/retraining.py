@@ -5,23 +5,28 @@
 
 The loans themselves are no step's result: they stay sealed in the record, where erasure reaches them. A job that is taken up again reads them
 again, and goes on only if they are the loans that its finished steps saw. The bundle is that of `instant-credit train` with the same options,
-and it is registered under its hash, so once, however often the job was stopped.
+and it is registered under its hash, so once, however often the job was stopped. Where the arguments say so, the model's judgement is asked for
+at the end.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, TypeVar
+from uuid import UUID
 
 from msgspec import Struct
 
 from instant_credit.application.document import decode_product
 from instant_credit.errors import Refused
+from instant_credit.factory.desk import JobDesk
 from instant_credit.factory.jobs import JobContext
-from instant_credit.factory.requests import RetrainArguments, decode_arguments
+from instant_credit.factory.requests import JudgeRequest, RetrainArguments, decode_arguments
+from instant_credit.factory.settling import Asking
 from instant_credit.outcome.definition import AS_LAST_SEEN, LabelDefinition, decode_definition
 from instant_credit.record.documents import get_document
 from instant_credit.record.home import make_home
+from instant_credit.record.queue import JobExists, read_job
 from instant_credit.record.queue_steps import form_of
 from instant_credit.training.dataset import TrainingSet, gather_training_set
 from instant_credit.training.digest import RejectsTold, SetTold, digest_loans, digest_rejects, list_differences
@@ -57,17 +62,38 @@ async def retrain(context: JobContext, raw: bytes) -> str:
     ------
     Refused : the book, the plan or the loans do not allow it, or the loans changed while the job was stopped; the message says what to do.
     """
-    arguments = decode_arguments(raw)
+    arguments = decode_arguments(raw, RetrainArguments)
     registered = await context.steps.find("register", _REGISTERED)
     if registered is None:
         training_set = await _read(context, arguments)
         training = await asyncio.to_thread(_build, context, arguments, training_set)
         registered = await context.steps.take_here("register", lambda: _register(context, training), _REGISTERED)
     auc = registered.auc
+    judgement = await _ask_for_judgement(context, arguments, registered.bundle_hash)
     return (
         f"registered model {registered.bundle_hash} by training {registered.training_hash}; "
-        f"AUC {auc.value:.4f} ({auc.low:.4f} to {auc.high:.4f})"
+        f"AUC {auc.value:.4f} ({auc.low:.4f} to {auc.high:.4f}){judgement}"
     )
+
+
+async def _ask_for_judgement(context: JobContext, arguments: RetrainArguments, bundle_hash: str) -> str:
+    """Ask for the model's judgement where that is wanted, once however often the job was stopped; which job that is, in words."""
+    if arguments.judged_by is None:
+        return ""
+    job_id = UUID(context.actor.id)
+    request = JudgeRequest(
+        book=arguments.book, model=bundle_hash, thresholds=arguments.judged_by, known_on=arguments.known_on
+    )
+    asking = Asking(
+        natural_key=f"judge {job_id}",
+        trigger=(await read_job(context.record, job_id)).trigger,
+        reasons=f"retraining {job_id} registered the model",
+    )
+    try:
+        asked = (await JobDesk(context.record).request(request, context.actor, asking)).job_id
+    except JobExists as known:
+        asked = known.job_id
+    return f"; its judgement is job {asked}"
 
 
 async def _read(context: JobContext, arguments: RetrainArguments) -> TrainingSet:
