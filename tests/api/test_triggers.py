@@ -53,3 +53,4 @@ def test_a_key_needs_the_scope_and_a_trigger_its_name(house: House) -> None:
         assert reader.post(PATH, json=UPKEEP).status_code == 403
         assert client.get(f"{PATH}/never").status_code == 404
         assert client.post(f"{PATH}/never/stop").status_code == 404
+        assert client.get(f"{PATH}/%00").status_code == 404

@@ -14,7 +14,7 @@ from instant_credit.factory.desk import JobDesk, JobStatus
 from instant_credit.factory.requests import MonitorRequest, MonthsRequest, RetrainRequest
 from instant_credit.factory.triggers import TriggerDefinition, TriggerDesk, Watch
 from instant_credit.outcome.alerts import AlertState, Retraining, encode_rules, load_rules
-from instant_credit.outcome.definition import AS_LAST_SEEN, hash_definition
+from instant_credit.outcome.definition import AS_LAST_SEEN, LabelDefinition, encode_definition, hash_definition
 from instant_credit.outcome.measures import Metric
 from instant_credit.record.documents import DocumentKind, put_document
 from instant_credit.record.pool import Record
@@ -51,7 +51,7 @@ class Yard:
         self.record, self.clock, self.actor = record, clock, actor
         self.desk, self.triggers = JobDesk(record), TriggerDesk(record)
         self._watches = (Watch(record), Watch(record))
-        self._shift = Shift(record, settings, stop=asyncio.Event(), taking=Taking())
+        self.shift = Shift(record, settings, stop=asyncio.Event(), taking=Taking())
 
     async def put(self, rules: Retraining, **request) -> None:
         """The trigger of a retraining by these rules, looked at every day."""
@@ -73,7 +73,7 @@ class Yard:
                 await self.run(waiting[-1].job_id)
 
     async def run(self, job_id: UUID) -> JobStatus:
-        assert await self._shift.run(job_id) is None
+        assert await self.shift.run(job_id) is None
         async with self.record.connection() as connection:
             await connection.execute("DELETE FROM pgqueuer WHERE payload = uuid_send($1)", job_id)
         status = await self.desk.read(job_id)
@@ -189,6 +189,23 @@ async def test_a_first_training_is_asked_for_by_the_labels_that_are_known(yard: 
     await yard.put(Retraining(every_days=91))
     await yard.pass_days(1)
     assert reasons_of(await yard.list_retrainings()) == ["nothing was trained yet, and 30 labels are known"]
+
+
+async def test_a_book_that_holds_nothing_yet_is_waited_for(yard: Yard) -> None:
+    await yard.put(Retraining(every_days=91), book="later")
+    await yard.pass_days(1)
+    (look,) = await yard.list_asked("look")
+    assert look.result == f"trigger {LEARNING}: nothing asks for a retraining"
+
+
+async def test_labels_of_another_product_fail_the_look_in_words(yard: Yard) -> None:
+    other = LabelDefinition(name="other", title="Of cards", products=("credit_card",), window_months=12)
+    labels = await put_document(yard.record, DocumentKind.LABELS, encode_definition(other), yard.actor)
+    await yard.put(Retraining(labels_min=1), labels=labels)
+    yard.clock.advance(DAY)
+    ((asked,),) = [one.job_ids for one in await Watch(yard.record).ask()]
+    assert await yard.shift.run(asked) is None
+    assert "labels other are for credit_card" in (await yard.desk.read(asked)).error
 
 
 async def test_a_schedule_asks_so_long_after_the_last_training(yard: Yard) -> None:

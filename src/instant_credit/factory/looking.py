@@ -18,12 +18,19 @@ from instant_credit.factory.requests import JobKind, LookArguments, RetrainReque
 from instant_credit.factory.settling import Asking, find_product
 from instant_credit.factory.triggers import find_standing
 from instant_credit.outcome.alerts import AlertState, decode_rules
-from instant_credit.outcome.definition import AS_LAST_SEEN, LabelDefinition, decode_definition, hash_definition
+from instant_credit.outcome.definition import (
+    AS_LAST_SEEN,
+    LabelDefinition,
+    decode_definition,
+    hash_definition,
+    require_product,
+)
 from instant_credit.outcome.triggers import Proposal, Standing, propose_retraining
 from instant_credit.record.documents import DocumentKind, get_document, list_documents
 from instant_credit.record.pool import Record
 from instant_credit.record.queue import JobExists
 from instant_credit.record.queue_steps import form_of
+from instant_credit.record.reads import list_book_products
 from instant_credit.record.sketches import list_windows
 from instant_credit.record.triggers import TriggerJobs, count_trigger_jobs
 from instant_credit.review.windows import decode_report
@@ -48,7 +55,7 @@ async def look(context: JobContext, raw: bytes) -> str:
 
     Raises
     ------
-    JobRefused : the retraining can't be run as the trigger asks for it.
+    Refused : the retraining can't be run as the trigger asks for it; the message says why.
     """
     name = decode_arguments(raw, LookArguments).trigger
     definition = await find_standing(context.record, name)
@@ -58,7 +65,8 @@ async def look(context: JobContext, raw: bytes) -> str:
 
     async def make() -> Looked:
         asked = await count_trigger_jobs(context.record, name, JobKind.RETRAIN)
-        proposal = await _propose(context, request, rules, asked)
+        is_empty = not await list_book_products(context.record, request.book)
+        proposal = None if is_empty else await _propose(context, request, rules, asked)
         reasons = None if proposal is None else tell_reasons(proposal)
         return Looked(number=asked.jobs + 1, reasons=reasons)
 
@@ -91,6 +99,7 @@ async def _propose(
         return None
     product = decode_product(await get_document(record, await find_product(record, request)))
     definition = await _read_labels(record, request)
+    require_product(definition, product.name)
     trained = await find_last_training(record, request.book, product.name, hash_definition(definition))
     labels_now = 0
     if rules.labels_min is not None or trained is None:

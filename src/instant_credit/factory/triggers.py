@@ -9,6 +9,7 @@ asks for has its model judged. Nothing here proposes or activates a release.
 """
 
 import contextlib
+import re
 import tomllib
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
@@ -131,6 +132,7 @@ class Triggers(Struct, frozen=True, kw_only=True):
     links: TriggersLinks
 
 
+_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _DECODER: Final = msgspec.json.Decoder(TriggerDefinition)
 
 
@@ -205,7 +207,7 @@ class TriggerDesk:
 
     async def read(self, name: str) -> TriggerStatus:
         """One trigger. Raises NotFound when there never was one of this name."""
-        return self._tell(await read_trigger(self._record, name))
+        return self._tell(await read_trigger(self._record, _require_name(name)))
 
     async def list(self) -> Triggers:
         """All triggers."""
@@ -214,7 +216,7 @@ class TriggerDesk:
 
     async def stop(self, name: str, actor: Actor) -> TriggerStatus:
         """Have a trigger ask for nothing more. Raises NotFound when there never was one of this name."""
-        return self._tell(await stop_trigger(self._record, name, actor))
+        return self._tell(await stop_trigger(self._record, _require_name(name), actor))
 
     async def _settle(self, definition: TriggerDefinition, actor: Actor) -> TriggerDefinition:
         request = definition.request
@@ -253,6 +255,13 @@ class TriggerDesk:
             next_at=next_at,
             links=TriggerLinks(own=own, stop=stop),
         )
+
+
+def _require_name(told: str) -> str:
+    """Raises NotFound for what can't be a trigger's name."""
+    if not _NAME.fullmatch(told):
+        raise NotFound("trigger", "of this name")
+    return told
 
 
 def schedule_of(definition: TriggerDefinition, since: datetime) -> Schedule:
