@@ -34,9 +34,12 @@ def test_a_shipped_trigger_is_put_listed_and_stopped(environ):
     assert "By:       day at 03:00, by rules" in put.stdout
     assert "learning" in run(environ, "trigger", "list").stdout
     assert "Version:  1" in run(environ, "trigger", "show", "learning").stdout
+    assert "Kind:      look" in run(environ, "trigger", "look", "learning").stdout
     stopped = run(environ, "trigger", "stop", "learning", *BY).stdout
     assert "stopped" in stopped
     assert "Due next" not in stopped
+    assert "stopped" in run(environ, "trigger", "list").stdout
+    assert "No trigger of this name stands" in str(run(environ, "trigger", "look", "learning").exception)
 
 
 def test_a_file_names_documents_by_their_files(environ, tmp_path):

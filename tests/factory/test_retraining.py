@@ -11,6 +11,7 @@ import pytest
 from instant_credit.factory import retraining
 from instant_credit.factory.desk import JobDesk, JobStatus
 from instant_credit.factory.requests import JudgeArguments, RetrainRequest, decode_arguments
+from instant_credit.factory.settling import Asking
 from instant_credit.factory.steps import RecordedSteps
 from instant_credit.outcome.definition import LabelDefinition, encode_definition
 from instant_credit.record.documents import DocumentKind, list_documents, put_document
@@ -137,7 +138,8 @@ async def test_a_retraining_with_labels_inference_and_trust_is_what_train_makes_
 
 
 async def test_a_retraining_asks_for_its_models_judgement_once_however_often_it_was_stopped(floor, monkeypatch):
-    job_id = await floor.ask(msgspec.structs.replace(ASKED, judged_by="standard"))
+    asked = msgspec.structs.replace(ASKED, judged_by="standard")
+    job_id = (await floor.desk.request(asked, floor.actor, Asking(trigger="learning", reasons="due"))).job_id
     ask = retraining._ask_for_judgement
 
     async def ask_and_die(*told):
@@ -152,6 +154,7 @@ async def test_a_retraining_asks_for_its_models_judgement_once_however_often_it_
     assert status.state is JobState.SUCCEEDED, status.error
     (judgement,) = [one for one in (await floor.desk.list()).jobs if one.kind == "judge"]
     assert status.result.endswith(f"; its judgement is job {judgement.job_id}")
+    assert judgement.trigger == "learning"
     assert judgement.reasons == f"retraining {job_id} registered the model"
     arguments = decode_arguments((await read_job(floor.record, judgement.job_id)).arguments, JudgeArguments)
     assert (arguments.model, arguments.champion) == ((await floor.list_models())[0], None)

@@ -1,15 +1,18 @@
 """Triggers as documents: what they may say, how they are settled, and what is wrong with one."""
 
 import json
+from datetime import timedelta
+from uuid import UUID
 
 import msgspec
 import pytest
 
 from instant_credit.errors import Problem, Refused
+from instant_credit.factory.desk import JobDesk
 from instant_credit.factory.looking import REASONS_MAX, tell_reasons
 from instant_credit.factory.requests import RetrainRequest
 from instant_credit.factory.settling import JobRefused
-from instant_credit.factory.triggers import TriggerDefinition, TriggerDesk, Watch, load_trigger
+from instant_credit.factory.triggers import TriggerDefinition, TriggerDesk, Watch, ask_looks, load_trigger
 from instant_credit.outcome.triggers import Proposal, Reasoned, Trigger
 from instant_credit.record import triggers
 from instant_credit.record.documents import DocumentKind, get_document, put_document
@@ -92,6 +95,31 @@ async def test_a_request_that_can_t_be_run_is_told_once_an_instant(record, actor
     (asked,) = await watch.ask()
     assert (asked.name, asked.job_ids, asked.refused) == ("a", (), "BOOK_EMPTY")
     assert await watch.ask() == ()
+
+
+@pytest.mark.anyio
+async def test_a_trigger_of_a_later_version_is_told_once_and_hinders_no_other(record, actor, clock: FixedClock):
+    await triggers.put_trigger(record, "a", b'{"name":"a","every":"moon"}', actor)
+    await TriggerDesk(record).put(load_trigger(read_starter("triggers", "upkeep")), actor)
+    clock.advance(timedelta(days=31))
+    watch = Watch(record)
+    unread, asked = await watch.ask()
+    assert (unread.name, unread.refused) == ("a", "TRIGGER_UNREADABLE")
+    assert (asked.name, len(asked.job_ids)) == ("upkeep", 1)
+    assert await watch.ask() == ()
+    assert await ask_looks(record, "applications", UUID(int=1), actor) == ()
+
+
+@pytest.mark.anyio
+async def test_a_monitoring_run_has_the_triggers_of_its_book_looked_at_once(record, actor):
+    await TriggerDesk(record).put(load_trigger(read_starter("triggers", "learning")), actor)
+    await TriggerDesk(record).put(load_trigger(read_starter("triggers", "monitoring")), actor)
+    assert await ask_looks(record, "other", UUID(int=1), actor) == ()
+    for _ in range(2):
+        assert await ask_looks(record, "applications", UUID(int=1), actor) == ("learning",)
+    (look,) = (await JobDesk(record).list()).jobs
+    assert (look.kind, look.trigger) == ("look", "learning")
+    assert look.reasons == f"monitoring run {UUID(int=1)} ended"
 
 
 @pytest.mark.parametrize("count", [1, 3, 500])

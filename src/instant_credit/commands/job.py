@@ -60,21 +60,21 @@ def show_list() -> None:
 @click.argument("job_id", type=click.UUID)
 def show(job_id: UUID) -> None:
     """Show one job: how it stands, its steps, and what came of it."""
-    _print(_ask(lambda _, desk: desk.read(job_id)))
+    print_job(_ask(lambda _, desk: desk.read(job_id)))
 
 
 @job.command("cancel")
 @click.argument("job_id", type=click.UUID)
 def cancel(job_id: UUID) -> None:
     """Cancel a job: at once while it waits, by its worker while it runs."""
-    _print(_ask(lambda _, desk: desk.cancel(job_id, ACTOR)))
+    print_job(_ask(lambda _, desk: desk.cancel(job_id, ACTOR)))
 
 
 @job.command("retry")
 @click.argument("job_id", type=click.UUID)
 def retry(job_id: UUID) -> None:
     """Queue a failed or cancelled job again; it goes on behind its finished steps."""
-    _print(_ask(lambda _, desk: desk.retry(job_id, ACTOR)))
+    print_job(_ask(lambda _, desk: desk.retry(job_id, ACTOR)))
 
 
 @job.command("add")
@@ -82,7 +82,7 @@ def retry(job_id: UUID) -> None:
 def add(kind: str) -> None:
     """Queue a job of upkeep: audit checks the record against its hash chain, months makes partitions ahead."""
     request = _UPKEEP[JobKind(kind)]
-    _print(_ask(lambda _, desk: desk.request(request, ACTOR)))
+    print_job(_ask(lambda _, desk: desk.request(request, ACTOR)))
 
 
 @job.command("judge")
@@ -113,7 +113,7 @@ def judge(*, thresholds: str, policy: str | None, **options: Any) -> None:
         }
         return await desk.request(JudgeRequest(**kept, **options), ACTOR)
 
-    _print(_ask(ask))
+    print_job(_ask(ask))
 
 
 @job.command("monitor")
@@ -126,7 +126,7 @@ def monitor(book: str, rules: str) -> None:
         kept = await keep_document(record, rules, RULES, ACTOR)
         return await desk.request(MonitorRequest(book=book, rules=kept), ACTOR)
 
-    _print(_ask(ask))
+    print_job(_ask(ask))
 
 
 @click.command()
@@ -158,7 +158,7 @@ def retrain(*, book: str, judged_by: str | None, **options: Any) -> None:
         }
         return await desk.request(RetrainRequest(book=book, **told), ACTOR)
 
-    _print(_ask(ask))
+    print_job(_ask(ask))
 
 
 async def _keep_product(record: Record, told: str | None) -> str | None:
@@ -183,7 +183,8 @@ def _ask(ask: Callable[[Record, JobDesk], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
-def _print(status: JobStatus) -> None:
+def print_job(status: JobStatus) -> None:
+    """Show how a job stands."""
     lines = [
         f"Job:       {status.job_id}",
         f"Kind:      {status.kind}",

@@ -1,4 +1,4 @@
-"""`instant-credit trigger put`, `list`, `show`, `stop`: when the worker asks for jobs by itself."""
+"""`instant-credit trigger put`, `list`, `show`, `look`, `stop`: when the worker asks for jobs by itself."""
 
 import asyncio
 import os
@@ -11,9 +11,11 @@ from rich.table import Table
 
 from instant_credit.access.actors import Actor
 from instant_credit.commands.documents import read_document
-from instant_credit.commands.job import keep_document
+from instant_credit.commands.job import ACTOR, keep_document, print_job
 from instant_credit.commands.operators import by_option
 from instant_credit.commands.tables import print_table
+from instant_credit.factory.desk import JobDesk
+from instant_credit.factory.requests import LookRequest
 from instant_credit.factory.settling import JUDGED_BY, LABELS, RULES, Shelf
 from instant_credit.factory.triggers import TriggerDesk, TriggerStatus, convert_trigger, read_tables
 from instant_credit.record.pool import Record, open_record
@@ -71,6 +73,13 @@ def show_list() -> None:
 def show(name: str) -> None:
     """Show one trigger with its document."""
     _print(_ask(lambda record: TriggerDesk(record).read(name)))
+
+
+@trigger.command("look")
+@click.argument("name")
+def look(name: str) -> None:
+    """Queue a look now: whether the rules of a trigger ask for its retraining."""
+    print_job(_ask(lambda record: JobDesk(record).request(LookRequest(trigger=name), ACTOR)))
 
 
 @trigger.command("stop")

@@ -285,8 +285,10 @@ async def ask_looks(record: Record, book: str, job_id: UUID, actor: Actor) -> tu
     """Ask for a look of every trigger that waits on a book, once for a monitoring run; names of those that are looked at."""
     desk, names = JobDesk(record), []
     for stored in await list_triggers(record):
-        definition = None if stored.body is None else decode_trigger(stored.body)
-        if definition is None or definition.rules is None or not isinstance(definition.request, RetrainRequest):
+        definition = _read(stored)
+        if not isinstance(definition, TriggerDefinition) or definition.rules is None:
+            continue
+        if not isinstance(definition.request, RetrainRequest):
             continue
         if definition.request.book != book:
             continue
@@ -298,6 +300,16 @@ async def ask_looks(record: Record, book: str, job_id: UUID, actor: Actor) -> tu
             await desk.request(LookRequest(trigger=stored.name), actor, asking)
         names.append(stored.name)
     return tuple(names)
+
+
+def _read(stored: StoredTrigger) -> TriggerDefinition | Refused | None:
+    """What a trigger says; why that can't be read, where a later version of the program put it; None where it was stopped."""
+    if stored.body is None:
+        return None
+    try:
+        return decode_trigger(stored.body)
+    except Refused as refusal:
+        return refusal
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -326,10 +338,22 @@ class Watch:
         """
         asked = []
         for stored in await list_triggers(self._record):
-            one = None if stored.body is None else await self._ask_one(stored, decode_trigger(stored.body))
+            definition = _read(stored)
+            if isinstance(definition, TriggerDefinition):
+                one = await self._ask_one(stored, definition)
+            else:
+                one = self._tell_unread(stored, definition)
             if one is not None:
                 asked.append(one)
         return tuple(asked)
+
+    def _tell_unread(self, stored: StoredTrigger, refusal: Refused | None) -> Asked | None:
+        """That a trigger can't be read, once a version; nothing where it was stopped."""
+        key = (stored.name, stored.version)
+        if refusal is None or key in self._seen:
+            return None
+        self._seen[key] = stored.recorded_at
+        return Asked(name=stored.name, job_ids=(), refused="TRIGGER_UNREADABLE")
 
     async def _ask_one(self, stored: StoredTrigger, definition: TriggerDefinition) -> Asked | None:
         now = self._record.clock.now().astimezone(UTC)
