@@ -55,8 +55,13 @@ EXAMPLES = {
     "ask_for_job": (10, 20),
     "list_jobs": (5, 5),
     "read_job": (10, 10),
+    "read_gate_report": (10, 10),
     "cancel_job": (10, 10),
     "retry_job": (10, 10),
+    "put_trigger": (10, 20),
+    "list_triggers": (5, 5),
+    "read_trigger": (10, 10),
+    "stop_trigger": (10, 10),
     "live": (10, 5),
     "ready": (10, 5),
     "metrics": (10, 5),
@@ -102,7 +107,8 @@ def try_out(
     is_apply = name.startswith("apply_")
     # 10,001 events are too many or, as they are mostly, too large: 413 is no rejection to the tool.
     is_large = name == "take_outcomes"
-    is_free = is_apply or name.startswith(("open_draft_", "quote_")) or name in ("change_draft", "ask_for_job")
+    is_said_in_part = name in ("change_draft", "ask_for_job", "put_trigger")
+    is_free = is_apply or name.startswith(("open_draft_", "quote_")) or is_said_in_part
 
     excluded = [positive_data_acceptance] if is_free else [negative_data_rejection] if is_large else []
 

@@ -52,6 +52,8 @@ def test_a_retraining_is_queued_with_its_options(environ, book):
     assert "retrain" in run(environ, "job", "show", job).stdout
     other = add(environ, "retrain", "--book", book, "--folds", "2", "--product", "personal_loan")
     assert other != job
+    told = ("--labels", "bad_90_in_12", "--inference", "parcelling", "--prudence", "2", "--trust", "income")
+    assert add(environ, "retrain", "--book", book, "--folds", "2", *told) not in {job, other}
 
 
 @pytest.mark.parametrize(
@@ -60,6 +62,7 @@ def test_a_retraining_is_queued_with_its_options(environ, book):
         (("--folds", "2", "--test-share", "0.2"), "give one of --test-from"),
         (("--preset", "plain", "--search", "3"), "give one of --preset and --search"),
         (("--folds", "99"), "2<=x<=20"),
+        (("--prudence", "2"), "--prudence goes with --inference parcelling or fuzzy-augmentation"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(environ, options, words):

@@ -10,21 +10,26 @@ import pytest
 
 from instant_credit.factory import retraining
 from instant_credit.factory.desk import JobDesk, JobStatus
-from instant_credit.factory.requests import RetrainRequest
+from instant_credit.factory.requests import JudgeArguments, RetrainRequest, decode_arguments
+from instant_credit.factory.settling import Asking
 from instant_credit.factory.steps import RecordedSteps
-from instant_credit.record.documents import list_documents
+from instant_credit.outcome.definition import LabelDefinition, encode_definition
+from instant_credit.record.documents import DocumentKind, list_documents, put_document
 from instant_credit.record.queue import JobEventKind, JobState, read_job
 from instant_credit.record.queue_taking import Taking
-from instant_credit.training.dataset import gather_training_set
+from instant_credit.training import workshop
+from instant_credit.training.dataset import Rejects, gather_training_set
 from instant_credit.training.fitting import choice
 from instant_credit.training.fitting.search import Searching
 from instant_credit.training.plans import ByFolds
+from instant_credit.training.selection_bias import Inference, Variant
+from instant_credit.training.tapes.importing import import_tape
 from instant_credit.training.workshop import build_training
 from instant_credit.worker import shift
 from instant_credit.worker.shift import Shift
 from tests.training.fitting.searching import TINY
 from tests.training.loans import QUICK
-from tests.training.tapes.test_importing import PRODUCT, row
+from tests.training.tapes.test_importing import PRODUCT, job, row, write_tape
 from tests.training.test_dataset import import_rows
 from tests.training.test_train_command import invent_rows
 
@@ -88,8 +93,112 @@ async def test_a_retraining_registers_the_bundle_that_train_makes(floor):
     assert len(await floor.list_models()) == 1
 
 
+YEAR = LabelDefinition(name="year", title="Bad within a year of the application", window_months=12, starts="as_of")
+
+
+@pytest.fixture
+def declined(monkeypatch) -> None:
+    """Books that hold declined applicants, too: loans of theirs once more, without an outcome."""
+
+    async def gather(record, *, with_rejects=False, **told):
+        found = await gather_training_set(record, **told)
+        if not with_rejects:
+            return found
+        rejects = Rejects(matrix=found.matrix[::20].copy(), days=found.days[::20], weights=found.weights[::20])
+        return msgspec.structs.replace(found, rejects=rejects)
+
+    monkeypatch.setattr(retraining, "gather_training_set", gather)
+    monkeypatch.setattr(workshop, "gather_training_set", gather)
+
+
+async def test_a_retraining_with_labels_inference_and_trust_is_what_train_makes_with_them(floor, declined, tmp_path):
+    await import_rows(floor.record, floor.actor, tmp_path, invent_rows(900))
+    labels = await put_document(floor.record, DocumentKind.LABELS, encode_definition(YEAR), floor.actor)
+    told = {"trusted": ("revolving_use",), "inference": "parcelling", "prudence": 2.0}
+    status = await floor.run(await floor.ask(msgspec.structs.replace(ASKED, labels=labels, **told)))
+    assert status.state is JobState.SUCCEEDED, status.error
+    assert [step.name for step in status.steps][:2] == ["read", "read declined"]
+    trained = await workshop.train(
+        floor.record,
+        book="small",
+        product=PRODUCT,
+        plan=ByFolds(folds=2),
+        parameters="steady",
+        known_on=KNOWN_ON,
+        actor=floor.actor,
+        definition=YEAR,
+        trusted=("revolving_use",),
+        inference=Inference(variant=Variant.PARCELLING, prudence=2.0),
+    )
+    assert trained.bundle_hash in status.result
+    assert trained.training_hash in status.result
+    assert trained.manifest.labels == labels
+    assert trained.manifest.inference is not None
+    assert await floor.list_models() == [trained.bundle_hash]
+
+
+async def test_a_retraining_asks_for_its_models_judgement_once_however_often_it_was_stopped(floor, monkeypatch):
+    asked = msgspec.structs.replace(ASKED, judged_by="standard")
+    job_id = (await floor.desk.request(asked, floor.actor, Asking(trigger="learning", reasons="due"))).job_id
+    ask = retraining._ask_for_judgement
+
+    async def ask_and_die(*told):
+        await ask(*told)
+        raise Died
+
+    with monkeypatch.context() as dying:
+        dying.setattr(retraining, "_ask_for_judgement", ask_and_die)
+        with pytest.raises(Died):
+            await floor.run(job_id)
+    status = await floor.run(job_id)
+    assert status.state is JobState.SUCCEEDED, status.error
+    (judgement,) = [one for one in (await floor.desk.list()).jobs if one.kind == "judge"]
+    assert status.result.endswith(f"; its judgement is job {judgement.job_id}")
+    assert judgement.trigger == "learning"
+    assert judgement.reasons == f"retraining {job_id} registered the model"
+    arguments = decode_arguments((await read_job(floor.record, judgement.job_id)).arguments, JudgeArguments)
+    assert (arguments.model, arguments.champion) == ((await floor.list_models())[0], None)
+    assert (arguments.book, arguments.known_on) == ("small", KNOWN_ON)
+
+
+async def test_other_declined_applicants_fail_a_job_that_is_taken_up_again(floor, declined, monkeypatch):
+    job_id = await floor.ask(msgspec.structs.replace(ASKED, inference="parcelling"))
+    with monkeypatch.context() as dying:
+        dying.setattr(retraining, "build_training", raise_died)
+        with pytest.raises(Died):
+            await floor.run(job_id)
+    gather = retraining.gather_training_set
+
+    async def gather_fewer(record, **told):
+        found = await gather(record, **told)
+        rejects = found.rejects
+        fewer = Rejects(matrix=rejects.matrix[1:], days=rejects.days[1:], weights=rejects.weights[1:])
+        return msgspec.structs.replace(found, rejects=fewer)
+
+    monkeypatch.setattr(retraining, "gather_training_set", gather_fewer)
+    status = await floor.run(job_id)
+    assert status.state is JobState.FAILED
+    assert "its declined applicants are others" in status.error
+
+
+async def test_a_variable_that_tells_the_outcome_stops_the_job_unless_it_is_trusted(floor, tmp_path):
+    telling = [row(n, label="bad" if n % 9 == 0 else "good", util=90 if n % 9 == 0 else 10) for n in range(400)]
+    await import_tape(floor.record, job(write_tape(tmp_path / "other.csv", telling), book="telling"), floor.actor)
+    asked = msgspec.structs.replace(ASKED, book="telling")
+    status = await floor.run(await floor.ask(asked))
+    assert (status.state, status.steps) == (JobState.FAILED, ())
+    assert "--trust" in status.error
+    status = await floor.run(await floor.ask(msgspec.structs.replace(asked, trusted=("revolving_use",))))
+    assert status.steps[0].name == "read"
+    assert "--trust" not in (status.error or "")
+
+
 class Died(BaseException):
     """The worker's process ends between two steps; nothing of it catches that."""
+
+
+def raise_died(*_: object, **__: object) -> None:
+    raise Died
 
 
 async def test_a_retraining_that_dies_after_every_step_makes_none_twice(floor, monkeypatch):

@@ -26,6 +26,7 @@ from instant_credit.commands.inheriting import decode_inheritance
 from instant_credit.decision.gate_report import decode_gate_report
 from instant_credit.decision.release import decode_manifest, decode_reference
 from instant_credit.errors import Problem, Refused
+from instant_credit.factory.triggers import decode_trigger, load_trigger
 from instant_credit.outcome.alerts import load_rules
 from instant_credit.policy.document import decode_policy, read_policy
 from instant_credit.record.rings import create_key_ring, read_key_ring
@@ -231,8 +232,18 @@ def as_text(read: Callable[[str], object]) -> Callable[[bytes], object]:
         (read_thresholds, read_starter("gates", "standard")),
         (read_scorecard, read_starter("scorecards", "personal_loan")),
         (load_rules, read_starter("alerts", "standard")),
+        (load_trigger, read_starter("triggers", "learning")),
     ],
-    ids=["product", "policy", "mapping's product", "mapping", "thresholds of gates", "scorecard", "alert rules"],
+    ids=[
+        "product",
+        "policy",
+        "mapping's product",
+        "mapping",
+        "thresholds of gates",
+        "scorecard",
+        "alert rules",
+        "trigger",
+    ],
 )
 def test_a_document_in_toml_is_read_or_refused(read: Callable[[str], object], whole: str) -> None:
     lines = whole.splitlines(keepends=True)
@@ -267,6 +278,11 @@ def test_a_document_in_toml_is_read_or_refused(read: Callable[[str], object], wh
 def test_a_training_is_read_or_refused() -> None:
     for raw in HOSTILE:
         end_in(decode_training, raw, (Refused,))
+
+
+def test_a_recorded_trigger_is_read_or_refused() -> None:
+    for raw in HOSTILE:
+        end_in(decode_trigger, raw, (Refused,))
 
 
 def test_gates_documents_are_read_or_refused() -> None:

@@ -56,6 +56,15 @@ def test_each_trigger_fires_at_its_threshold_and_not_before(standing: Standing, 
     assert triggers(standing) == wanted
 
 
+def test_a_first_training_is_asked_for_by_labels_that_are_known() -> None:
+    never = replace(QUIET, trained_on=None, labels_then=0, labels_now=499)
+    assert triggers(never) == [Trigger.SCHEDULE]
+    assert triggers(never, replace(RULES, every_days=None)) is None
+    assert triggers(replace(never, labels_now=500)) == [Trigger.SCHEDULE, Trigger.LABEL_VOLUME]
+    assert triggers(replace(never, labels_now=0)) is None
+    assert triggers(replace(never, proposed_on=TRAINED_ON - timedelta(days=29))) is None
+
+
 def test_a_proposal_says_what_it_saw() -> None:
     proposal = propose_retraining(RULES, after(95, alerts=(opened("auc_fell", "auc", "180"),)))
     assert proposal is not None

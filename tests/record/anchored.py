@@ -33,6 +33,7 @@ from instant_credit.record.rotating import note_current
 from instant_credit.record.rows import EventRow
 from instant_credit.record.shadows import ShadowEntry, add_shadow_decisions
 from instant_credit.record.sketches import SketchRow, WindowRow, add_sketch, add_window
+from instant_credit.record.triggers import put_trigger, stop_trigger
 from instant_credit.record.waivers import approve_waiver, propose_waiver, put_gate_report
 from instant_credit.settings import Settings
 from tests.clock import FixedClock
@@ -182,15 +183,23 @@ async def write_former_activation(record: Record, settings: Settings, actor: Act
 
 
 async def write_a_job(record: Record, actor: Actor, turn: int) -> None:
-    """A job with a step, begun and ended."""
+    """A job with a step, begun and ended, and the trigger that it names."""
     asked = JobRequest(
-        kind="measure", weight=JobWeight.LIGHT, arguments=b'{"turn":%d}' % turn, natural_key=f"turn {turn}"
+        kind="measure",
+        weight=JobWeight.LIGHT,
+        arguments=b'{"turn":%d}' % turn,
+        natural_key=f"turn {turn}",
+        trigger="daily",
+        reasons="it was due",
     )
     log = await take_up(record, await enqueue_job(record, asked, actor), UUID(int=turn + 1))
     await log.begin()
     await log.begin_step("measure")
     await log.finish_step("measure", b"measured")
-    await log.end(JobEventKind.SUCCEEDED, "measured")
+    trigger = await put_trigger(record, "daily", b"%d" % turn, actor)
+    await log.end(JobEventKind.SUCCEEDED, "measured", trigger.document_hash)
+    if turn:
+        await stop_trigger(record, "daily", actor)
 
 
 async def write_of_persons(record: Record, actor: Actor, turn: int, person_id: bytes, case_id: UUID) -> None:

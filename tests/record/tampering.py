@@ -50,6 +50,8 @@ OTHERWISE: Final = {
     "gate": "CASE gate WHEN 'cost' THEN 'profit' ELSE 'cost' END",
     "gate_waivers.actor_kind": "CASE actor_kind WHEN 'person' THEN 'api_key' ELSE 'person' END",
     "gate_waiver_approvals.actor_kind": "CASE actor_kind WHEN 'person' THEN 'api_key' ELSE 'person' END",
+    "trigger_events.kind": "CASE kind WHEN 'put' THEN 'stopped' ELSE 'put' END, "
+    "document_hash = CASE kind WHEN 'put' THEN NULL ELSE repeat('a', 64) END",
     "alert_events.kind": "CASE kind WHEN 'opened' THEN 'closed' ELSE 'opened' END",
     "draft_events.kind": "CASE kind WHEN 'completed' THEN 'withdrawn' ELSE 'completed' END",
     "release_events.kind": "'retired', "
@@ -69,7 +71,7 @@ OTHERWISE: Final = {
     "stage": "CASE stage WHEN 'shadow' THEN 'challenger' ELSE 'shadow' END",
     "tier": "CASE tier WHEN 'high' THEN 'low' ELSE 'high' END",
     "weight": "CASE weight WHEN 'heavy' THEN 'light' ELSE 'heavy' END",
-    "job_events.kind": "CASE kind WHEN 'begun' THEN 'given_back' ELSE 'begun' END, step = NULL, result_hash = NULL",
+    "job_events.kind": "CASE kind WHEN 'begun' THEN 'given_back' ELSE 'begun' END, step = NULL, result_hash = NULL, document_hash = NULL",
     "result_hash": "md5(result_hash) || md5(result_hash)",
     "product_hash": "md5(product_hash) || md5(product_hash)",
     "reference_hash": "md5(reference_hash) || md5(reference_hash)",
@@ -108,6 +110,7 @@ KEYS: Final = {
     "alert_events": "rule = rule || 'x'",
     "jobs": "job_id = gen_random_uuid(), natural_key = NULL",
     "job_events": "number = number + 50",
+    "trigger_events": "number = number + 50",
 }
 TABLES: Final = tuple(COVERED)
 

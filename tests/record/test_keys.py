@@ -40,6 +40,7 @@ KEYED_OTHERWISE = {
     "sketches": ["book", "day_on", "release_hash", "reference_hash", "revision"],
     "monitoring_windows": ["book", "product", "last_on"],
     "alert_events": ["book", "product", "last_on", "rule", "subject"],
+    "trigger_events": ["name", "number"],
     "schema_migrations": ["number"],
 }
 UNIQUE_INDEXES = """

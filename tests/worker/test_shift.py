@@ -11,6 +11,7 @@ from instant_credit.access.actors import Actor
 from instant_credit.errors import Refused, Unavailable
 from instant_credit.factory.jobs import JobContext
 from instant_credit.factory.requests import JobKind
+from instant_credit.factory.triggers import Asked, Watch
 from instant_credit.record.pool import Record
 from instant_credit.record.queue import (
     JobEventKind,
@@ -224,6 +225,35 @@ async def test_jobs_are_taken_off_the_queue_until_the_shift_ends(bench: Bench) -
     assert await bench.state(job_id) is JobState.SUCCEEDED
     async with bench.record.connection() as connection:
         assert await connection.fetchval("SELECT count(*) FROM pgqueuer") == 0
+
+
+async def test_a_shift_goes_on_whatever_comes_of_its_triggers(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, log
+) -> None:
+    monkeypatch.setattr(worker, "WATCH_SECONDS", 0.01)
+    refused = Asked(name="weekly", job_ids=(), refused="BOOK_EMPTY")
+    told = [Unavailable("away"), ValueError("MARKED"), (refused, Asked(name="daily", job_ids=(OTHER,)))]
+
+    async def ask(_: Watch) -> tuple[Asked, ...]:
+        if len(told) == 1:
+            bench.stop.set()
+        one = told.pop(0)
+        if isinstance(one, Exception):
+            raise one
+        return one
+
+    monkeypatch.setattr(Watch, "ask", ask)
+    await bench.shift._watch()
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == [
+        "triggers_unavailable",
+        "triggers_broke",
+        "trigger_refused",
+        "trigger_asked",
+    ]
+    assert (lines[2]["trigger"], lines[2]["code"]) == ("weekly", "BOOK_EMPTY")
+    assert lines[3]["job_ids"] == [str(OTHER)]
+    assert "MARKED" not in log.getvalue()
 
 
 async def test_what_is_counted_has_closed_labels() -> None:

@@ -32,8 +32,10 @@ from instant_credit.api.quotes import quote_routes
 from instant_credit.api.receipts import receipt_route
 from instant_credit.api.releases import release_routes
 from instant_credit.api.security import FindKey, admit_keys, require_scope
+from instant_credit.api.triggers import trigger_routes
 from instant_credit.api.wire import HEAD_BYTES_MAX
 from instant_credit.factory.desk import JobDesk
+from instant_credit.factory.triggers import TriggerDesk
 from instant_credit.record.patience import wait_forever
 from instant_credit.underwriting.desk import Desk
 from instant_credit.underwriting.life import LifeDesk
@@ -66,6 +68,7 @@ def create_app(desk: Desk, find_key: FindKey, metrics: Metrics, limits: ClientLi
         *monitoring_routes(desk.record, guard),
         *release_routes(ReleaseDesk(desk.record), guard),
         *job_routes(JobDesk(desk.record), guard),
+        *trigger_routes(TriggerDesk(desk.record), guard),
         *health_routes(desk, metrics, openapi_writer(desk)),
     ]
     litestar = Litestar(

@@ -15,11 +15,12 @@ from instant_credit.api.life import tell
 from instant_credit.api.operations import GUARDED, JSON, WITH_BODY, failures, location, path_id, success
 from instant_credit.api.problems import FORBIDDEN, JOB_REFUSED, MALFORMED, Failure
 from instant_credit.api.security import Guard, grant_of
+from instant_credit.decision.gate_report import GateReport
 from instant_credit.errors import Problem
 from instant_credit.factory.desk import JobDesk, Jobs, JobStatus
-from instant_credit.factory.requests import AuditRequest, MonthsRequest, RetrainRequest
+from instant_credit.factory.requests import REQUESTS
 
-JOB_STRUCTS: Final = (JobStatus, Jobs, RetrainRequest, AuditRequest, MonthsRequest)
+JOB_STRUCTS: Final = (JobStatus, Jobs, GateReport, *REQUESTS)
 
 _JOB: Final = "/v1/jobs/{job_id:str}"
 _READS: Final = {"scopes": (Scope.JOBS_READ,)}
@@ -34,7 +35,7 @@ def job_routes(desk: JobDesk, guard: Guard) -> list[HTTPRouteHandler]:
         require_json(request.scope)
         status = await desk.ask(await read_body(request), _admit(request))
         if isinstance(status, Problem):
-            raise _refused(status)
+            raise refused(status)
         return tell(status, 201, {"Location": status.links.own.href})
 
     @get("/v1/jobs", guards=[guard], opt=_READS)
@@ -45,6 +46,10 @@ def job_routes(desk: JobDesk, guard: Guard) -> list[HTTPRouteHandler]:
     async def read_job(job_id: FromPath[str]) -> Response[bytes]:
         return tell(await desk.read(_job(job_id)))
 
+    @get(f"{_JOB}/report", guards=[guard], opt=_READS)
+    async def read_report(job_id: FromPath[str]) -> Response[bytes]:
+        return tell(await desk.read_report(_job(job_id)))
+
     @post(f"{_JOB}/cancel", guards=[guard], opt=_WRITES)
     async def cancel_job(request: Request[Any, Any, Any], job_id: FromPath[str]) -> Response[bytes]:
         return tell(await desk.cancel(_job(job_id), _admit(request)))
@@ -53,7 +58,7 @@ def job_routes(desk: JobDesk, guard: Guard) -> list[HTTPRouteHandler]:
     async def retry_job(request: Request[Any, Any, Any], job_id: FromPath[str]) -> Response[bytes]:
         return tell(await desk.retry(_job(job_id), _admit(request)))
 
-    return [ask_for_job, list_jobs, read_job, cancel_job, retry_job]
+    return [ask_for_job, list_jobs, read_job, read_report, cancel_job, retry_job]
 
 
 def _admit(request: Request[Any, Any, Any]) -> Actor:
@@ -68,7 +73,8 @@ def _job(text: str) -> UUID:
     return parse_id(text, "job")
 
 
-def _refused(problem: Problem) -> Failure:
+def refused(problem: Problem) -> Failure:
+    """What is answered to a request that can't become a job."""
     if problem.code == "BODY_UNREADABLE":
         return Failure(MALFORMED, "The body is not the JSON of a job.", (problem,))
     return Failure(JOB_REFUSED, "Correct what is under errors and ask again.", (problem,))
@@ -79,19 +85,30 @@ def job_paths() -> dict[str, Any]:
     own = (path_id("job_id"),)
     told = success("The job as it stands.", "JobStatus")
     asked = success("It is queued.", "JobStatus", {"Location": location("the job")})
-    kinds = [{"$ref": f"#/components/schemas/{one.__name__}"} for one in (RetrainRequest, AuditRequest, MonthsRequest)]
-    ask = _operation(
+    kinds = [{"$ref": f"#/components/schemas/{one.__name__}"} for one in REQUESTS]
+    ask = describe_operation(
         "ask_for_job", "Queue a job", asked, Scope.JOBS_WRITE, problems.JOB_EXISTS, status="201", body=True
     )
     ask["requestBody"] = {"required": True, "content": {JSON: {"schema": {"oneOf": kinds}}}}
     listed = success("The newest jobs, the newest first.", "Jobs")
     return {
-        "/v1/jobs": {"post": ask, "get": _operation("list_jobs", "The newest jobs", listed, Scope.JOBS_READ)},
+        "/v1/jobs": {"post": ask, "get": describe_operation("list_jobs", "The newest jobs", listed, Scope.JOBS_READ)},
         "/v1/jobs/{job_id}": {
-            "get": _operation("read_job", "A job, its steps and how far it is", told, Scope.JOBS_READ, parameters=own)
+            "get": describe_operation(
+                "read_job", "A job, its steps and how far it is", told, Scope.JOBS_READ, parameters=own
+            )
+        },
+        "/v1/jobs/{job_id}/report": {
+            "get": describe_operation(
+                "read_gate_report",
+                "What a judgement's gates said",
+                success("The report.", "GateReport"),
+                Scope.JOBS_READ,
+                parameters=own,
+            )
         },
         "/v1/jobs/{job_id}/cancel": {
-            "post": _operation(
+            "post": describe_operation(
                 "cancel_job",
                 "Cancel a job; again changes nothing",
                 told,
@@ -101,7 +118,7 @@ def job_paths() -> dict[str, Any]:
             )
         },
         "/v1/jobs/{job_id}/retry": {
-            "post": _operation(
+            "post": describe_operation(
                 "retry_job",
                 "Queue a failed or cancelled job again",
                 told,
@@ -114,7 +131,7 @@ def job_paths() -> dict[str, Any]:
     }
 
 
-def _operation(
+def describe_operation(
     name: str,
     summary: str,
     told: dict[str, Any],
@@ -124,6 +141,7 @@ def _operation(
     status: str = "200",
     body: bool = False,
 ) -> dict[str, Any]:
+    """An operation of the OpenAPI document."""
     usual = [kind for kind in WITH_BODY if kind is not problems.REFUSED] if body else list(GUARDED)
     more = [problems.JOB_REFUSED] if body else []
     return {

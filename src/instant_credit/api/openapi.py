@@ -29,6 +29,7 @@ from instant_credit.api.operations import (
 from instant_credit.api.outcomes import OUTCOME_STRUCTS, outcome_paths
 from instant_credit.api.receipts import receipt_paths
 from instant_credit.api.releases_document import RELEASE_STRUCTS, release_paths
+from instant_credit.api.triggers import TRIGGER_STRUCTS, trigger_paths
 from instant_credit.record.receipts import Receipt
 from instant_credit.underwriting.answers import Answer, Live, ProblemDocument, Ready, RecordedDecision
 
@@ -59,7 +60,7 @@ def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
             *OUTCOME_STRUCTS,
             *MONITORING_STRUCTS,
             *RELEASE_STRUCTS,
-            *JOB_STRUCTS,
+            *(JOB_STRUCTS + TRIGGER_STRUCTS),
         ),
         ref_template="#/components/schemas/{name}",
     )
@@ -78,7 +79,7 @@ def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
     paths.update(outcome_paths())
     paths.update(monitoring_paths())
     paths.update(release_paths())
-    paths.update(job_paths())
+    paths.update(job_paths() | trigger_paths())
     paths["/health/live"] = {"get": _live()}
     paths["/health/ready"] = {"get": _ready()}
     paths["/metrics"] = {"get": _metrics()}

@@ -4,7 +4,6 @@ import json
 import os
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final
 
 import click
 import msgspec
@@ -29,9 +28,7 @@ from instant_credit.training.fitting.choice import PRESETS
 from instant_credit.training.intervals import Measured
 from instant_credit.training.leaks import refuse_tellers
 from instant_credit.training.plans import Wish
-from instant_credit.training.selection_bias import PRUDENCE_MAX, Inference, Variant
-
-_INFERRING: Final = (Variant.PARCELLING, Variant.FUZZY_AUGMENTATION)
+from instant_credit.training.selection_bias import INFERRING, PRUDENCE_MAX, Inference, Variant
 
 
 class _Request(Struct, frozen=True, kw_only=True):
@@ -125,7 +122,7 @@ async def _compare(settings: Settings, request: _Request) -> tuple[Compared, ...
         Inference(variant=Variant.APPROVED_ONLY),
         Inference(variant=Variant.EXPLORATION_WEIGHTED, propensity=request.propensity or msgspec.UNSET),
     ]
-    variants += [Inference(variant=one, prudence=factor) for one in _INFERRING for factor in request.prudences]
+    variants += [Inference(variant=one, prudence=factor) for one in INFERRING for factor in request.prudences]
     return compare_variants(training_set, Wish(test_from=request.test_from), request.preset, variants)
 
 

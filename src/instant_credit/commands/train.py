@@ -3,35 +3,34 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date
 from pathlib import Path
 from typing import Any, Final
 
 import click
-import msgspec
 from click.core import ParameterSource
 from msgspec import Struct
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.commands.bars import shown_progress
-from instant_credit.commands.documents import find_book_product, labels_option, read_document
+from instant_credit.commands.documents import find_book_product, read_document
 from instant_credit.commands.running import run_stoppable
+from instant_credit.commands.training_options import check_training_options, day_of, training_options
 from instant_credit.outcome.definition import load_definition
 from instant_credit.record.home import make_home, make_private_folder
 from instant_credit.record.pool import open_record
 from instant_credit.settings import Settings, read_settings
-from instant_credit.training.fitting.choice import PRESETS
 from instant_credit.training.fitting.fit import Watch
 from instant_credit.training.fitting.search import Searching, SearchStep
 from instant_credit.training.fitting.selection import SelectOptions
 from instant_credit.training.fitting.space import TRIALS_MAX, SearchOptions
 from instant_credit.training.inference import tell_exploration
 from instant_credit.training.intervals import Measured
-from instant_credit.training.plans import CALIBRATION_MONTHS, Wish
+from instant_credit.training.plans import Wish
 from instant_credit.training.repeating import repeat_training
 from instant_credit.training.report.page import ReportPaths, write_report
-from instant_credit.training.selection_bias import PRUDENCE_MAX, Inference, Variant
+from instant_credit.training.selection_bias import Inference, Variant, choose_inference
 from instant_credit.training.workshop import Training
 from instant_credit.training.workshop import train as train_on_book
 
@@ -58,22 +57,7 @@ class _Request(Struct, frozen=True, kw_only=True):
 
 @click.command()
 @click.option("--book", help="Book to train on (see `book list`).")
-@click.option(
-    "--test-from", type=click.DateTime(["%Y-%m-%d"]), help="Test on loans from this day on, fit on those before."
-)
-@click.option(
-    "--test-share", type=float, help="Test on this share of the loans: the latest by date, or of persons by chance."
-)
-@click.option("--folds", type=int, help="Test in this many folds instead, for a book without dates.")
-@click.option(
-    "--calibration-months",
-    type=click.IntRange(1, 120),
-    help=f"Calibrate on this many months before a test by date; default: {CALIBRATION_MONTHS}.",
-)
-@click.option(
-    "--preset", type=click.Choice(PRESETS), help="Fit with these parameters; default: those that an inner test chooses."
-)
-@click.option("--segment", metavar="VARIABLE", help="Calibrate each category of this model variable by itself.")
+@training_options
 @click.option(
     "--search",
     "trials",
@@ -99,39 +83,6 @@ class _Request(Struct, frozen=True, kw_only=True):
     help=f"Keep at most so many variables (with --select); default: {SelectOptions().most}.",
 )
 @click.option(
-    "--known-on",
-    type=click.DateTime(["%Y-%m-%d"]),
-    help="Take Cases and labels as they were known on this day; default: today.",
-)
-@labels_option
-@click.option(
-    "--trust",
-    "trusted",
-    multiple=True,
-    metavar="VARIABLE",
-    help="Fit on this variable although it alone tells the outcome, for it was known in time; once for each.",
-)
-@click.option(
-    "--inference",
-    "variant",
-    type=click.Choice([one.value for one in Variant]),
-    help="How declined applicants are answered for; default: not at all, as with approved-only (docs/labels.md).",
-)
-@click.option(
-    "--prudence",
-    type=click.FloatRange(1, PRUDENCE_MAX),
-    metavar="FACTOR",
-    help="Infer declined applicants to be bad so many times as often as equal approved ones; default: 1.",
-)
-@click.option(
-    "--propensity",
-    metavar="ATTRIBUTE",
-    help="Attribute that tells by which chance each loan was approved (with --inference exploration-weighted).",
-)
-@click.option(
-    "--product", help="Product: a shipped name or a TOML file; default: the newest that the book was recorded under."
-)
-@click.option(
     "--report", type=click.Path(path_type=Path, file_okay=False), help="Folder; default: below INSTANT_CREDIT_HOME."
 )
 @click.option(
@@ -142,25 +93,13 @@ class _Request(Struct, frozen=True, kw_only=True):
 def train(
     *,
     book: str | None,
-    test_from: datetime | None,
-    test_share: float | None,
-    folds: int | None,
-    calibration_months: int | None,
-    preset: str | None,
-    segment: str | None,
     trials: int | None,
     search_minutes: float | None,
     is_selecting: bool,
     select_most: int | None,
-    known_on: datetime | None,
-    labels: str,
-    trusted: tuple[str, ...],
-    variant: str | None,
-    prudence: float | None,
-    propensity: str | None,
-    product: str | None,
     report: Path | None,
     repeat: str | None,
+    **options: Any,
 ) -> None:
     """Fit, calibrate and test a model on a book.
 
@@ -178,20 +117,23 @@ def train(
     if book is None:
         raise click.UsageError("give --book, or --repeat with the hash of a training")
     _check_wishes(click.get_current_context().params)
-    tested_from = None if test_from is None else test_from.date()
-    wish = Wish(test_from=tested_from, calibration_months=calibration_months, test_share=test_share, folds=folds)
     request = _Request(
         book=book,
-        wish=wish,
-        preset=preset,
-        segment=segment,
+        wish=Wish(
+            test_from=day_of(options["test_from"]),
+            calibration_months=options["calibration_months"],
+            test_share=options["test_share"],
+            folds=options["folds"],
+        ),
+        preset=options["preset"],
+        segment=options["segment"],
         search=None if trials is None else SearchOptions(trials=trials, minutes=search_minutes),
         select=_choose_select(select_most) if is_selecting else None,
-        product=product,
-        labels=labels,
-        trusted=trusted,
-        inference=_choose_inference(variant, prudence, propensity),
-        known_on=None if known_on is None else known_on.date(),
+        product=options["product"],
+        labels=options["labels"],
+        trusted=options["trusted"],
+        inference=choose_inference(options["inference"], options["prudence"], options["propensity"]),
+        known_on=day_of(options["known_on"]),
         report=report,
     )
     training, paths = run_stoppable(_train(read_settings(os.environ), request), left=_LEFT)
@@ -204,29 +146,11 @@ def _choose_select(most: int | None) -> SelectOptions:
 
 def _check_wishes(told: dict[str, Any]) -> None:
     """Options that exclude each other, or that only go with others."""
-    if sum(told[name] is not None for name in ("test_from", "test_share", "folds")) > 1:
-        raise click.UsageError("give one of --test-from, --test-share and --folds")
-    if told["preset"] is not None and told["trials"] is not None:
-        raise click.UsageError("give one of --preset and --search: a search tries the presets first")
+    check_training_options(told, told["trials"])
     if told["search_minutes"] is not None and told["trials"] is None:
         raise click.UsageError("--search-minutes goes with --search")
     if told["select_most"] is not None and not told["is_selecting"]:
         raise click.UsageError("--select-most goes with --select")
-
-
-def _choose_inference(variant: str | None, prudence: float | None, propensity: str | None) -> Inference | None:
-    if propensity is not None and variant != Variant.EXPLORATION_WEIGHTED:
-        raise click.UsageError("--propensity goes with --inference exploration-weighted")
-    if variant is None:
-        if prudence is not None:
-            raise click.UsageError("--prudence goes with --inference parcelling or fuzzy-augmentation")
-        return None
-    chosen = Inference(variant=Variant(variant), propensity=propensity or msgspec.UNSET)
-    if prudence is None:
-        return chosen
-    if chosen.variant not in {Variant.PARCELLING, Variant.FUZZY_AUGMENTATION}:
-        raise click.UsageError("--prudence goes with --inference parcelling or fuzzy-augmentation")
-    return msgspec.structs.replace(chosen, prudence=prudence)
 
 
 def _check_alone(context: click.Context) -> None:

@@ -7,8 +7,10 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from instant_credit.access.actors import Actor
-from instant_credit.errors import Problem
-from instant_credit.factory.requests import JobRefused, Request, compose_job, read_request
+from instant_credit.decision.gate_report import GateReport
+from instant_credit.errors import NotFound, Problem
+from instant_credit.factory.requests import JobKind, Request, read_request
+from instant_credit.factory.settling import Asking, JobRefused, compose_job
 from instant_credit.record.pool import Record
 from instant_credit.record.queue import (
     ENDED,
@@ -23,6 +25,7 @@ from instant_credit.record.queue import (
     read_job,
     retry_job,
 )
+from instant_credit.record.waivers import read_gate_report
 from instant_credit.underwriting.resources import Link
 
 STEPS_MAX: Final = 1_000
@@ -52,22 +55,30 @@ class JobLinks(Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"o
     own: Link
     cancel: Link | None = None
     retry: Link | None = None
+    report: Link | None = None
 
 
 class JobStatus(Struct, frozen=True, kw_only=True):
-    """A job as it stands. `result` says what came of one that succeeded, `error` why one failed; null otherwise."""
+    """A job as it stands. `result` says what came of one that succeeded, `error` why one failed; null otherwise.
+
+    `trigger` is the name of the one that asked for it, `reasons` say why; `document` is the hash of what it left in the record, the
+    report of a judgement; each null where there is none.
+    """
 
     schema_version: int = 1
     job_id: UUID
     kind: Annotated[str, Meta(max_length=64)]
     state: JobState
     requested_at: Instant
+    trigger: Annotated[str, Meta(max_length=63)] | None
+    reasons: Annotated[str, Meta(max_length=1_000)] | None
     started_at: Instant | None
     ended_at: Instant | None
     progress: JobStage | None
     steps: Annotated[tuple[JobStep, ...], Meta(max_length=STEPS_MAX)]
     result: Annotated[str, Meta(max_length=1_000)] | None
     error: Annotated[str, Meta(max_length=1_000)] | None
+    document: Annotated[str, Meta(max_length=64)] | None
     links: JobLinks
 
 
@@ -106,7 +117,7 @@ class JobDesk:
         except JobRefused as refusal:
             return refusal.problem
 
-    async def request(self, request: Request, actor: Actor, natural_key: str | None = None) -> JobStatus:
+    async def request(self, request: Request, actor: Actor, asking: Asking | None = None) -> JobStatus:
         """Queue a job; under a natural key once for ever.
 
         Raises
@@ -114,12 +125,19 @@ class JobDesk:
         JobRefused : it can't be run; `problem` says why.
         JobExists : the same job waits or runs, or its natural key is known.
         """
-        job_id = await enqueue_job(self._record, await compose_job(self._record, request, natural_key), actor)
+        job_id = await enqueue_job(self._record, await compose_job(self._record, request, actor, asking), actor)
         return await self.read(job_id)
 
     async def read(self, job_id: UUID) -> JobStatus:
         """How a job stands. Raises NotFound when there is none of this id."""
         return tell_job(await read_job(self._record, job_id))
+
+    async def read_report(self, job_id: UUID) -> GateReport:
+        """The report of a judgement. Raises NotFound when there is no such job, or none that left a report."""
+        job = await read_job(self._record, job_id)
+        if job.kind != JobKind.JUDGE or not job.events or job.events[-1].document_hash is None:
+            raise NotFound("gate report of job", str(job_id))
+        return await read_gate_report(self._record, job.events[-1].document_hash)
 
     async def list(self) -> Jobs:
         """The newest jobs."""
@@ -147,13 +165,16 @@ def tell_job(job: StoredJob) -> JobStatus:
         kind=job.kind,
         state=state,
         requested_at=job.requested_at,
+        trigger=job.trigger,
+        reasons=job.reasons,
         started_at=begun[0] if begun else None,
         ended_at=None if last is None else last.recorded_at,
         progress=None if told is None else JobStage(stage=told.stage, done=told.done, total=told.total),
         steps=_tell_steps(job.events),
         result=words if state is JobState.SUCCEEDED else None,
         error=words if state is JobState.FAILED else None,
-        links=_link(job.job_id, state),
+        document=None if last is None else last.document_hash,
+        links=_link(job, state),
     )
 
 
@@ -170,11 +191,14 @@ def _tell_steps(events: tuple[JobEvent, ...]) -> tuple[JobStep, ...]:
     return tuple(steps.values())[-STEPS_MAX:]
 
 
-def _link(job_id: UUID, state: JobState) -> JobLinks:
+def _link(job: StoredJob, state: JobState) -> JobLinks:
+    job_id = job.job_id
     may_cancel = state in (JobState.QUEUED, JobState.RUNNING)
+    is_judged = job.kind == JobKind.JUDGE and state is JobState.SUCCEEDED
     may_retry = state in (JobState.FAILED, JobState.CANCELLED)
     return JobLinks(
         own=Link.to("jobs", job_id),
         cancel=Link.to("jobs", job_id, "cancel") if may_cancel else None,
         retry=Link.to("jobs", job_id, "retry") if may_retry else None,
+        report=Link.to("jobs", job_id, "report") if is_judged else None,
     )

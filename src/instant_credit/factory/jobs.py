@@ -43,11 +43,21 @@ class JobContext(Struct, frozen=True, kw_only=True, eq=False):
         self.telling.tell_part(done, total)
 
 
-# Runs a job by its arguments; what came of it, in one sentence.
-Handler = Callable[[JobContext, bytes], Awaitable[str]]
+class Left(Struct, frozen=True, kw_only=True):
+    """What came of a job, in one sentence, and the hash of the document that it left in the record."""
+
+    words: str
+    document_hash: str
+
+
+# Runs a job by its arguments; what came of it, in one sentence, or with a document.
+Handler = Callable[[JobContext, bytes], Awaitable[str | Left]]
 
 _HANDLERS: Final[dict[JobKind, tuple[str, str]]] = {
     JobKind.RETRAIN: ("retraining", "retrain"),
+    JobKind.JUDGE: ("judging", "judge"),
+    JobKind.MONITOR: ("monitoring", "monitor"),
+    JobKind.LOOK: ("looking", "look"),
     JobKind.AUDIT: ("upkeep", "audit"),
     JobKind.MONTHS: ("upkeep", "make_months"),
 }

@@ -1,30 +1,40 @@
-"""What may be asked for as a job, over HTTP and on the command line, and how it becomes a job of the queue. No workshop here. Edge.
+"""What may be asked for as a job, over HTTP and on the command line, and what is recorded of it. No workshop here. Edge.
 
 A request leaves open what has a default (the product, the day); the job's arguments leave nothing open, so that a job that runs tomorrow, or
-again, does what was asked for today.
+again, does what was asked for today. `settling` makes the one out of the other.
 """
 
 import re
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
-from instant_credit.application.document import decode_product
-from instant_credit.canonical import UNREADABLE, encode_canonical
-from instant_credit.errors import NotFound, Problem, Refused
-from instant_credit.record.documents import get_document
-from instant_credit.record.pool import Record
-from instant_credit.record.queue import JobRequest, JobWeight
-from instant_credit.record.reads import list_book_products
-from instant_credit.underwriting.course import require_real
+from instant_credit.canonical import UNREADABLE
+from instant_credit.errors import Problem, Refused
 
 BookName = Annotated[str, Meta(min_length=1, max_length=64)]
 ContentHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Preset = Literal["steady", "plain", "ordered"]
+InferenceName = Literal["approved-only", "exploration-weighted", "parcelling", "fuzzy-augmentation"]
+# The name of a shipped document, or the hash of a recorded one.
+DocumentName = Annotated[str, Meta(pattern=r"^([0-9a-f]{64}|[a-z][a-z0-9_]{0,62})$")]
+TriggerName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+VariableName = Annotated[str, Meta(min_length=1, max_length=64)]
 
+A = TypeVar("A", bound=Struct)
+B = TypeVar("B")
+
+# The kinds of inference that infer labels, which prudence goes with.
+INFERRING: Final = ("parcelling", "fuzzy-augmentation")
+# The kind that weighs loans by the chance with which they were approved.
+WEIGHTED: Final = "exploration-weighted"
+TRUSTED_MAX: Final = 100
+PRUDENCE_MAX: Final = 20.0
+
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
 _PLACE: Final = re.compile(r" - at `\$((?:\.\w+)*)")
 _WHOLE: Final = "What is told does not go together: see the job's schema."
 _FIELD: Final = "This is not what the job's schema allows here."
@@ -34,6 +44,9 @@ class JobKind(StrEnum):
     """What a job does."""
 
     RETRAIN = "retrain"
+    JUDGE = "judge"
+    MONITOR = "monitor"
+    LOOK = "look"
     AUDIT = "audit"
     MONTHS = "months"
 
@@ -44,32 +57,83 @@ class RetrainRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="r
     Attributes
     ----------
     product : hash of the product's document; None = the newest that the book was recorded under.
-    known_on : labels are what was known on this day; None = today.
+    known_on : Cases and labels are what was known on this day; None = today.
+    labels : what they mean, a shipped definition's name or a recorded one's hash; None = `as_last_seen`.
+    trusted : variables that are fitted on although they alone tell the outcome, for they were known in time.
+    inference, prudence : how declined applicants are answered for, and how many times as often as equal approved ones they are bad.
+    propensity : attribute that tells by which chance each loan was approved; with inference `exploration-weighted` alone.
     test_from, test_share, folds : at most one; how the model is tested.
     preset : fit with these parameters; None = those that an inner test chooses.
     segment : calibrate each category of this model variable by itself.
     select_most : select variables first, at most so many; None = no selection.
     search_trials : search for parameters by so many trials; not with a preset.
+    judged_by : ask for the model's judgement by these thresholds once it is registered, a shipped name or a hash; None = don't.
     """
 
     book: BookName
     product: ContentHash | None = None
     known_on: date | None = None
+    labels: DocumentName | None = None
+    trusted: Annotated[tuple[VariableName, ...], Meta(max_length=TRUSTED_MAX)] = ()
+    inference: InferenceName | None = None
+    prudence: Annotated[float, Meta(ge=1, le=PRUDENCE_MAX)] | None = None
+    propensity: VariableName | None = None
     test_from: date | None = None
     test_share: Annotated[float, Meta(ge=0.05, le=0.5)] | None = None
     folds: Annotated[int, Meta(ge=2, le=20)] | None = None
     calibration_months: Annotated[int, Meta(ge=1, le=120)] | None = None
     preset: Preset | None = None
-    segment: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    segment: VariableName | None = None
     select_most: Annotated[int, Meta(ge=1, le=100_000)] | None = None
     search_trials: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    judged_by: DocumentName | None = None
 
     def __post_init__(self) -> None:
-        """One test, and one way to parameters."""
+        """One test, one way to parameters, and prudence where something is inferred."""
         if sum(one is not None for one in (self.test_from, self.test_share, self.folds)) > 1:
             raise ValueError("give one of test_from, test_share and folds")
         if self.preset is not None and self.search_trials is not None:
             raise ValueError("give one of preset and search_trials")
+        if self.prudence is not None and self.inference not in INFERRING:
+            raise ValueError(f"prudence goes with inference {' or '.join(INFERRING)}")
+        if self.propensity is not None and self.inference != WEIGHTED:
+            raise ValueError(f"propensity goes with inference {WEIGHTED}")
+
+
+class JudgeRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="judge", forbid_unknown_fields=True):
+    """Judge a candidate model by gates; a field left out has the default of `instant-credit gate judge`.
+
+    Attributes
+    ----------
+    book : whose loans and Cases it is judged over.
+    model : hash of its bundle.
+    champion : hash of the release to judge against; "live" is the live one of the model's product, "none" judges against absolute floors;
+        None = the live one where there is one.
+    thresholds, policy : a shipped name or a hash; the policy decides Cases where there is no champion.
+    test_from : loans and Cases from this day on are judged; None = as the model's training tested.
+    known_on : labels are what was known on this day; None = today.
+    """
+
+    book: BookName
+    model: ContentHash
+    champion: Annotated[str, Meta(pattern=r"^(live|none|[0-9a-f]{64})$")] | None = None
+    thresholds: DocumentName | None = None
+    policy: DocumentName | None = None
+    test_from: date | None = None
+    known_on: date | None = None
+
+
+class MonitorRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="monitor", forbid_unknown_fields=True):
+    """Sketch a book's decided Cases and judge the windows that are over by alert rules, a shipped name or a hash; None = `standard`."""
+
+    book: BookName
+    rules: DocumentName | None = None
+
+
+class LookRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="look", forbid_unknown_fields=True):
+    """Look whether what a trigger waits for has come, and have it ask if so."""
+
+    trigger: TriggerName
 
 
 class AuditRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="audit", forbid_unknown_fields=True):
@@ -80,16 +144,25 @@ class MonthsRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="mo
     """Make the partitions of the coming months."""
 
 
-Request = RetrainRequest | AuditRequest | MonthsRequest
+Request = RetrainRequest | JudgeRequest | MonitorRequest | LookRequest | AuditRequest | MonthsRequest
+REQUESTS: Final = (RetrainRequest, JudgeRequest, MonitorRequest, LookRequest, AuditRequest, MonthsRequest)
 
 
 class RetrainArguments(Struct, frozen=True, kw_only=True):
-    """A retraining with nothing left open, as it is recorded. Fields are those of the request."""
+    """A retraining with nothing left open, as it is recorded. Fields are those of the request; documents are named by their hashes.
+
+    `labels` None = `as_last_seen`, in jobs from before there was a choice.
+    """
 
     schema_version: int = 1
     book: str
     product: str
     known_on: date
+    labels: str | None = None
+    trusted: tuple[str, ...] = ()
+    inference: str | None = None
+    prudence: float | None = None
+    propensity: str | None = None
     test_from: date | None = None
     test_share: float | None = None
     folds: int | None = None
@@ -98,97 +171,70 @@ class RetrainArguments(Struct, frozen=True, kw_only=True):
     segment: str | None = None
     select_most: int | None = None
     search_trials: int | None = None
+    judged_by: str | None = None
 
 
-class JobRefused(Refused):
-    """A request that can't become a job; `problem` says which field and why."""
+class JudgeArguments(Struct, frozen=True, kw_only=True):
+    """A judgement with nothing left open. `champion` None = absolute floors."""
 
-    def __init__(self, pointer: str, code: str, message: str) -> None:
-        super().__init__(message)
-        self.problem = Problem(pointer=pointer, code=code, message=message)
+    schema_version: int = 1
+    book: str
+    model: str
+    champion: str | None
+    thresholds: str
+    policy: str | None
+    test_from: date | None
+    known_on: date
 
 
-_REQUESTS: Final = msgspec.json.Decoder(Request)
-_ARGUMENTS: Final = msgspec.json.Decoder(RetrainArguments)
+class MonitorArguments(Struct, frozen=True, kw_only=True):
+    """A monitoring run with nothing left open."""
+
+    schema_version: int = 1
+    book: str
+    rules: str
+
+
+class LookArguments(Struct, frozen=True, kw_only=True):
+    """Which trigger is looked at."""
+
+    schema_version: int = 1
+    trigger: str
+
+
+_REQUESTS: Final[msgspec.json.Decoder[Request]] = msgspec.json.Decoder(Request)
+
+
+def is_hash(told: str) -> bool:
+    """Whether a document is named by its content hash."""
+    return _HASH.fullmatch(told) is not None
 
 
 def read_request(raw: bytes) -> Request | Problem:
     """The request in a body, or what is wrong with it; nothing of what was sent is said again."""
+    return read_told(raw, _REQUESTS)
+
+
+def read_told(raw: bytes, decoder: msgspec.json.Decoder[B]) -> B | Problem:
+    """What a body tells, or what is wrong with it; nothing of what was sent is said again."""
     try:
-        request: Request = _REQUESTS.decode(raw)
+        return decoder.decode(raw)
     except msgspec.ValidationError as error:
         place = _PLACE.search(str(error))
         pointer = "" if place is None else place[1].replace(".", "/")
         return Problem(pointer=pointer, code="JOB_FIELD_INVALID", message=_FIELD if pointer else _WHOLE)
     except UNREADABLE:
         return Problem(pointer="", code="BODY_UNREADABLE", message="Send a JSON object.")
-    return request
 
 
-def decode_arguments(raw: bytes) -> RetrainArguments:
-    """The arguments of a recorded retraining.
+def decode_arguments(raw: bytes, kind: type[A]) -> A:
+    """The arguments of a recorded job.
 
     Raises
     ------
-    Refused : they are none.
+    Refused : they are not of this kind.
     """
     try:
-        return _ARGUMENTS.decode(raw)
+        return msgspec.json.decode(raw, type=kind)
     except UNREADABLE as error:
-        raise Refused(f"arguments of a retraining: {error}") from error
-
-
-async def compose_job(record: Record, request: Request, natural_key: str | None = None) -> JobRequest:
-    """The job that a request asks for, with its defaults filled in.
-
-    Raises
-    ------
-    JobRefused : the book can't be trained on, or there is no such product.
-    """
-    match request:
-        case RetrainRequest():
-            kind, weight = JobKind.RETRAIN, JobWeight.HEAVY
-            arguments = encode_canonical(await _settle(record, request))
-        case AuditRequest():
-            kind, weight, arguments = JobKind.AUDIT, JobWeight.HEAVY, b"{}"
-        case MonthsRequest():
-            kind, weight, arguments = JobKind.MONTHS, JobWeight.LIGHT, b"{}"
-    return JobRequest(kind=kind.value, weight=weight, arguments=arguments, natural_key=natural_key)
-
-
-async def _settle(record: Record, request: RetrainRequest) -> RetrainArguments:
-    try:
-        require_real(request.book)
-    except Refused as refusal:
-        raise JobRefused("/book", "BOOK_OF_TESTS", str(refusal)) from None
-    return RetrainArguments(
-        book=request.book,
-        product=await _find_product(record, request),
-        known_on=request.known_on or record.clock.now().date(),
-        test_from=request.test_from,
-        test_share=request.test_share,
-        folds=request.folds,
-        calibration_months=request.calibration_months,
-        preset=request.preset,
-        segment=request.segment,
-        select_most=request.select_most,
-        search_trials=request.search_trials,
-    )
-
-
-async def _find_product(record: Record, request: RetrainRequest) -> str:
-    """Hash of the product asked for, or of the newest that the book was recorded under."""
-    recorded = await list_book_products(record, request.book)
-    if not recorded:
-        raise JobRefused("/book", "BOOK_EMPTY", "The book holds no Case: import a tape into it first.")
-    if request.product is not None:
-        try:
-            decode_product(await get_document(record, request.product))
-        except (NotFound, Refused):
-            raise JobRefused("/product", "PRODUCT_UNKNOWN", "The record holds no product of this hash.") from None
-        return request.product
-    if len({one.product for one in recorded}) > 1:
-        raise JobRefused(
-            "/product", "PRODUCT_MISSING", "The book holds Cases of several products: name one by its hash."
-        )
-    return recorded[0].product_hash
+        raise Refused(f"the job's arguments are not {kind.__name__}: {error}") from error

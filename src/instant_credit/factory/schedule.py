@@ -14,7 +14,8 @@ from msgspec import Meta, Struct
 
 from instant_credit.access.actors import Actor
 from instant_credit.factory.desk import JobDesk
-from instant_credit.factory.requests import Request
+from instant_credit.factory.requests import Request, TriggerName
+from instant_credit.factory.settling import Asking
 from instant_credit.record.queue import JobExists
 
 Every = Literal["hour", "day", "week", "month", "quarter"]
@@ -33,7 +34,7 @@ class Schedule(Struct, frozen=True, kw_only=True):
     since : the first instant that counts is at or after it.
     """
 
-    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+    name: TriggerName
     every: Every
     request: Request
     since: Annotated[datetime, Meta(tz=True)]
@@ -74,11 +75,24 @@ async def ask_due(desk: JobDesk, schedules: Iterable[Schedule], now: datetime, a
         if due is None:
             continue
         try:
-            status = await desk.request(schedule.request, actor, f"{schedule.name}@{due:%Y-%m-%dT%H:%MZ}")
+            asking = Asking(
+                natural_key=name_instant(schedule.name, due), trigger=schedule.name, reasons=tell_instant(due)
+            )
+            status = await desk.request(schedule.request, actor, asking)
         except JobExists:
             continue
         asked.append(status.job_id)
     return tuple(asked)
+
+
+def name_instant(name: str, due: datetime) -> str:
+    """The natural key of the job that a schedule asks for at an instant."""
+    return f"{name}@{due:%Y-%m-%dT%H:%MZ}"
+
+
+def tell_instant(due: datetime) -> str:
+    """Why a job was asked for at an instant."""
+    return f"it was due at {due:%Y-%m-%d %H:%M} UTC"
 
 
 def _begin(schedule: Schedule, at: datetime) -> datetime:

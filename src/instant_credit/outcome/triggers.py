@@ -32,15 +32,15 @@ class Standing(Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
-    trained_on : the day as of which the labels of the last training were known, whatever became of its model.
-    labels_then, labels_now : good and bad loans known at that training, and today.
+    trained_on : the day as of which the labels of the last training were known, whatever became of its model; None = there was none.
+    labels_then, labels_now : good and bad loans known at that training (none where there was none), and today.
     proposed_on : the day of the last proposal; None = never.
     alerts : states after the last window; those that are closed do not matter.
     """
 
     product: str
     today: date
-    trained_on: date
+    trained_on: date | None
     labels_then: int
     labels_now: int
     proposed_on: date | None = None
@@ -64,10 +64,8 @@ class Proposal(Struct, frozen=True, kw_only=True):
 
 def propose_retraining(rules: Retraining, standing: Standing) -> Proposal | None:
     """The proposal that is due on a day, None for none."""
-    rested_on = max(standing.trained_on, standing.proposed_on or standing.trained_on) + timedelta(
-        days=rules.cool_down_days
-    )
-    if standing.today < rested_on:
+    former = [day for day in (standing.trained_on, standing.proposed_on) if day is not None]
+    if former and standing.today < max(former) + timedelta(days=rules.cool_down_days):
         return None
     reasons = tuple(
         found
@@ -80,8 +78,16 @@ def propose_retraining(rules: Retraining, standing: Standing) -> Proposal | None
 
 
 def _by_schedule(rules: Retraining, standing: Standing) -> Reasoned | None:
+    if rules.every_days is None:
+        return None
+    if standing.trained_on is None:
+        if not standing.labels_now:
+            return None
+        return Reasoned(
+            trigger=Trigger.SCHEDULE, words=f"nothing was trained yet, and {standing.labels_now:,} labels are known"
+        )
     days = (standing.today - standing.trained_on).days
-    if rules.every_days is None or days < rules.every_days:
+    if days < rules.every_days:
         return None
     return Reasoned(
         trigger=Trigger.SCHEDULE, words=f"trained {days} days ago, and every {rules.every_days} days are asked for"

@@ -30,6 +30,7 @@ class DocumentKind(StrEnum):
     LOSSES = "losses"
     SKETCH_REFERENCE = "sketch_reference"
     ALERT_RULES = "alert_rules"
+    TRIGGER = "trigger"
 
 
 class DocumentRow(Struct, frozen=True, kw_only=True):

@@ -80,7 +80,10 @@ class JobClosed(Conflict):
 
 
 class JobEvent(Struct, frozen=True, kw_only=True):
-    """One event. `step` and `result_hash` are of steps, `words` say how the job ended, `worker_id` names the worker's process."""
+    """One event. `step` and `result_hash` are of steps, `words` say how the job ended, `worker_id` names the worker's process.
+
+    `document_hash` is of the document that a job left that succeeded, where its kind leaves one.
+    """
 
     number: int
     kind: JobEventKind
@@ -89,6 +92,7 @@ class JobEvent(Struct, frozen=True, kw_only=True):
     words: str | None = None
     worker_id: UUID | None = None
     recorded_at: datetime
+    document_hash: str | None = None
 
 
 class JobProgress(Struct, frozen=True, kw_only=True):
@@ -101,7 +105,7 @@ class JobProgress(Struct, frozen=True, kw_only=True):
 
 
 class StoredJob(Struct, frozen=True, kw_only=True):
-    """A job with its events in order."""
+    """A job with its events in order. `trigger` asked for it, None = none did; `reasons` say why in words."""
 
     job_id: UUID
     kind: str
@@ -112,6 +116,8 @@ class StoredJob(Struct, frozen=True, kw_only=True):
     requested_at: datetime
     events: tuple[JobEvent, ...]
     progress: JobProgress | None = None
+    trigger: str | None = None
+    reasons: str | None = None
 
     @property
     def state(self) -> JobState:
@@ -120,12 +126,17 @@ class StoredJob(Struct, frozen=True, kw_only=True):
 
 
 class JobRequest(Struct, frozen=True, kw_only=True):
-    """A job as it is asked for. `arguments` are canonical JSON; a job of one `natural_key` is queued once for ever."""
+    """A job as it is asked for. `arguments` are canonical JSON; a job of one `natural_key` is queued once for ever.
+
+    `trigger` is the name of the one that asks, and `reasons` say why.
+    """
 
     kind: str
     weight: JobWeight
     arguments: bytes
     natural_key: str | None = None
+    trigger: str | None = None
+    reasons: str | None = None
 
 
 def judge_state(events: Iterable[JobEvent]) -> JobState:
@@ -163,7 +174,7 @@ async def enqueue_job(record: Record, request: JobRequest, actor: Actor) -> UUID
     # A job is nobody's, so its bucket is drawn by chance.
     job_id = new_id(record.entropy(1)[0], now, record.entropy)
     told = (request.kind, request.weight.value, request.arguments, request.natural_key)
-    row = (job_id, *told, actor.kind.value, actor.id, now)
+    row = (job_id, *told, actor.kind.value, actor.id, now, request.trigger, request.reasons)
     async with record.writer() as writer, record.connection() as connection:
         try:
             await writer.append(connection, read_sql("insert_job"), row, [leaf_of("jobs", row)], now)
@@ -267,17 +278,20 @@ async def insert_event(
 ) -> bool:
     """Write an event by one of the statements that take its row and `more`; False where somebody else wrote its number.
 
+    An event that names a document is written by `insert_job_end`.
+
     Raises
     ------
     Unavailable : the database did not answer; the event may have been written, and reading the job tells.
     """
     told = (event.kind.value, event.step, event.result_hash, event.words, event.worker_id)
     row = (job_id, event.number, *told, actor.kind.value, actor.id, event.recorded_at)
+    leaf = leaf_of("job_events", (*row, event.document_hash))
+    if event.document_hash is not None:
+        statement, more = "insert_job_end", (event.document_hash,)
     async with record.writer() as writer, record.connection() as connection:
         try:
-            await writer.append(
-                connection, read_sql(statement), (*row, *more), [leaf_of("job_events", row)], event.recorded_at
-            )
+            await writer.append(connection, read_sql(statement), (*row, *more), [leaf], event.recorded_at)
         except asyncpg.UniqueViolationError:
             return False
     return True
@@ -301,6 +315,8 @@ async def _complete(connection: Any, rows: Sequence[Any]) -> tuple[StoredJob, ..
             requested_at=row["recorded_at"],
             events=tuple(events[row["job_id"]]),
             progress=told.get(row["job_id"]),
+            trigger=row["trigger_name"],
+            reasons=row["reasons"],
         )
         for row in rows
     )
@@ -316,6 +332,7 @@ def _event(row: Any) -> JobEvent:
         words=row["words"],
         worker_id=None if worker_id is None else UUID(int=worker_id.int),
         recorded_at=row["recorded_at"],
+        document_hash=row["document_hash"],
     )
 
 

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.canonical import hash_content
 from instant_credit.errors import Conflict, Refused, require
@@ -131,10 +133,13 @@ class JobLog:
         """Write down that the worker ends and the job does not."""
         await self._append(JobEventKind.GIVEN_BACK)
 
-    async def end(self, kind: JobEventKind, words: str) -> None:
-        """Write down how the job ended, and throw away what the steps came to when nothing more is wanted of them."""
+    async def end(self, kind: JobEventKind, words: str, document_hash: str | None = None) -> None:
+        """Write down how the job ended, and throw away what the steps came to when nothing more is wanted of them.
+
+        `document_hash` is of a document of the record that a job left that succeeded.
+        """
         require(kind.value in ENDED, "an end is an end")
-        await self._append(kind, words=words[:WORDS_MAX])
+        await self._append(kind, words=words[:WORDS_MAX], document_hash=document_hash)
         if kind is JobEventKind.SUCCEEDED:
             await delete_results(self._record, self.job.job_id, before=None)
 
@@ -146,25 +151,27 @@ class JobLog:
         result_hash: str | None = None,
         words: str | None = None,
         result: bytes | None = None,
+        document_hash: str | None = None,
     ) -> None:
+        event = JobEvent(
+            number=0,
+            kind=kind,
+            step=step,
+            result_hash=result_hash,
+            words=words,
+            worker_id=self._worker_id,
+            recorded_at=self._record.clock.now(),
+            document_hash=document_hash,
+        )
         async with self._lock:
-            await self._append_alone(kind, step, result_hash, words, result)
+            await self._append_alone(event, result)
 
-    async def _append_alone(
-        self, kind: JobEventKind, step: str | None, result_hash: str | None, words: str | None, result: bytes | None
-    ) -> None:
+    async def _append_alone(self, told: JobEvent, result: bytes | None) -> None:
+        """Write an event under the next number."""
         for _ in range(_TRIES):
-            if self._number >= _EVENTS_MAX - 1 and kind is JobEventKind.STEP_BEGUN:
+            if self._number >= _EVENTS_MAX - 1 and told.kind is JobEventKind.STEP_BEGUN:
                 raise Refused("this job was begun too often: start another one")
-            event = JobEvent(
-                number=self._number + 1,
-                kind=kind,
-                step=step,
-                result_hash=result_hash,
-                words=words,
-                worker_id=self._worker_id,
-                recorded_at=self._record.clock.now(),
-            )
+            event = replace(told, number=self._number + 1, recorded_at=self._record.clock.now())
             statement = "insert_job_event" if result is None else "insert_finished_step"
             more = () if result is None else (result,)
             if await insert_event(self._record, self.job.job_id, event, self._actor, statement=statement, more=more):

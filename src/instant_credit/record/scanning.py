@@ -44,6 +44,7 @@ COVERED: Final[dict[str, int]] = {
     "alert_events": 5,
     "jobs": 1,
     "job_events": 2,
+    "trigger_events": 2,
 }
 
 _ROWS_AT_ONCE: Final = 200

@@ -49,6 +49,10 @@ class Variant(StrEnum):
     FUZZY_AUGMENTATION = "fuzzy-augmentation"
 
 
+INFERRING: Final = (Variant.PARCELLING, Variant.FUZZY_AUGMENTATION)
+"""The variants that infer labels."""
+
+
 class Inference(Struct, frozen=True, kw_only=True):
     """How rejected applicants were brought in. `prudence` multiplies their bad rate, `bands` are of scores, `seed` draws labels.
 
@@ -61,6 +65,24 @@ class Inference(Struct, frozen=True, kw_only=True):
     seed: Annotated[int, Meta(ge=0)] = SEED
     # Left out of the bytes where it is not said, so that manifests from before it was known keep their hash.
     propensity: Name | UnsetType = UNSET
+
+
+def choose_inference(variant: str | None, prudence: float | None, propensity: str | None) -> Inference | None:
+    """The inference of these names; None = declined applicants are not answered for.
+
+    Raises
+    ------
+    Refused : a prudence where nothing is inferred, or a propensity where nothing is weighted by it.
+    """
+    if prudence is not None and variant not in INFERRING:
+        raise Refused(f"--prudence goes with --inference {' or '.join(INFERRING)}")
+    if propensity is not None and variant != Variant.EXPLORATION_WEIGHTED:
+        raise Refused(f"--propensity goes with --inference {Variant.EXPLORATION_WEIGHTED}")
+    if variant is None:
+        return None
+    return Inference(
+        variant=Variant(variant), prudence=1.0 if prudence is None else prudence, propensity=propensity or UNSET
+    )
 
 
 class Inferred(Struct, frozen=True, kw_only=True, eq=False):

@@ -209,11 +209,12 @@ async def train(
         inference=inference,
         watch=watch,
     )
-    await _record_training(record, training, actor)
+    await record_training(record, training, actor)
     return training
 
 
-async def _record_training(record: Record, training: Training, actor: Actor) -> None:
+async def record_training(record: Record, training: Training, actor: Actor) -> None:
+    """Keep product, label definition, bundle and manifest, all of them or none."""
     training_set = training.training_set
     documents = [
         (DocumentKind.PRODUCT, encode_product(training_set.product)),

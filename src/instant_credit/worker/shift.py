@@ -16,8 +16,9 @@ import structlog
 from msgspec import Struct
 
 from instant_credit.errors import InstantCreditError, NotFound, Unavailable
-from instant_credit.factory.jobs import JobContext, find_handler
+from instant_credit.factory.jobs import JobContext, Left, find_handler
 from instant_credit.factory.steps import Attention, JobCancelled, JobStopped, RecordedSteps, Telling
+from instant_credit.factory.triggers import Watch
 from instant_credit.record.pool import Record
 from instant_credit.record.queue import JobEventKind, JobState, StoredJob
 from instant_credit.record.queue_log import JobLog, JobLost, forget_old_results, take_up
@@ -29,6 +30,7 @@ RESULTS_DAYS: Final = 30
 """For so long a job that failed or was cancelled can be tried again from behind its finished steps."""
 
 AGAIN_SECONDS: Final = 5.0
+WATCH_SECONDS: Final = 30.0
 WAIT_SECONDS_MAX: Final = 30.0
 TELL_SECONDS_MAX: Final = 1.0
 _LOOK_EVERY: Final = 3
@@ -73,7 +75,34 @@ class Shift:
         self._log = structlog.get_logger("instant_credit.worker")
 
     async def work(self, is_taking: Callable[[], None] = lambda: None) -> None:
-        """Take jobs until `stop` is set. A database that goes away is waited for."""
+        """Take jobs until `stop` is set, and ask for what triggers want. A database that goes away is waited for."""
+        watching = asyncio.create_task(self._watch())
+        try:
+            await self._take_all(is_taking)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        """Look now and then which triggers are due."""
+        watch = Watch(self._record)
+        while not self._stop.is_set():
+            try:
+                for asked in await watch.ask():
+                    job_ids = [str(job_id) for job_id in asked.job_ids]
+                    if asked.refused is not None:
+                        self._log.warning("trigger_refused", trigger=asked.name, code=asked.refused)
+                    elif job_ids:
+                        self._log.info("trigger_asked", trigger=asked.name, job_ids=job_ids)
+            except Unavailable as trouble:
+                self._log.warning("triggers_unavailable", error=type(trouble).__name__)
+            except Exception:
+                # The worker's jobs do not depend on it.
+                self._log.exception("triggers_broke")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), WATCH_SECONDS)
+
+    async def _take_all(self, is_taking: Callable[[], None]) -> None:
         wait = 1.0
         while not self._stop.is_set():
             try:
@@ -154,7 +183,7 @@ class Shift:
             async with self._watched(log, attention, telling):
                 # Importing the workshop takes seconds, in which the queue should hear of this worker.
                 handle = await asyncio.to_thread(find_handler, log.job.kind)
-                words = await handle(context, log.job.arguments)
+                left = await handle(context, log.job.arguments)
         except JobStopped:
             await log.give_back()
             return _Ended(ending=JobEnding.GIVEN_BACK, again=0.0)
@@ -171,7 +200,9 @@ class Shift:
                 f"it broke ({type(error).__name__}); the worker's log has the places under job_broke and this job's id"
             )
             return await _end(log, JobEventKind.FAILED, words)
-        return await _end(log, JobEventKind.SUCCEEDED, words)
+        if isinstance(left, Left):
+            return await _end(log, JobEventKind.SUCCEEDED, left.words, left.document_hash)
+        return await _end(log, JobEventKind.SUCCEEDED, left)
 
     @contextlib.asynccontextmanager
     async def _watched(self, log: JobLog, attention: Attention, telling: Telling) -> AsyncIterator[None]:
@@ -211,6 +242,6 @@ class Shift:
             return True
 
 
-async def _end(log: JobLog, kind: JobEventKind, words: str) -> _Ended:
-    await log.end(kind, words)
+async def _end(log: JobLog, kind: JobEventKind, words: str, document_hash: str | None = None) -> _Ended:
+    await log.end(kind, words, document_hash)
     return _Ended(ending=JobEnding(kind.value))

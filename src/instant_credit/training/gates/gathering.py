@@ -6,6 +6,7 @@ Cases are those of the book from the first day judged on, sealed groups opened b
 written down. Of a book with more Cases than `CASES_MAX` a seeded draw is decided again.
 """
 
+import asyncio
 import time
 from datetime import date
 from heapq import heappush, heapreplace
@@ -119,7 +120,9 @@ async def judge_recorded(
     recorded = None
     if policy is not None:
         recorded = await _gather_later(record, wanted, candidate, loans, progress)
-    report = judge_candidate(
+    # Workers have to be heard of while it is judged.
+    report = await asyncio.to_thread(
+        judge_candidate,
         candidate,
         champion,
         loans,
