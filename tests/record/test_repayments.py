@@ -1,6 +1,6 @@
 """Events as rows and back, in a Case's history, in leaves and in exports."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -12,12 +12,12 @@ from msgspec.structs import replace
 from instant_credit.access.actors import Actor
 from instant_credit.errors import BrokenInvariant
 from instant_credit.outcome.events import DAYS_PAST_DUE_MAX, EventKind, RepaymentEvent, encode_content
-from instant_credit.record.chain import leaf_of
+from instant_credit.record.chain import leaf_of, leaves_of
 from instant_credit.record.columns import EVENT_COLUMNS, event_row
 from instant_credit.record.commit import commit_entries, commit_events
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import iterate_cases
-from instant_credit.record.repayments import read_event, write_event
+from instant_credit.record.repayments import lay_out_judged, read_event, write_event
 from instant_credit.underwriting.books import lay_out_events
 from instant_credit.units import Cents
 from tests.record.entries import make_entry
@@ -51,6 +51,20 @@ def test_an_event_is_the_same_after_its_row(event: RepaymentEvent, number: int |
     assert read_event(row) == event
     assert row.number == number
     assert len(event_row(name(7), row, (None, "job", "test"))) == EVENT_COLUMNS
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**128 - 2).map(name), named_events(), st.integers(1, 9)), max_size=5))
+def test_judged_events_are_laid_out_and_leave_leaves_as_one_by_one(
+    judged: list[tuple[UUID, RepaymentEvent, int]],
+) -> None:
+    written = datetime(2026, 3, 1, tzinfo=UTC), "job", "test"
+    rows = [
+        event_row(case_id, write_event(event, event.event_id, number), written)
+        for case_id, event, number in judged
+        if event.event_id is not None
+    ]
+    assert lay_out_judged(judged, written) == rows
+    assert leaves_of("repayment_events", rows) == [leaf_of("repayment_events", row) for row in rows]
 
 
 def test_what_an_event_of_before_tells_is_the_same_bytes() -> None:

@@ -1,9 +1,11 @@
 """The intake on a real record: what is recorded, what was before, what goes into quarantine, and what races do."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 from uuid import UUID, uuid4
@@ -28,7 +30,14 @@ from instant_credit.record.repayments import read_event
 from instant_credit.record.rows import Entry, EventRow
 from instant_credit.settings import Settings
 from instant_credit.underwriting.course import TEST_BOOK
-from instant_credit.underwriting.outcome_files import iterate_quarantined, retry_quarantined
+from instant_credit.underwriting.outcome_files import (
+    BLOCK_BYTES,
+    FileFormat,
+    OutcomeFile,
+    ingest_file,
+    iterate_quarantined,
+    retry_quarantined,
+)
 from instant_credit.underwriting.outcomes import Intake, Line
 from instant_credit.underwriting.taken import OutcomesTaken
 from tests.clock import FixedClock
@@ -75,6 +84,11 @@ async def take(
 
 def counts(taken: OutcomesTaken) -> tuple[int, int, list[str]]:
     return taken.recorded, taken.recorded_before, [line.code for line in taken.quarantined]
+
+
+def ended(taken: OutcomesTaken | None) -> tuple[int, int, list[str]]:
+    assert taken is not None, "a chunk was begun before"
+    return counts(taken)
 
 
 async def events_of(record: Record, book: str = "tape") -> dict[UUID, tuple[EventRow, ...]]:
@@ -200,9 +214,61 @@ async def test_many_small_chunks_come_to_what_one_large_one_does(
             other, [replace(entry_of(record, number), sampling_weight=1.0) for number in range(6)], actor
         )
         intake = Intake(other, ORIGIN, actor, events_held=30)
-        for start in range(0, 72, 5):
-            assert counts(await intake.take(lines_of(other, events[start : start + 5])))[0] == min(5, 72 - start)
+        for start in range(0, 30, 5):
+            assert counts(await intake.take(lines_of(other, events[start : start + 5])))[0] == 5
+        assert await intake.begin(lines_of(other, events[30:35])) is None
+        for start in range(35, 72, 5):
+            assert ended(await intake.begin(lines_of(other, events[start : start + 5]))) == (5, 0, [])
+        assert ended(await intake.end()) == (2, 0, [])
+        assert await intake.end() is None
         assert await events_of(other) == await events_of(record)
+
+
+async def outrun_intake(record: Record, actor: Actor, loan: UUID, end: dict[str, Any]) -> Intake:
+    """An intake that remembers the loan as it was before somebody else told `end`."""
+    intake = Intake(record, ORIGIN, actor, events_held=100)
+    assert counts(await intake.take(lines_of(record, [told(loan, "payment")]))) == (1, 0, [])
+    assert counts(await take(record, actor, end)) == (1, 0, [])
+    return intake
+
+
+async def test_a_chunk_that_others_outran_is_judged_again_and_so_is_the_next(record: Record, actor: Actor) -> None:
+    (loan,) = await lend(record, actor)
+    end = told(loan, "paid", 50)
+    intake = await outrun_intake(record, actor, loan, end)
+    assert await intake.begin(lines_of(record, [told(loan, "fraud", 50)])) is None
+    assert ended(await intake.begin(lines_of(record, [told(loan, "payment", 60), end]))) == (1, 0, [])
+    assert ended(await intake.end()) == (0, 1, ["EVENT_AFTER_REPAYMENT"])
+
+
+async def test_the_last_chunk_is_judged_again_where_others_outran_it(record: Record, actor: Actor) -> None:
+    (loan,) = await lend(record, actor)
+    intake = await outrun_intake(record, actor, loan, told(loan, "paid", 50))
+    late = [told(loan, "payment", 60), told(loan, "payment", 20)]
+    assert await intake.begin(lines_of(record, late)) is None
+    assert ended(await intake.end()) == (1, 0, ["EVENT_AFTER_REPAYMENT"])
+
+
+async def test_what_is_given_up_half_way_is_found_or_recorded_when_it_comes_again(record: Record, actor: Actor) -> None:
+    (loan,) = await lend(record, actor)
+    intake = Intake(record, ORIGIN, actor, events_held=100)
+    lines = lines_of(record, [told(loan, "payment"), told(loan, "paid", 50)])
+    assert await intake.begin(lines) is None
+    await asyncio.sleep(0)
+    await intake.stop()
+    taken = counts(await Intake(record, ORIGIN, actor).take(lines))
+    assert taken in [(2, 0, []), (0, 2, [])]
+    assert len((await events_of(record))[loan]) == 2
+
+
+async def test_what_came_before_a_damage_of_the_file_is_recorded(record: Record, actor: Actor, tmp_path: Path) -> None:
+    (loan,) = await lend(record, actor)
+    path = tmp_path / "events.ndjson.gz"
+    blank = (b" " * 8_000 + b"\n") * (BLOCK_BYTES // 8_000 + 1)
+    path.write_bytes(gzip.compress(json.dumps(told(loan, "payment")).encode() + b"\n" + blank) + b"damage")
+    with pytest.raises(Refused, match="what came before stands"):
+        await ingest_file(record, OutcomeFile(path=path, format=FileFormat.NDJSON, chunk_lines=1), actor)
+    assert len((await events_of(record))[loan]) == 1
 
 
 async def test_a_record_that_fails_leaves_an_intake_that_goes_on_from_what_stands(
@@ -221,7 +287,11 @@ async def test_a_record_that_fails_leaves_an_intake_that_goes_on_from_what_stand
         patched.setattr("instant_credit.underwriting.outcomes.add_judged_events", write_and_fail)
         with pytest.raises(Unavailable):
             await intake.take(lines)
-    assert counts(await intake.take(lines)) == (0, 2, [])
+        fraud = lines_of(record, [told(loan, "fraud", 50)])
+        assert await intake.begin(fraud) is None
+        with pytest.raises(Unavailable):
+            await intake.begin(lines)
+    assert counts(await intake.take([*lines, *fraud])) == (0, 3, [])
 
 
 async def test_a_line_leaves_the_quarantine_when_it_can_be_recorded(record: Record, actor: Actor) -> None:

@@ -75,6 +75,13 @@ def leaf_of(table: str, row: Sequence[Any]) -> bytes:
     return hash_leaf(table.encode() + b"\x00" + encode_row(row))
 
 
+def leaves_of(table: str, rows: Sequence[Sequence[Any]]) -> list[bytes]:
+    """`leaf_of` of every row of one table, in order, for half the price; of any table but ``decisions``."""
+    require(table != "decisions", "a Decision's leaf is made by itself")
+    name = table.encode() + b"\x00"
+    return [hash_leaf(name + encode_row(row)) for row in rows]
+
+
 def digest_rest(row: Sequence[Any]) -> bytes:
     """Digest of a row of decisions without its commitment, 32 bytes."""
     return hashlib.sha256(encode_row((*row[:2], *row[3:]))).digest()

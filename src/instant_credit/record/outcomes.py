@@ -7,22 +7,23 @@ a Case apart, so of two events that were judged on the same history one is writt
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 from msgspec import Struct
 
 from instant_credit.access.actors import Actor
-from instant_credit.outcome.events import EventKind, RepaymentEvent
-from instant_credit.record.chain import leaf_of
-from instant_credit.record.columns import event_arguments, event_row
+from instant_credit.outcome.events import RepaymentEvent
+from instant_credit.record.chain import leaves_of
+from instant_credit.record.columns import event_arguments
 from instant_credit.record.ids import bucket_of, span_of
 from instant_credit.record.pool import Record
-from instant_credit.record.rows import EventRow
+from instant_credit.record.repayments import KINDS, lay_out_judged
 from instant_credit.record.shipped import read_sql
 
-_KINDS: Final = {kind.value: kind for kind in EventKind}
+JudgedEvent = tuple[UUID, RepaymentEvent, int]
+"""The id of a Case, an event with its name, and its number among the Case's judged events."""
 
 
 class StoredLoan(Struct, frozen=True, kw_only=True):
@@ -57,11 +58,14 @@ async def read_loans(record: Record, case_ids: Collection[UUID]) -> dict[UUID, S
             found = await connection.fetch(read_sql("list_events"), *cases)
     events: dict[UUID, list[RepaymentEvent]] = defaultdict(list)
     numbers: dict[UUID, int] = defaultdict(int)
+    last, own = None, list[RepaymentEvent]()
     for row in found:
         case_id, event_id, kind, amount_cents, event_on, known_on, days_past_due, corrects, number = row
-        events[case_id].append(
+        if case_id != last:
+            last, own = case_id, events[case_id]
+        own.append(
             RepaymentEvent(
-                kind=_KINDS[kind],
+                kind=KINDS[kind],
                 amount_cents=amount_cents,
                 event_on=event_on,
                 known_on=known_on,
@@ -70,7 +74,8 @@ async def read_loans(record: Record, case_ids: Collection[UUID]) -> dict[UUID, S
                 corrects=corrects,
             )
         )
-        numbers[case_id] = max(numbers[case_id], number or 0)
+        if number is not None and number > numbers[case_id]:
+            numbers[case_id] = number
     return {
         row["case_id"]: StoredLoan(
             book=row["book"], as_of=row["as_of"], events=events[row["case_id"]], number=numbers[row["case_id"]]
@@ -79,10 +84,8 @@ async def read_loans(record: Record, case_ids: Collection[UUID]) -> dict[UUID, S
     }
 
 
-async def add_judged_events(
-    record: Record, events: Sequence[tuple[UUID, EventRow]], actor: Actor, recorded_at: datetime
-) -> bool:
-    """Add events (at least one) to recorded Cases, each by the id of its Case, all or none; whether they were written.
+async def add_judged_events(record: Record, events: Sequence[JudgedEvent], actor: Actor, recorded_at: datetime) -> bool:
+    """Add events (at least one) to recorded Cases, all or none; whether they were written.
 
     They are not written when an event of one of these Cases, or one of these events, was recorded meanwhile.
 
@@ -91,10 +94,8 @@ async def add_judged_events(
     Unavailable : the database did not answer; the events may have been written, and reading the loans tells.
     """
     written = recorded_at, actor.kind.value, actor.id
-    # In order of their keys, so that two callers lock alike.
-    ordered = sorted(events, key=lambda one: (bucket_of(one[0]), one[0].int, one[1].event_id.int))
-    rows = [event_row(case_id, event, written) for case_id, event in ordered]
-    leaves = [leaf_of("repayment_events", row) for row in rows]
+    rows = lay_out_judged(sorted(events, key=_order), written)
+    leaves = leaves_of("repayment_events", rows)
     async with record.writer() as writer, record.connection() as connection:
         try:
             await writer.append(connection, read_sql("insert_events"), event_arguments(rows), leaves, recorded_at)
@@ -102,3 +103,11 @@ async def add_judged_events(
             writer.withdraw()
             return False
     return True
+
+
+def _order(judged: JudgedEvent) -> int:
+    """The order of the primary key as one number (bucket, Case, event), so that two callers lock alike."""
+    case_id, event, _ = judged
+    assert event.event_id is not None
+    number = case_id.int
+    return (number >> 68 & 0xFF) << 256 | number << 128 | event.event_id.int

@@ -1,6 +1,7 @@
 """Files of outcomes: lines of JSON, tables with commas and Metro 2 reports, taken in chunk by chunk; and lines that come out of quarantine.
 
-A file is read in a thread while the chunk before is judged and recorded, so memory is bounded by two chunks and by what the intake remembers.
+A chunk is read in a thread while the one before it is judged and the one before that recorded, so memory is bounded by three chunks and by what the
+intake remembers.
 """
 
 import asyncio
@@ -140,21 +141,41 @@ async def ingest_file(
     intake = Intake(record, source.origin, actor, events_held=EVENTS_HELD)
     summary = IngestSummary(bytes_total=source.bytes_total)
     following = asyncio.create_task(asyncio.to_thread(next, source, None))
-    former = gc.get_threshold()
+    former, done = gc.get_threshold(), 0
     gc.set_threshold(GARBAGE_OBJECTS)
+
+    def tell(taken: OutcomesTaken | None) -> None:
+        nonlocal summary
+        if taken is not None:
+            summary = summary.add(taken, done)
+            progress(summary)
+
     try:
-        while (chunk := await following) is not None:
+        while (chunk := await _await_chunk(following, intake)) is not None:
             following = asyncio.create_task(asyncio.to_thread(next, source, None))
             lines, bytes_read = chunk
-            summary = summary.add(await intake.take(lines), bytes_read)
-            progress(summary)
+            tell(await intake.begin(lines))
+            done = bytes_read
+        tell(await intake.end())
     finally:
         gc.set_threshold(*former)
+        await intake.stop()
         await asyncio.wait({following})
         with suppress(Exception, asyncio.CancelledError):
             following.result()
         source.close()
     return summary
+
+
+async def _await_chunk(
+    following: "asyncio.Task[tuple[list[Line], int] | None]", intake: Intake
+) -> tuple[list[Line], int] | None:
+    """The next chunk, None at the end; where there is none because the file is damaged, what came before is recorded first."""
+    try:
+        return await following
+    except Refused:
+        await intake.end()
+        raise
 
 
 class Retried(Struct, frozen=True, kw_only=True):
