@@ -18,7 +18,7 @@ from instant_credit.record.commit import commit_entries
 from instant_credit.record.pool import open_record
 from instant_credit.record.reads import iterate_cases
 from instant_credit.settings import Settings
-from tests.outcome.reports import write_report
+from tests.outcome.reports import PERSON, name_person, write_report
 from tests.record.entries import make_entry
 
 Run = Callable[..., Result]
@@ -107,6 +107,33 @@ def test_metro_2_reports_are_taken_in(loans: list[UUID], run: Run, settings: Set
     assert kinds(settings) == {"row 0": ["charged_off", "payment"], "row 1": ["paid"]}
     listed = run("quarantine", "list").output
     assert "Account Status (columns 124-125) is no account status code" in listed
+
+
+def test_a_report_in_quarantine_names_nobody_and_is_recorded_by_a_retry(
+    loans: list[UUID], run: Run, settings: Settings, actor: Actor, tmp_path: Path
+) -> None:
+    file = tmp_path / "report.txt"
+    unknown, shifted = (name_person(write_report(account="row 2", status="13", closed=date(2012, 6, 4))) for _ in "ab")
+    others = shifted.replace(b"GRACE", b"ADA  ")
+    file.write_bytes(b"\n".join([unknown, shifted[1:], others[1:]]))
+    arguments = ("ingest", file, "--format", "metro2", "--book", "tape")
+    for _ in range(2):
+        assert "3 lines = 0 recorded + 0 recorded before + 3 in quarantine" in run(*arguments).output
+    ids = [line.split("│")[1].strip() for line in run("quarantine", "list").output.splitlines() if "metro2" in line]
+    assert len(ids) == 3
+    for one in ids:
+        shown = run("quarantine", "show", one, "--by", "staff-7").output
+        assert not any(told in shown for told in (*PERSON.values(), "ADA"))
+    assert run("quarantine", "retry", "--all").output.startswith("0 recorded, 3 still in quarantine\n")
+    assert run("quarantine", "list").output.count("metro2") == 3
+
+    async def lend() -> None:
+        async with open_record(settings) as record:
+            await commit_entries(record, [make_entry(record, 2, events=())], actor)
+
+    asyncio.run(lend())
+    assert run("quarantine", "retry", "--all").output.startswith("1 recorded, 2 still in quarantine\n")
+    assert kinds(settings)["row 2"] == ["paid"]
 
 
 def test_a_line_is_listed_shown_retried_and_dismissed(

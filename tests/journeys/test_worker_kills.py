@@ -28,6 +28,7 @@ from instant_credit.record.audit import audit_record
 from instant_credit.record.documents import list_documents
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.queue import ENDED, JobEvent, JobEventKind, JobState, read_job
+from instant_credit.record.queue_log import LOST_RUNS_MAX, count_lost_runs
 from instant_credit.settings import Settings, read_settings
 from instant_credit.training.dataset import gather_training_set
 from instant_credit.training.plans import ByFolds
@@ -47,6 +48,7 @@ KNOWN_ON = date(2030, 1, 1)
 MOMENT_SECONDS_MAX = 3.0
 WAIT_SECONDS = 120
 LOOK_SECONDS = 0.05
+NOBODY = UUID(int=0)
 
 
 def start_worker(environ: dict[str, str]) -> "subprocess.Popen[str]":
@@ -110,6 +112,10 @@ def run_to_end(environ: dict[str, str], watcher: Watcher, job_id: UUID, random: 
             assert waited < WAIT_SECONDS, "nobody took the job up"
         if killed < kills and state not in ENDED:
             wait(worker, random.uniform(0, MOMENT_SECONDS_MAX))
+            # A job whose workers die too often between two steps is given up: the last one before that is let finish one.
+            while count_lost_runs(events, NOBODY) == LOST_RUNS_MAX and state not in ENDED:
+                wait(worker, LOOK_SECONDS)
+                state, events = watcher.read(job_id)
             worker.send_signal(signal.SIGKILL)
             killed += 1
         else:

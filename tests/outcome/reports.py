@@ -44,6 +44,18 @@ def write_report(length: int = BASE_LENGTH, **changes: Any) -> bytes:
     return "".join(text).encode("latin-1")
 
 
+PERSON = {233: "HOPPER", 258: "GRACE", 299: "078051120", 308: "12091906", 330: "1 NAVY WAY", 394: "ARLINGTON"}
+"""What a record tells of a person, by the column, and what an appended segment tells of another one."""
+
+
+def name_person(record: bytes) -> bytes:
+    """The record with a person in the columns that are not read."""
+    text = bytearray(record)
+    for column, told in PERSON.items():
+        text[column - 1 : column - 1 + len(told)] = told.encode()
+    return bytes(text)
+
+
 def _write_cell(value: date | int | str, width: int) -> str:
     if isinstance(value, date):
         return f"{value:%m%d%Y}"

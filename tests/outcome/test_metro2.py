@@ -17,12 +17,13 @@ from instant_credit.outcome.metro2 import (
     RECORD_MALFORMED,
     STATUSES,
     MonthlyReport,
+    blank_unread,
     list_events,
     read_report,
     tell_report,
 )
 from instant_credit.outcome.sequence import Fault, LoanHistory
-from tests.outcome.reports import FIELDS, write_report
+from tests.outcome.reports import FIELDS, PERSON, name_person, write_report
 
 LOAN = UUID(int=7)
 AS_OF = date(2011, 6, 1)
@@ -243,6 +244,23 @@ def test_a_report_with_any_cell_is_read_or_blamed_on_that_cell(name: str, cell: 
     elif isinstance(report, MonthlyReport):
         events = list_events(report, LOAN, LoanHistory(AS_OF))
         assert all(isinstance(event, RepaymentEvent) and event.event_id is not None for event in events)
+
+
+@pytest.mark.parametrize("length", [426, 700])
+def test_a_record_without_what_is_not_read_names_nobody_and_reads_the_same(length: int) -> None:
+    plain = write_report(length, status="97", charged_off=900, paid=10, last_payment=date(2012, 6, 3))
+    named = name_person(plain)[: length - 20] + b"LOVELACE".rjust(20) if length > 500 else name_person(plain)
+    kept = blank_unread(named)
+    assert len(kept) == length
+    assert read_report(kept) == read_report(plain) == read_report(named)
+    assert not any(told.encode() in kept for told in (*PERSON.values(), "LOVELACE"))
+    assert blank_unread(kept) == kept
+
+
+@given(st.binary(max_size=900))
+def test_of_a_record_without_its_length_only_its_first_columns_are_kept(raw: bytes) -> None:
+    kept = blank_unread(raw)
+    assert (len(kept), kept[:42], kept[42:].strip()) == (len(raw), raw[:42], b"")
 
 
 def test_a_report_tells_of_the_account_in_its_book() -> None:

@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from instant_credit.errors import BrokenInvariant
 from instant_credit.outcome.courses import trace_courses
 from instant_credit.outcome.definition import AS_LAST_SEEN, LabelDefinition
 from instant_credit.outcome.events import EventKind, stand_as_known
 from instant_credit.outcome.histories import NEVER, add_months_to_days, lay_out_histories, months_between, name_months
-from instant_credit.outcome.labels import Label, label_courses
+from instant_credit.outcome.labels import Label, label_outcome
 from instant_credit.outcome.ledger import trace_instalments
 from instant_credit.outcome.vintages import (
     BUCKETS,
@@ -22,7 +23,7 @@ from instant_credit.outcome.vintages import (
 )
 from instant_credit.units import add_months, date_from_days, days_from_date
 from tests.budget import examples
-from tests.outcome.histories import FIRST, event, histories
+from tests.outcome.histories import FIRST, definitions, event, histories
 
 YEAR = LabelDefinition(name="year", title="90 days within a year", window_months=12, lag_days=31)
 DUE, PAY, LATE = EventKind.INSTALMENT_DUE, EventKind.PAYMENT, EventKind.DAYS_PAST_DUE
@@ -79,14 +80,20 @@ def test_vintage_curves_are_those_that_a_database_counts(book, codes, day):
             int(code),
             None if start == NEVER else date_from_days(start),
             None if bad == NEVER or bad > left else date_from_days(bad),
+            None if doubted == NEVER else date_from_days(doubted),
         )
-        for code, start, bad, left in zip(
-            cohorts, courses.starts.tolist(), courses.bad_days.tolist(), courses.left_days.tolist(), strict=True
+        for code, start, bad, left, doubted in zip(
+            cohorts.tolist(),
+            courses.starts.tolist(),
+            courses.bad_days.tolist(),
+            courses.left_days.tolist(),
+            courses.doubted_days.tolist(),
+            strict=True,
         )
     ]
     with duckdb.connect() as database:
-        database.execute("CREATE TABLE loans (cohort INTEGER, start DATE, bad DATE)")
-        database.executemany("INSERT INTO loans VALUES (?, ?, ?)", rows)
+        database.execute("CREATE TABLE loans (cohort INTEGER, start DATE, bad DATE, doubted DATE)")
+        database.executemany("INSERT INTO loans VALUES (?, ?, ?, ?)", rows)
         found = database.execute(
             """
             WITH told AS (SELECT * FROM loans WHERE start IS NOT NULL AND cohort >= 0),
@@ -95,29 +102,63 @@ def test_vintage_curves_are_those_that_a_database_counts(book, codes, day):
                 SELECT cohort, month FROM told, months GROUP BY cohort, month
                 HAVING bool_and(start + to_months(month::INTEGER) + INTERVAL 31 DAY <= ?::DATE)
             )
-            SELECT cohort, month, count(*) FILTER (WHERE bad <= start + to_months(month::INTEGER))
+            SELECT cohort, month, count(*) FILTER (
+                WHERE bad <= start + to_months(month::INTEGER)
+                AND (doubted IS NULL OR doubted > start + to_months(month::INTEGER))
+            )
             FROM ripe JOIN told USING (cohort) GROUP BY cohort, month ORDER BY cohort, month
             """,
             [on(day)],
         ).fetchall()
     assert [(code, month, bads) for code, curve in enumerate(curves) for month, bads in enumerate(curve.bads)] == found
     assert [curve.loans for curve in curves] == [
-        sum(1 for code, start, _ in rows if code == wanted and start is not None) for wanted in range(2)
+        sum(1 for code, start, *_ in rows if code == wanted and start is not None) for wanted in range(2)
     ]
 
 
-@given(books, st.integers(0, 600))
-def test_a_curve_ends_where_the_labels_of_its_window_begin(book, day):
-    """Where all loans of a book are ripe and none left or is in doubt, the curve at the window's end counts the bad labels."""
+@examples(60)
+@given(books, definitions(), st.integers(0, 600))
+def test_each_point_of_a_curve_counts_the_bad_labels_of_so_many_months(book, definition, day):
+    """Whoever left or is in doubt is bad in neither, whatever came first."""
     known = days_from_date(on(day))
-    courses = trace(book, on(day))
-    labels = label_courses(courses, known, YEAR)
+    definition = replace(definition, window_months=1, starts="disbursed")
     (curve,) = draw_vintages(
-        courses, np.zeros(len(book), dtype=np.int64), ("all",), known_on_days=known, definition=YEAR
+        trace(book, on(day), definition),
+        np.zeros(len(book), dtype=np.int64),
+        ("all",),
+        known_on_days=known,
+        definition=definition,
     )
-    is_plain = bool((courses.starts != NEVER).all() and (courses.doubted_days == NEVER).all())
-    if is_plain and Label.IMMATURE not in labels:
-        assert curve.bads[12] == int((labels == Label.BAD).sum())
+    for month in range(1, len(curve.bads)):
+        window = replace(definition, window_months=month)
+        labels = [label_outcome(events, known_on=on(day), definition=window) for events in book]
+        assert curve.bads[month] == labels.count(Label.BAD)
+
+
+def test_a_charged_off_loan_that_is_in_doubt_is_bad_on_no_curve():
+    doubted_before = [START, event(EventKind.DISPUTE, 20), event(EventKind.CHARGED_OFF, 40)]
+    doubted_after = [START, event(EventKind.CHARGED_OFF, 40), event(EventKind.DISPUTE, 70)]
+    known = on(120 + 31)
+    (curve,) = draw_vintages(
+        trace([doubted_before, doubted_after], known),
+        np.zeros(2, dtype=np.int64),
+        ("all",),
+        known_on_days=days_from_date(known),
+        definition=YEAR,
+    )
+    assert curve == VintageCurve(cohort="all", loans=2, bads=(0, 0, 1, 0, 0))
+
+
+def test_what_a_tape_tells_of_before_the_beginning_counts_from_the_beginning():
+    book = [[event(EventKind.CHARGED_OFF, 0), event(EventKind.DISBURSED, 60)]]
+    (curve,) = draw_vintages(
+        trace(book, on(90), AS_LAST_SEEN),
+        np.zeros(1, dtype=np.int64),
+        ("all",),
+        known_on_days=days_from_date(on(90)),
+        definition=AS_LAST_SEEN,
+    )
+    assert curve == VintageCurve(cohort="all", loans=1, bads=(1, 1))
 
 
 def test_a_curve_rises_with_its_loans_and_stops_at_the_youngest():

@@ -3,9 +3,12 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from instant_credit.access.actors import Actor
 from instant_credit.errors import Refused, Unavailable
@@ -14,6 +17,7 @@ from instant_credit.factory.requests import JobKind
 from instant_credit.factory.triggers import Asked, Watch
 from instant_credit.record.pool import Record
 from instant_credit.record.queue import (
+    JobEvent,
     JobEventKind,
     JobRequest,
     JobState,
@@ -21,8 +25,9 @@ from instant_credit.record.queue import (
     cancel_job,
     enqueue_job,
     read_job,
+    retry_job,
 )
-from instant_credit.record.queue_log import take_up
+from instant_credit.record.queue_log import LOST_RUNS_MAX, JobLog, count_lost_runs, take_up
 from instant_credit.record.queue_steps import form_of
 from instant_credit.record.queue_taking import Taking
 from instant_credit.settings import Settings
@@ -115,9 +120,91 @@ async def test_what_breaks_fails_the_job_and_nobody_reads_what_it_failed_on(benc
 async def test_a_record_that_is_away_sends_the_job_back_for_later(bench: Bench, log) -> None:
     bench.handle(fail_with(Unavailable("the record did not answer")))
     job_id = await bench.ask()
-    assert await bench.shift.run(job_id) == AGAIN_SECONDS
+    for _ in range(LOST_RUNS_MAX + 1):
+        assert await bench.shift.run(job_id) == AGAIN_SECONDS
+    assert await bench.state(job_id) is JobState.QUEUED
+    assert bench.lines[-1].ending is JobEnding.UNAVAILABLE
+
+
+async def test_a_record_that_stays_away_is_not_the_death_of_a_worker(
+    bench: Bench, log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def give_back(_: JobLog) -> None:
+        raise Unavailable("the record did not answer")
+
+    monkeypatch.setattr(JobLog, "give_back", give_back)
+    bench.handle(fail_with(Unavailable("the record did not answer")))
+    job_id = await bench.ask()
+    for _ in range(LOST_RUNS_MAX + 2):
+        assert await bench.shift.run(job_id) == AGAIN_SECONDS
     assert await bench.state(job_id) is JobState.RUNNING
-    assert bench.lines[0].ending is JobEnding.UNAVAILABLE
+
+
+async def lose(bench: Bench, job_id: UUID, runs: int, first: int = 100) -> None:
+    """Workers that take the job up and are heard of no more."""
+    for number in range(runs):
+        taken = await take_up(bench.record, job_id, UUID(int=first + number))
+        await taken.begin()
+        await taken.begin_step("fit")
+
+
+async def test_a_job_that_kills_its_workers_fails_in_words_and_can_be_tried_again(bench: Bench) -> None:
+    bench.handle(fail_with(AssertionError("it was begun")))
+    job_id = await bench.ask()
+    await lose(bench, job_id, LOST_RUNS_MAX)
+    assert await bench.shift.run(job_id) is None
+    event = (await read_job(bench.record, job_id)).events[-1]
+    assert event.kind is JobEventKind.FAILED
+    assert event.words is not None
+    assert event.words.startswith(f"its worker died {LOST_RUNS_MAX} times in a row before a step was finished")
+    assert bench.lines[0].ending is JobEnding.FAILED
+
+    async def succeed(_: JobContext, __: bytes) -> str:
+        return "with more memory"
+
+    bench.handle(succeed)
+    async with bench.record.connection() as connection:
+        await connection.execute("DELETE FROM pgqueuer")
+    await retry_job(bench.record, job_id, bench.actor)
+    assert await bench.shift.run(job_id) is None
+    assert await bench.state(job_id) is JobState.SUCCEEDED
+
+
+async def test_a_job_that_finishes_a_step_now_and_then_goes_on(bench: Bench) -> None:
+    job_id = await bench.ask()
+    await lose(bench, job_id, LOST_RUNS_MAX - 1)
+    taken = await take_up(bench.record, job_id, OTHER)
+    await taken.begin()
+    await taken.finish_step("fit", b"1")
+    await lose(bench, job_id, LOST_RUNS_MAX - 2, first=200)
+    bench.handle(fail_with(Refused("it was begun")))
+    await bench.shift.run(job_id)
+    assert (await read_job(bench.record, job_id)).events[-1].words == "it was begun"
+
+
+KINDS = (JobEventKind.BEGUN, JobEventKind.STEP_FINISHED, JobEventKind.GIVEN_BACK, JobEventKind.RETRIED)
+
+
+@given(st.lists(st.tuples(st.sampled_from(KINDS), st.integers(1, 3)), max_size=20), st.integers(1, 3))
+def test_lost_runs_are_those_behind_the_last_step_that_another_worker_took_up(
+    told: list[tuple[JobEventKind, int]], mine: int
+) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    events = [
+        JobEvent(number=number, kind=kind, worker_id=UUID(int=worker), recorded_at=at)
+        for number, (kind, worker) in enumerate(told, start=1)
+    ]
+    seen = [*told, (JobEventKind.BEGUN, mine)]
+    resets = [
+        place for place, (kind, _) in enumerate(told) if kind in (JobEventKind.STEP_FINISHED, JobEventKind.RETRIED)
+    ]
+    expected = 0
+    for place, (kind, taker) in enumerate(seen):
+        if kind is not JobEventKind.BEGUN or place < max(resets, default=0):
+            continue
+        held = [(one, who) for one, who in seen[:place] if one is not JobEventKind.STEP_FINISHED]
+        expected += bool(held) and held[-1][0] is JobEventKind.BEGUN and held[-1][1] != taker
+    assert count_lost_runs(events, UUID(int=mine)) == expected
 
 
 async def test_a_kind_that_this_worker_does_not_know_is_told(bench: Bench) -> None:

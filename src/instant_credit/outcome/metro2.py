@@ -101,6 +101,30 @@ DECEASED: Final = "X"
 _DAYS_TO_DELINQUENCY: Final = 30
 
 
+_READ: Final = (
+    ACCOUNT_NUMBER,
+    DATE_OPENED,
+    ORIGINAL_AMOUNT,
+    SCHEDULED_PAYMENT,
+    ACTUAL_PAYMENT,
+    ACCOUNT_STATUS,
+    PAYMENT_RATING,
+    PAYMENT_HISTORY,
+    SPECIAL_COMMENT,
+    COMPLIANCE_CONDITION,
+    CURRENT_BALANCE,
+    AMOUNT_PAST_DUE,
+    CHARGE_OFF_AMOUNT,
+    INFORMATION_DATE,
+    FIRST_DELINQUENCY,
+    DATE_CLOSED,
+    LAST_PAYMENT,
+    ECOA_CODE,
+)
+# Before the account number: the record's length and the furnisher's own marks. No person is told there.
+_MARKS_LAST: Final = ACCOUNT_NUMBER.first - 1
+
+
 class MonthlyReport(Struct, frozen=True, kw_only=True, gc=False):
     """A base segment's fields. Amounts in cents, 0 when not told; days None when not told; codes blank when not told."""
 
@@ -171,6 +195,20 @@ def read_report(raw: bytes) -> MonthlyReport | Fault | None:
         message = "earlier reports of the account are withdrawn: void their events by corrections"
         return Fault(code=ACCOUNT_DELETED, message=message)
     return report
+
+
+def blank_unread(raw: bytes) -> bytes:
+    """The record with blanks in all columns that are not read, so that it tells no name, address, day of birth or number of a person.
+
+    It is as long as before and reads as before. Of one whose columns can't be relied on, for its length is not what it says, only what
+    stands before the account number is kept.
+    """
+    kept = bytearray(b" " * len(raw))
+    kept[:_MARKS_LAST] = raw[:_MARKS_LAST]
+    if len(raw) >= BASE_LENGTH and raw[:4] == b"%04d" % len(raw) and raw.isascii():
+        for field in _READ:
+            kept[field.first - 1 : field.last] = raw[field.first - 1 : field.last]
+    return bytes(kept)
 
 
 class ToldReport(Telling, frozen=True, kw_only=True, gc=False):

@@ -4,8 +4,9 @@ Everything here is as known on a day, and only what is ripe counts: a month on b
 definition have passed. A cohort's curve ends where its youngest loan is no longer ripe, so that every point of it is of the same loans.
 
 =====================  ==============================================================================================
-curve                  the share of a cohort's loans that were bad by the end of each month on book. A loan that left by an event of
-                       an indeterminate kind before it was bad is not bad; it stays among the loans
+curve                  the share of a cohort's loans that were bad by the end of each month on book, as a label of so many months has
+                       it: one that left by an event of an indeterminate kind before it was bad, or that is in doubt by then, is not
+                       bad; it stays among the loans. A doubt that comes later takes the loan off the curve again
 roll rates             of loans in one bucket of days past due at the end of a month on book, the shares in each bucket a month later
 first-payment default  the first instalment was unpaid for so many days
 =====================  ==============================================================================================
@@ -100,20 +101,25 @@ def draw_vintages(
     _check(courses, cohorts, months_max)
     is_counted = (cohorts >= 0) & (courses.starts != NEVER)
     ripe = _count_ripe_months(courses.starts, known_on_days - definition.lag_days, months_max)
-    is_bad = (courses.bad_days != NEVER) & (courses.bad_days <= courses.left_days)
-    months = np.full(len(cohorts), -1, dtype=np.int64)
-    months[is_counted & is_bad] = months_between(
-        courses.starts[is_counted & is_bad], courses.bad_days[is_counted & is_bad]
-    )
+    is_bad = is_counted & (courses.bad_days != NEVER) & (courses.bad_days <= courses.left_days)
+    is_bad &= courses.bad_days < courses.doubted_days
+    is_doubted = is_bad & (courses.doubted_days != NEVER)
     curves = []
     for code, name in enumerate(names):
         rows = is_counted & (cohorts == code)
         last = int(ripe[rows].min()) if rows.any() else -1
-        bad_months = months[rows & is_bad]
-        counts = np.bincount(bad_months[bad_months <= last], minlength=last + 1) if last >= 0 else np.zeros(0)
-        bads = tuple(int(one) for one in np.cumsum(counts))
+        changes = _count_months(courses.starts, courses.bad_days, rows & is_bad, last)
+        changes -= _count_months(courses.starts, courses.doubted_days, rows & is_doubted, last)
+        bads = tuple(int(one) for one in np.cumsum(changes))
         curves.append(VintageCurve(cohort=name, loans=int(rows.sum()), bads=bads))
     return tuple(curves)
+
+
+def _count_months(starts: Days, days: Days, rows: NDArray[np.bool_], last: int) -> Codes:
+    """How many days of the loans chosen by bool[n] lie in each month on book up to the last, int64[last + 1]."""
+    # Without a window, what was told may have happened before the loan's beginning.
+    months = np.maximum(months_between(starts[rows], days[rows]), 0)
+    return np.bincount(months[months <= last], minlength=last + 1).astype(np.int64)
 
 
 def count_first_payments(

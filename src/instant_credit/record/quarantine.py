@@ -1,4 +1,4 @@
-"""Edge. Told events that were not taken: kept sealed as they came, with the reason, until they are recorded after all or dismissed.
+"""Edge. Told events that were not taken: kept sealed, with the reason, until they are recorded after all or dismissed.
 
 The law: a line is in quarantine once, however often it comes: it is known again by a keyed hash. It is sealed under the data key of the
 person whose application it names, so that it goes with the person; under a key of chance where none is known. Nothing here is opened but
@@ -50,13 +50,17 @@ class Origin(Struct, frozen=True, kw_only=True):
 
 
 class RefusedLine(Struct, frozen=True, kw_only=True):
-    """A line that was not taken: its number from 1, its bytes, why, and which application it names, None = none that is known."""
+    """A line that was not taken: its number from 1, its bytes, why, and which application it names, None = none that is known.
+
+    `kept` is what is sealed of the bytes by which the line is known again; None = all of them.
+    """
 
     line: int
     raw: bytes
     code: str
     message: str
     case_id: UUID | None = None
+    kept: bytes | None = None
 
 
 class QuarantinedLine(Struct, frozen=True, kw_only=True):
@@ -198,7 +202,8 @@ class _Sealing:
     ) -> tuple[Any, ...]:
         """A line as it is stored; `written` is by whom and when."""
         person_id, key_id, cipher = self._find_key(line.case_id)
-        sealed = seal(cipher, line.raw, place=LINE_PLACE, row_id=quarantine_id.bytes, entropy=self._record.entropy)
+        kept = line.raw if line.kept is None else line.kept
+        sealed = seal(cipher, kept, place=LINE_PLACE, row_id=quarantine_id.bytes, entropy=self._record.entropy)
         told = (origin.source, origin.format, origin.book, line.line, line.code, line.message, origin.is_test)
         return bucket_of(quarantine_id), quarantine_id, mac, person_id, key_id, line.case_id, *told, sealed, *written
 

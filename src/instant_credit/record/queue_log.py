@@ -6,6 +6,7 @@ cancel is remembered, and its number is counted on; anything else means that ano
 """
 
 import asyncio
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -32,6 +33,10 @@ WORDS_MAX: Final = 1_000
 STAGE_MAX: Final = 64
 _EVENTS_MAX: Final = 100_000
 _TRIES: Final = 20
+
+
+LOST_RUNS_MAX: Final = 5
+"""A job whose workers died so often in a row without finishing a step is not begun again by itself."""
 
 
 class JobLost(Conflict):
@@ -73,6 +78,11 @@ class JobLog:
     def is_over(self) -> bool:
         """Whether the job had ended before it was taken up."""
         return self.job.state in ENDED
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether its workers died too often, one after the other, without finishing a step."""
+        return count_lost_runs(self.job.events, self._worker_id) >= LOST_RUNS_MAX
 
     async def begin(self) -> None:
         """Write down that this worker took the job up."""
@@ -188,6 +198,28 @@ class JobLog:
                 raise JobLost(self.job.job_id)
             self.is_cancelled = True
         self._number = len(job.events)
+
+
+def count_lost_runs(events: Iterable[JobEvent], worker_id: UUID) -> int:
+    """In how many runs since its last newly finished step a job lost its worker, as the worker sees it that would begin it now.
+
+    A run that was given back lost none, and neither did one after which the same worker began again: that one waited for the database.
+    """
+    lost, holder = 0, None
+    for event in events:
+        match event.kind:
+            case JobEventKind.BEGUN:
+                lost += holder not in (None, event.worker_id)
+                holder = event.worker_id
+            case JobEventKind.STEP_FINISHED:
+                lost = 0
+            case JobEventKind.RETRIED:
+                lost, holder = 0, None
+            case JobEventKind.GIVEN_BACK:
+                holder = None
+            case _:
+                pass
+    return lost + (holder not in (None, worker_id))
 
 
 async def take_up(record: Record, job_id: UUID, worker_id: UUID) -> JobLog:

@@ -4,7 +4,7 @@ Cases and events (chunks) -> histories -> courses as known on a day (`outcome.co
 -> groups: a month of paying out, a category of the Case, a band of points of the Decision
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Final
 
@@ -19,10 +19,11 @@ from instant_credit.decision.decision import decode_decision
 from instant_credit.errors import Refused
 from instant_credit.outcome.courses import Courses, trace_courses
 from instant_credit.outcome.definition import LabelDefinition, require_product
+from instant_credit.outcome.events import EventKind
 from instant_credit.outcome.histories import NEVER, Days, lay_out_rows, name_months
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import CHUNK_CASES, iterate_cases
-from instant_credit.record.rows import StoredCase
+from instant_credit.record.rows import EventRow, StoredCase
 from instant_credit.training.dataset import require_loans
 from instant_credit.training.event_rows import EventRows
 from instant_credit.units import days_from_date
@@ -41,7 +42,7 @@ class Groups(Struct, frozen=True, kw_only=True, eq=False):
 
 
 class BookCourses(Struct, frozen=True, kw_only=True, eq=False):
-    """The loans of a book as known on a day.
+    """The loans of a book as known on a day. A Case that was decided here is one from the first event on that tells of it.
 
     Attributes
     ----------
@@ -105,7 +106,7 @@ async def gather_courses(
     """
     require_product(definition, product.name)
     require_loans(book, definition)
-    gathering = _Gathering(product, segment)
+    gathering = _Gathering(product, segment, known_on)
     read = 0
     async for stored in iterate_cases(record, book, with_decisions=True):
         read += 1
@@ -116,9 +117,10 @@ async def gather_courses(
     progress(read)
     days = np.array(gathering.days, dtype=np.int32)
     if not len(days):
-        raise Refused(
-            f"book {book} holds no Case of {product.name} from until {known_on}: name another book, product or day"
-        )
+        told = f"book {book} holds no Case of {product.name} from until {known_on}"
+        if gathering.not_lent:
+            told = f"of {gathering.not_lent:,} applications for {product.name} in book {book} none was known by {known_on} to be a loan"
+        raise Refused(f"{told}: name another book, product or day")
     known_on_days = days_from_date(known_on)
     return BookCourses(
         book=book,
@@ -137,9 +139,14 @@ async def gather_courses(
 
 
 class _Gathering:
-    """Holds numbers only. What is sealed is opened for the segment and the points alone."""
+    """Holds numbers only. What is sealed is opened for the segment and the points alone.
 
-    def __init__(self, product: Product, segment: str | None) -> None:
+    `not_lent` counts decided Cases of which no event tells: whoever was declined, or took no offer, has no loan.
+    """
+
+    def __init__(self, product: Product, segment: str | None, known_on: date) -> None:
+        self.not_lent = 0
+        self._known_on = known_on
         self.days: list[int] = []
         self.points: list[int] = []
         self.events = EventRows()
@@ -150,6 +157,9 @@ class _Gathering:
 
     def add(self, stored: StoredCase) -> None:
         if stored.product != self._product.name:
+            return
+        if stored.decision_id is not None and not _has_events(stored.events, self._known_on):
+            self.not_lent += 1
             return
         self.events.add(len(self.days), stored.events)
         self.days.append(days_from_date(stored.as_of))
@@ -166,6 +176,13 @@ class _Gathering:
         if self._place is None:
             return None
         return Groups(codes=np.array(self._segments, dtype=np.int64), names=self._names)
+
+
+def _has_events(events: Sequence[EventRow], known_on: date) -> bool:
+    """Whether an event stood on the day."""
+    known = [event for event in events if event.known_on <= known_on]
+    corrected = {event.corrects for event in known}
+    return any(event.kind != EventKind.VOID and event.event_id not in corrected for event in known)
 
 
 def _find_category(product: Product, segment: str | None) -> tuple[int | None, tuple[str, ...]]:

@@ -24,7 +24,7 @@ from instant_credit.access.actors import Actor
 from instant_credit.errors import Refused
 from instant_credit.outcome.inbound import TableReader, Telling, check_book, read_json
 from instant_credit.outcome.lines import LineSplitter
-from instant_credit.outcome.metro2 import MonthlyReport, read_report, tell_report
+from instant_credit.outcome.metro2 import MonthlyReport, blank_unread, read_report, tell_report
 from instant_credit.outcome.sequence import Fault
 from instant_credit.record.pool import Record
 from instant_credit.record.quarantine import Origin, QuarantinedLine, end_quarantine, list_quarantined, open_quarantined
@@ -201,7 +201,10 @@ async def retry_quarantined(record: Record, quarantine_id: UUID, actor: Actor) -
         raise Refused(f"line {quarantine_id} can't be read any more: its person was erased; dismiss it")
     told = opened.told
     today = record.clock.now().date()
-    line = Line(number=told.line, raw=opened.raw, told=read_again(opened.raw, told.origin, today))
+    again = read_again(opened.raw, told.origin, today)
+    if isinstance(again, Fault):
+        return Retried(quarantine_id=quarantine_id, code=again.code, message=again.message)
+    line = Line(number=told.line, raw=opened.raw, told=again)
     taken = await Intake(record, told.origin, actor).take([line])
     if taken.quarantined:
         (still,) = taken.quarantined
@@ -236,6 +239,12 @@ def read_again(raw: bytes, origin: Origin, today: date) -> Telling | Fault:
 def _read_report(raw: bytes, book: str) -> Telling | Fault | None:
     report = read_report(raw)
     return tell_report(report, book) if isinstance(report, MonthlyReport) else report
+
+
+def _keep_report(number: int, raw: bytes, told: Telling | Fault) -> Line:
+    """A record of which a quarantine keeps what is read. One that can be retried is known again by just that."""
+    kept = blank_unread(raw)
+    return Line(number=number, raw=raw if isinstance(told, Fault) else kept, told=told, kept=kept)
 
 
 class _Source(Iterator[tuple[list[Line], int]]):
@@ -296,5 +305,9 @@ class _Source(Iterator[tuple[list[Line], int]]):
             self._read = lambda row: table.read(row, self._today)
             return
         told = self._read(raw)
-        if told is not None:
+        if told is None:
+            return
+        if self.origin.format == "metro2":
+            self._waiting.append(_keep_report(self._number, raw, told))
+        else:
             self._waiting.append(Line(number=self._number, raw=self._header + raw, told=told))

@@ -47,11 +47,12 @@ _EVENT_ID_TAKEN: Final = Fault(
 
 
 class Line(Struct, frozen=True, kw_only=True, gc=False):
-    """A line as it came, its number from 1, and what it tells or why it can't be read."""
+    """A line as it came, its number from 1, and what it tells or why it can't be read; `kept` is what a quarantine keeps of it, None = all."""
 
     number: int
     raw: bytes
     told: Telling | Fault
+    kept: bytes | None = None
 
 
 class _Loan:
@@ -255,6 +256,7 @@ class Intake:
                     RefusedLine(
                         line=line.number,
                         raw=line.raw,
+                        kept=line.kept,
                         code=added.code,
                         message=added.message,
                         case_id=None if type(loan) is Fault else loan.case_id,

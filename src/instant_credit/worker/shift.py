@@ -21,7 +21,7 @@ from instant_credit.factory.steps import Attention, JobCancelled, JobStopped, Re
 from instant_credit.factory.triggers import Watch
 from instant_credit.record.pool import Record
 from instant_credit.record.queue import JobEventKind, JobState, StoredJob
-from instant_credit.record.queue_log import JobLog, JobLost, forget_old_results, take_up
+from instant_credit.record.queue_log import LOST_RUNS_MAX, JobLog, JobLost, forget_old_results, take_up
 from instant_credit.record.queue_taking import Taking, take_jobs
 from instant_credit.settings import Settings
 from instant_credit.worker.lines import JobEnding, JobLine
@@ -33,6 +33,10 @@ AGAIN_SECONDS: Final = 5.0
 WATCH_SECONDS: Final = 30.0
 WAIT_SECONDS_MAX: Final = 30.0
 TELL_SECONDS_MAX: Final = 1.0
+_HOPELESS: Final = (
+    f"its worker died {LOST_RUNS_MAX} times in a row before a step was finished, as happens where memory runs out: give the worker more "
+    "memory, or ask for less, then try the job again, which goes on behind its finished steps"
+)
 _LOOK_EVERY: Final = 3
 _ID_BYTES: Final = 16
 # Of the time after which a job counts as lost: a worker tells twice within the quarter in which others believe that it lives.
@@ -142,6 +146,9 @@ class Shift:
             ended = await self._run(log, steps, attention, telling)
         except Unavailable as trouble:
             self._log.warning("job_interrupted", job_id=str(job_id), error=type(trouble).__name__)
+            # Told where the record is there again, so that this worker does not count as one that died.
+            with contextlib.suppress(Unavailable, JobLost):
+                await log.give_back()
             ended = _Ended(ending=JobEnding.UNAVAILABLE, again=AGAIN_SECONDS)
         except JobLost:
             # Whoever has it may die, too: the queue asks again when that would show.
@@ -170,6 +177,8 @@ class Shift:
     async def _run(self, log: JobLog, steps: RecordedSteps, attention: Attention, telling: Telling) -> _Ended:
         if log.is_cancelled:
             return await _end(log, JobEventKind.CANCELLED, "cancelled before it was begun")
+        if log.is_hopeless:
+            return await _end(log, JobEventKind.FAILED, _HOPELESS)
         await log.begin()
         context = JobContext(
             record=self._record,
