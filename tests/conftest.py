@@ -5,7 +5,9 @@
 """
 
 import asyncio
+import atexit
 import fcntl
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -28,6 +30,7 @@ from instant_credit.record.pool import Record, open_record
 from instant_credit.settings import Settings
 from tests.budget import IS_PROVING, write_proof
 from tests.clock import FixedClock
+from tests.shares import deal_shares
 
 TEMPLATE = "template_instant_credit"
 
@@ -46,6 +49,18 @@ def run_apart(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on a loop of its own, whatever loop the test itself uses."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests begin each worker's share; all others stay in their random order."""
+    items[:] = deal_shares(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests stay until the end: no collection of garbage goes through them again, which takes half a second and more."""
+    gc.freeze()
+    atexit.register(gc.unfreeze)
 
 
 @pytest.hookimpl(hookwrapper=True)
