@@ -217,7 +217,9 @@ def test_at_most_one_plan_is_asked_for(environ, options):
     assert "one of --test-from, --test-share and --folds" in done.output
 
 
-def test_a_book_without_dates_is_tested_in_folds_by_default_and_says_so(environ, book):
+@pytest.mark.long
+def test_a_book_without_dates_is_tested_in_folds_by_default_and_says_so(environ, book, monkeypatch):
+    monkeypatch.setattr(choice, "HURRY", 20)
     done = run(environ, "train", "--book", book)
     assert done.exit_code == 0, done.output
     assert "Tested on 2 folds: the book has no dates to test over time" in done.stdout
