@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 from uuid import uuid4
 
 import asyncpg
@@ -57,9 +57,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = deal_shares(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
+def pytest_sessionstart() -> None:
+    """Modules and tests stay until the end: no collection of garbage goes through them, which takes half a second and more."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Modules and tests stay until the end: no collection of garbage goes through them again, which takes half a second and more."""
     gc.freeze()
+    gc.enable()
     atexit.register(gc.unfreeze)
 
 
@@ -151,6 +156,17 @@ def environ(settings: Settings) -> dict[str, str]:
         "DATABASE_URL": settings.database_url,
         "DATABASE_OWNER_URL": settings.database_owner_url,
     }
+
+
+@pytest.fixture
+def blank_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Charts of reports come out blank: drawing them takes seconds, and tests of the report do."""
+    from matplotlib.figure import Figure
+
+    def save_blank(_: Figure, file: TextIO, **_more: object) -> None:
+        file.write('<svg width="1pt" viewBox="0 0 1 1"></svg>')
+
+    monkeypatch.setattr(Figure, "savefig", save_blank)
 
 
 @pytest.fixture

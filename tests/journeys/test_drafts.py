@@ -159,6 +159,7 @@ def make_pool(loans: TrainingSet, rows: Any) -> Pool:
 @pytest.mark.tapes
 @pytest.mark.prove
 @pytest.mark.long
+@pytest.mark.usefixtures("blank_charts")
 def test_a_card_tape_without_days_goes_from_draft_to_decision(
     run: Run, environ: dict[str, str], tmp_path: Path
 ) -> None:
@@ -174,6 +175,7 @@ def test_a_card_tape_without_days_goes_from_draft_to_decision(
 @pytest.mark.tapes
 @pytest.mark.prove
 @pytest.mark.long
+@pytest.mark.usefixtures("blank_charts")
 def test_a_balanced_tape_with_days_and_weights_goes_from_draft_to_decision(
     run: Run, environ: dict[str, str], tmp_path: Path
 ) -> None:
@@ -211,6 +213,7 @@ def test_a_consumer_tape_goes_by_folds_from_draft_to_priced_decision(
 @pytest.mark.tapes
 @pytest.mark.prove
 @pytest.mark.long
+@pytest.mark.usefixtures("blank_charts")
 def test_a_small_tape_joined_with_two_files_goes_from_draft_to_decision(
     run: Run, environ: dict[str, str], tmp_path: Path
 ) -> None:
