@@ -32,6 +32,7 @@ from tests.tapes import require_tape
 AUC_BELOW_PLAIN_MAX = 0.005
 AUC_BELOW_PLAIN_IN_CRISIS_MAX = 0.01
 CHOOSING = () if IS_PROVING else ("--preset", "steady")
+PLAIN_TREES = 1_000 if IS_PROVING else 200
 REASONS_MAX = 4
 Run = Callable[..., str]
 
@@ -130,7 +131,11 @@ def measure_plain(environ: dict[str, str], folder: Path, name: str, wish: Wish) 
     raws, rows = [], []
     for fit_rows, test_rows in splits:
         model = CatBoostClassifier(
-            random_seed=1, verbose=0, allow_writing_files=False, thread_count=FitParameters().threads
+            iterations=PLAIN_TREES,
+            random_seed=1,
+            verbose=0,
+            allow_writing_files=False,
+            thread_count=FitParameters().threads,
         )
         model.fit(make_pool(loans, fit_rows))
         raws.append(model.predict_proba(make_pool(loans, test_rows))[:, 1])
