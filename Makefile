@@ -55,7 +55,7 @@ format: $(STAMP) ## Rewrite what `check` would complain about, where a tool can.
 	@$(BIN)/ruff format .
 
 test: $(STAMP) ## The whole suite. Real-tape tests run when ../shared/data is there.
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2 --dist worksteal
 
 prove: $(STAMP) ## The long seeded proofs; each writes its JSON into var/proofs.
 	@PROVE=1 $(BIN)/pytest -m prove -n 2 --timeout 7200

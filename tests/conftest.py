@@ -5,7 +5,9 @@
 """
 
 import asyncio
+import atexit
 import fcntl
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -13,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 from uuid import uuid4
 
 import asyncpg
@@ -28,6 +30,7 @@ from instant_credit.record.pool import Record, open_record
 from instant_credit.settings import Settings
 from tests.budget import IS_PROVING, write_proof
 from tests.clock import FixedClock
+from tests.shares import deal_shares
 
 TEMPLATE = "template_instant_credit"
 
@@ -46,6 +49,23 @@ def run_apart(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on a loop of its own, whatever loop the test itself uses."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests begin each worker's share; all others stay in their random order."""
+    items[:] = deal_shares(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def pytest_sessionstart() -> None:
+    """Modules and tests stay until the end: no collection of garbage goes through them, which takes half a second and more."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
+    atexit.register(gc.unfreeze)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -136,6 +156,17 @@ def environ(settings: Settings) -> dict[str, str]:
         "DATABASE_URL": settings.database_url,
         "DATABASE_OWNER_URL": settings.database_owner_url,
     }
+
+
+@pytest.fixture
+def blank_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Charts of reports come out blank: drawing them takes seconds, and tests of the report do."""
+    from matplotlib.figure import Figure
+
+    def save_blank(_: Figure, file: TextIO, **_more: object) -> None:
+        file.write('<svg width="1pt" viewBox="0 0 1 1"></svg>')
+
+    monkeypatch.setattr(Figure, "savefig", save_blank)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from instant_credit.record.documents import DocumentKind
 from instant_credit.settings import Settings
 from tests.lending import AS_OF, invent_values, make_documents
 
-pytestmark = pytest.mark.xdist_group("benchmarks")
+pytestmark = pytest.mark.long
 
 CREATED = b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\nserver-timing: read;dur=0.010, decide;dur=0.200, record;dur=3.000\r\n\r\n{}"
 REFUSED = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"

@@ -18,8 +18,7 @@ from benchmarks.form import Case, publish, time_interleaved
 
 from instant_credit.settings import DATABASE_URL, read_settings
 
-# One worker trains the tiny models.
-pytestmark = pytest.mark.xdist_group("benchmarks")
+pytestmark = pytest.mark.long
 
 TINY = replace(
     scoring.QUICK,

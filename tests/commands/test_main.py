@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -15,13 +15,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from instant_credit.commands import EXTRAS, TERMINATED
-from instant_credit.record.embedded import destroy_cluster
+from instant_credit.record.embedded import destroy_cluster, use_cluster
 from instant_credit.record.installation import prepare_installation
 from tests.commands.documents import MAPPING
 from tests.lending import wait_until
 
 ROOT = Path(__file__).parents[2]
-ROWS = 200_000
+ROWS = 100_000
 
 
 def start(*arguments: str, before: str = "", **environ: str) -> subprocess.Popen[str]:
@@ -135,28 +135,47 @@ def test_an_error_of_the_machine_that_nobody_expected_is_one_line() -> None:
     assert fails("warm", before=before) == "/nope/file: No such file or directory"
 
 
-@pytest.mark.parametrize("moment", ["start", "import", "import in the background"])
-def test_sigterm_ends_an_import_well(moment: str, tmp_path: Path) -> None:
-    home, tape, mapping = tmp_path / "home", tmp_path / "tape.csv", tmp_path / "tiny.toml"
+@pytest.fixture(scope="module")
+def home_in_use(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home whose database was made before."""
+    home = tmp_path_factory.mktemp("in_use") / "home"
+    with use_cluster(home):
+        pass
+    yield home
+    destroy_cluster(home)
+
+
+def end_by_sigterm(home: Path, folder: Path, is_time: Callable[[], object], before: str = "") -> None:
+    """End an import once it is time: nothing is told but the status, no draft is left and the database does not run."""
+    tape, mapping = folder / "tape.csv", folder / "tiny.toml"
     tape.write_text("funded_amnt,term,annual_inc,Class\n" + "5000,36,40000,good\n" * ROWS)
     mapping.write_text(MAPPING)
 
-    def list_drafts() -> list[Path]:
-        return list((home / "rejects").glob("*.part"))
+    with start(
+        "tape", "import", str(tape), "--mapping", str(mapping), before=before, INSTANT_CREDIT_HOME=str(home)
+    ) as process:
+        wait_until(lambda: process.poll() is not None or is_time())
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == TERMINATED == 143, err
+    assert "Traceback" not in err
+    assert not list_drafts(home)
+    assert not (prepare_installation(home).data / "postmaster.pid").exists()
 
-    gate = home / "postgres" / "gate.lock"
-    is_time: Callable[[], object] = gate.exists if moment == "start" else list_drafts
-    before = "signal.signal(signal.SIGINT, signal.SIG_IGN)" if "background" in moment else ""
+
+def list_drafts(home: Path) -> list[Path]:
+    return list((home / "rejects").glob("*.part"))
+
+
+def test_sigterm_ends_an_import_well_while_its_database_is_made(tmp_path: Path) -> None:
+    home = tmp_path / "home"
     try:
-        with start(
-            "tape", "import", str(tape), "--mapping", str(mapping), before=before, INSTANT_CREDIT_HOME=str(home)
-        ) as process:
-            wait_until(lambda: process.poll() is not None or is_time())
-            process.send_signal(signal.SIGTERM)
-            _, err = process.communicate(timeout=60)
-        assert process.returncode == TERMINATED == 143, err
-        assert "Traceback" not in err
-        assert not list_drafts()
-        assert not (prepare_installation(home).data / "postmaster.pid").exists()
+        end_by_sigterm(home, tmp_path, (home / "postgres" / "gate.lock").exists)
     finally:
         destroy_cluster(home)
+
+
+@pytest.mark.parametrize("before", ["", "signal.signal(signal.SIGINT, signal.SIG_IGN)"], ids=["shell", "background"])
+@pytest.mark.long
+def test_sigterm_ends_an_import_well(before: str, home_in_use: Path, tmp_path: Path) -> None:
+    end_by_sigterm(home_in_use, tmp_path, lambda: list_drafts(home_in_use), before)

@@ -27,7 +27,7 @@ from instant_credit.settings import Settings
 from instant_credit.training.gates.thresholds import read_thresholds
 from tests.tapes import LENDING_CLUB_2007_2011, require_tape
 
-pytestmark = [pytest.mark.tapes, pytest.mark.xdist_group("timemachine")]
+pytestmark = [pytest.mark.tapes, pytest.mark.long]
 
 BOOK = "early"
 FIRST, LAST = date(2008, 6, 1), date(2009, 7, 1)

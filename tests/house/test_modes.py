@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize("room", ["features", "score"])
 @pytest.mark.parametrize("mode", ["NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"])
+@pytest.mark.long
 def test_kernels_keep_their_properties_in_numbas_other_modes(mode: str, room: str, tmp_path: Path) -> None:
     """A cache of its own, because a warm one ignores the bounds check."""
     environment = {**os.environ, mode: "1", "NUMBA_CACHE_DIR": str(tmp_path)}

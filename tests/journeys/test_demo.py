@@ -25,6 +25,8 @@ def home(tmp_path: Path) -> Iterator[Path]:
     destroy_cluster(tmp_path / "home")
 
 
+@pytest.mark.long
+@pytest.mark.timeout(900)
 def test_the_demo_ends_with_one_approval_one_decline_and_one_refusal(home: Path) -> None:
     environ = {**os.environ, "INSTANT_CREDIT_HOME": str(home), "DATABASE_URL": "", "DATABASE_OWNER_URL": ""}
     done = subprocess.run(

@@ -221,6 +221,7 @@ def marks_in(text: str) -> list[str]:
     return [mark for mark in MARKS if mark in folded]
 
 
+@pytest.mark.long
 def test_no_log_error_metric_url_or_replay_shows_a_mark(texts: dict[str, str]) -> None:
     assert {where: found for where, text in texts.items() if (found := marks_in(text))} == {}
 

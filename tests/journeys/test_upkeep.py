@@ -45,6 +45,7 @@ async def keep_up(server: Served, environ: dict[str, str], case_ids: list[str]) 
 
 
 @pytest.mark.prove
+@pytest.mark.long
 def test_no_request_fails_while_workers_keys_and_persons_go(
     documents: Documents, environ: dict[str, str], tmp_path: Path
 ) -> None:

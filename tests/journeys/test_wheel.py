@@ -45,6 +45,7 @@ def environ(installed: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
     destroy_cluster(home)
 
 
+@pytest.mark.long
 def test_the_wheel_migrates_and_serves(installed: Path, environ: dict[str, str], tmp_path: Path) -> None:
     where = "import instant_credit; print(instant_credit.__file__)"
     found = subprocess.run(

@@ -156,6 +156,7 @@ async def list_models(record: Record, settings: Settings) -> list[str]:
 
 @pytest.mark.prove
 @pytest.mark.timeout(3_600 if IS_PROVING else 300)
+@pytest.mark.long
 def test_a_retraining_survives_the_death_of_its_workers(environ: dict[str, str], tmp_path: Path, actor: Actor) -> None:
     settings = read_settings(environ)
     tape = write_tape(tmp_path / "tape.csv", invent_rows(400))

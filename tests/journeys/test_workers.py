@@ -111,6 +111,7 @@ def test_a_signal_to_every_process_of_the_service_cuts_no_request(crew: House, t
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.long
 def test_the_end_comes_while_a_worker_drains_and_cuts_no_request(crew: House, tmp_path: Path, number: int) -> None:
     """The supervisor's end is told to its workers, or noticed by them."""
     server = start_server(crew.environ, tmp_path, "--workers", str(WORKERS))

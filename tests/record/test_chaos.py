@@ -18,6 +18,7 @@ ROUNDS = 12 if IS_PROVING else 1
 
 
 @pytest.mark.prove
+@pytest.mark.long
 def test_no_real_fault_loses_or_doubles_an_answered_decision_and_service_comes_back(
     tmp_path: Path, documents: Documents
 ) -> None:

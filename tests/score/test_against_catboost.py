@@ -127,6 +127,7 @@ def test_attributions_are_catboosts_shap_values(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["300 trees", "1000 trees", "categories", "missing above", "monotone", "scaled"])
+@pytest.mark.long
 def test_attributions_add_up_on_every_row(name: str) -> None:
     matrix, _ = held_out(name)
     raw_scores, contributions = explain_rows(compiled(name), matrix)

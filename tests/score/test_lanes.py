@@ -150,6 +150,7 @@ def digest() -> str:
     return found.hexdigest()
 
 
+@pytest.mark.long
 def test_another_processor_gives_the_same_bytes(tmp_path: Path) -> None:
     """Kernels compiled for the least of the processors of this kind."""
     environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CACHE_DIR": str(tmp_path)}

@@ -14,14 +14,14 @@ import pytest
 
 from instant_credit.decision.release import compose_release, decode_manifest
 from instant_credit.record.rings import create_key_ring, read_key_ring
-from tests.budget import TIMES
+from tests.budget import IS_PROVING
 from tests.clock import SeededEntropy
 from tests.lending import Documents, invent_body, make_documents
 from tests.policy.documents import guarded_policy
 from tests.simulation.rules import read_rules_at
 from tests.simulation.world import Stage, World
 
-RUNS = 400 * TIMES
+RUNS = 8_000 if IS_PROVING else 200
 SEED = 20_261_123
 BODIES = 6
 PERSONS = 3
@@ -62,6 +62,7 @@ def list_runs() -> list[int]:
 
 
 @pytest.mark.prove
+@pytest.mark.long
 def test_no_fault_loses_doubles_halves_or_changes_an_answered_decision(stage: Stage) -> None:
     doors: dict[str, Any] = {}
     counts: dict[str, int] = {}

@@ -21,7 +21,7 @@ from instant_credit.training.tapes.rows import RowReader, TapeRow
 from instant_credit.units import days_from_date
 from tests.tapes import LENDING_CLUB_2007_2011, require_tape
 
-pytestmark = pytest.mark.tapes
+pytestmark = [pytest.mark.tapes, pytest.mark.long]
 
 TWELVE = load_definition(read_starter("labels", "bad_90_in_12"))
 END_OF_2009 = date(2009, 12, 31)

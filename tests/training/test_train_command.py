@@ -89,6 +89,7 @@ def test_a_book_becomes_a_recorded_bundle_and_a_report(environ, book, tmp_path):
     assert (home / "report.json").read_bytes() == (folder / "report.json").read_bytes()
 
 
+@pytest.mark.usefixtures("blank_charts")
 def test_by_default_the_product_is_the_newest_that_the_book_was_recorded_under(environ, tmp_path):
     tape = write_tape(tmp_path / "tape.csv", invent_rows())
     shipped = read_starter("products", "personal_loan")
@@ -153,6 +154,7 @@ def quick_presets(monkeypatch):
 
 
 @pytest.mark.usefixtures("quick_presets")
+@pytest.mark.usefixtures("blank_charts")
 def test_a_recorded_training_is_repeated_from_its_hash_alone(environ, book, tmp_path):
     made = run(environ, "train", "--book", book, "--test-share", "0.3", "--segment", "home")
     assert made.exit_code == 0, made.output
@@ -176,6 +178,7 @@ def test_a_recorded_training_is_repeated_from_its_hash_alone(environ, book, tmp_
 
 
 @pytest.mark.usefixtures("quick_presets")
+@pytest.mark.usefixtures("blank_charts")
 def test_a_training_that_is_not_recorded_or_cannot_be_repeated_is_refused(environ, book):
     made = run(environ, "train", "--book", book, "--folds", "2", "--preset", "steady")
     unknown = run(environ, "train", "--repeat", HASH.search(made.stdout)[1])
@@ -217,7 +220,10 @@ def test_at_most_one_plan_is_asked_for(environ, options):
     assert "one of --test-from, --test-share and --folds" in done.output
 
 
-def test_a_book_without_dates_is_tested_in_folds_by_default_and_says_so(environ, book):
+@pytest.mark.long
+@pytest.mark.usefixtures("blank_charts")
+def test_a_book_without_dates_is_tested_in_folds_by_default_and_says_so(environ, book, monkeypatch):
+    monkeypatch.setattr(choice, "HURRY", 20)
     done = run(environ, "train", "--book", book)
     assert done.exit_code == 0, done.output
     assert "Tested on 2 folds: the book has no dates to test over time" in done.stdout
@@ -263,6 +269,7 @@ def test_a_report_folder_that_cannot_be_made_ends_before_the_training(environ, t
     assert isinstance(done.exception, NotADirectoryError)
 
 
+@pytest.mark.usefixtures("blank_charts")
 def test_reports_and_rejects_lie_in_folders_of_the_owner_alone(environ, book):
     assert run(environ, "train", "--book", book, "--folds", "2", "--preset", "steady").exit_code == 0
     home = Path(environ["INSTANT_CREDIT_HOME"])

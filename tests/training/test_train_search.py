@@ -32,6 +32,8 @@ def book(environ: dict[str, str], tmp_path: Path, monkeypatch) -> str:
     return "small"
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("blank_charts")
 def test_a_search_is_told_kept_below_the_home_and_gone_on_with(environ, book):
     train = ("train", "--book", book, "--test-share", "0.3", "--search")
     done = run(environ, *train, "3")

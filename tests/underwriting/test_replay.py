@@ -1,5 +1,6 @@
 """Replay: the tape is decided when it is imported; deciding it again gives the same bytes, here and in another process."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -9,10 +10,12 @@ from random import Random
 import asyncpg
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 from instant_credit.application.document import hash_layout
 from instant_credit.application.door import Door
 from instant_credit.canonical import encode_canonical
+from instant_credit.commands import cli
 from instant_credit.decision.case import Case
 from instant_credit.decision.decide import decide
 from instant_credit.decision.decision import decode_decision
@@ -30,12 +33,15 @@ from instant_credit.training.tapes.mapping import load_mapping
 from instant_credit.underwriting import replay as replay_module
 from instant_credit.underwriting.books import export_book
 from instant_credit.underwriting.replay import RELEASES_MAX, replay
+from tests.budget import IS_PROVING
 from tests.golden.corpus import build_parts, decisions_path
 from tests.lending import AS_OF, invent_values
 from tests.releasing import put_live
 from tests.tapes import LENDING_CLUB_2007_2011, require_tape
 
 CASES = 60
+LOANS = 5_000 if IS_PROVING else 2_000
+RECORDED = LOANS - 4
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +159,7 @@ async def test_a_decision_that_is_not_what_its_release_says_is_found(stocked, ac
     assert (summary.equal, summary.different) == (CASES - 1, 1)
     assert summary.different_ids == (str(entries[3].decision_id),)
     assert not summary.is_faithful
-    done = run(environ, "replay")
+    done = run_process(environ, "replay")
     assert done.returncode == 1
     assert str(entries[3].decision_id) in done.stderr
 
@@ -204,7 +210,8 @@ async def test_an_unknown_book_and_a_lost_release_are_said(record, actor, releas
         await replay(record)
 
 
-def run(environ, *arguments):
+def run_process(environ, *arguments):
+    """The command in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "instant_credit.commands", *map(str, arguments)],
         env={**os.environ, **environ},
@@ -215,25 +222,30 @@ def run(environ, *arguments):
     )
 
 
+async def run(environ, *arguments):
+    """The command in this process."""
+    return await asyncio.to_thread(CliRunner(env=environ).invoke, cli, list(map(str, arguments)))
+
+
 @pytest.mark.tapes
+@pytest.mark.prove
+@pytest.mark.long
 @pytest.mark.anyio
-async def test_five_thousand_loans_decided_on_import_replay_equal_in_another_process(
-    stocked, environ, actor, documents
-):
+async def test_thousands_of_loans_decided_on_import_replay_equal_in_another_process(stocked, environ, actor, documents):
     path = require_tape(LENDING_CLUB_2007_2011)
-    told = ("tape", "import", path, "--mapping", "lending_club_2007_2011", "--decide", "--rows", 5000)
-    refused = run(environ, *told)
-    assert refused.returncode == 1
-    assert "leave out --decide" in refused.stderr
+    told = ("tape", "import", path, "--mapping", "lending_club_2007_2011", "--decide", "--rows", LOANS)
+    refused = await run(environ, *told)
+    assert refused.exit_code == 1
+    assert "leave out --decide" in str(refused.exception)
     await put_live(stocked, "personal_loan", documents.release_hash, actor)
-    imported = run(environ, *told)
+    imported = run_process(environ, *told)
     assert imported.returncode == 0, imported.stderr
-    assert "5,000 rows in = 4,996 recorded + 0 recorded before + 4 rejected" in imported.stdout
-    replayed = run(environ, "replay", "--book", "lending_club_2007_2011")
+    assert f"{LOANS:,} rows in = {RECORDED:,} recorded + 0 recorded before + 4 rejected" in imported.stdout
+    replayed = run_process(environ, "replay", "--book", "lending_club_2007_2011")
     assert replayed.returncode == 0, replayed.stderr
-    assert "4,996 equal, 0 different (100.00% equal)" in replayed.stdout
+    assert f"{RECORDED:,} equal, 0 different (100.00% equal)" in replayed.stdout
     here = await replay(stocked, "lending_club_2007_2011", chunk=333)
-    assert (here.equal, here.different) == (4_996, 0)
+    assert (here.equal, here.different) == (RECORDED, 0)
 
 
 @pytest.mark.anyio
@@ -268,14 +280,14 @@ async def test_cases_recorded_without_a_decision_stay_undecided_and_that_is_said
     )
     (tmp_path / "mapping.toml").write_text(mapping[:facts] + needed + mapping[events:])
     told = ("tape", "import", path, "--mapping", tmp_path / "mapping.toml", "--book", "known")
-    known = run(environ, *told)
-    assert "2 recorded + 0 recorded before" in known.stdout, known.stderr
+    known = await run(environ, *told)
+    assert "2 recorded + 0 recorded before" in known.stdout, known.output
     assert "undecided" not in known.stdout
-    decided = run(environ, *told, "--decide")
-    assert decided.returncode == 0, decided.stderr
+    decided = await run(environ, *told, "--decide")
+    assert decided.exit_code == 0, decided.output
     assert "2 of the Cases recorded before stay undecided" in decided.stdout
     assert "--book NAME --decide" in decided.stdout
-    assert "undecided" not in run(environ, *told[:-1], "new", "--decide").stdout
+    assert "undecided" not in (await run(environ, *told[:-1], "new", "--decide")).stdout
 
 
 @pytest.mark.anyio

@@ -65,6 +65,7 @@ def test_the_weights_of_the_balanced_tape_give_the_published_bad_rate():
 
 @pytest.mark.tapes
 @pytest.mark.anyio
+@pytest.mark.long
 async def test_a_model_of_consumer_loans_ranks_them_without_age_and_marital_status(record, actor, tmp_path):
     text = read_starter("mappings", "credit_data_es")
     product = load_product(read_starter("products", "consumer_loan"))
