@@ -1,6 +1,9 @@
 """Triggers over HTTP against a running server."""
 
+import asyncio
+
 from tests.api.test_openapi import Held
+from tests.api.test_releases import add_test_key
 from tests.lending import House
 
 PATH = "/v1/triggers"
@@ -54,3 +57,11 @@ def test_a_key_needs_the_scope_and_a_trigger_its_name(house: House) -> None:
         assert client.get(f"{PATH}/never").status_code == 404
         assert client.post(f"{PATH}/never/stop").status_code == 404
         assert client.get(f"{PATH}/%00").status_code == 404
+
+
+def test_a_key_for_tests_reads_triggers_and_puts_none(house: House) -> None:
+    house.keys["test"] = asyncio.run(add_test_key(house))
+    with house.client("test") as tester:
+        assert tester.get(PATH).status_code == 200
+        assert tester.post(PATH, json=UPKEEP).status_code == 403
+        assert tester.post(f"{PATH}/upkeep/stop").status_code == 403

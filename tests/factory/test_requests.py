@@ -8,6 +8,7 @@ import pytest
 
 from instant_credit.errors import Problem
 from instant_credit.factory.requests import (
+    EXPLORING,
     INFERRING,
     PRUDENCE_MAX,
     AuditRequest,
@@ -57,6 +58,7 @@ def test_a_request_is_told_apart_by_its_kind():
         (b'{"kind":"retrain","book":"x","labels":"../MARKED"}', "/labels", "JOB_FIELD_INVALID"),
         (b'{"kind":"retrain","book":"x","prudence":2}', "", "JOB_FIELD_INVALID"),
         (b'{"kind":"retrain","book":"x","inference":"approved-only","prudence":2}', "", "JOB_FIELD_INVALID"),
+        (b'{"kind":"retrain","book":"x","inference":"parcelling","propensity":"chance"}', "", "JOB_FIELD_INVALID"),
         (b'{"kind":"retrain","book":"x","inference":"parcelling","prudence":21}', "/prudence", "JOB_FIELD_INVALID"),
     ],
 )
@@ -77,6 +79,7 @@ def test_the_bounds_of_a_request_are_those_of_the_workshop():
     assert get_args(Preset) == PRESETS
     assert get_args(InferenceName) == tuple(Variant)
     assert INFERRING == VARIANTS_INFERRING
+    assert EXPLORING == Variant.EXPLORATION_WEIGHTED
     assert PRUDENCE_MAX == VARIANTS_PRUDENCE_MAX
     assert bounds("folds") == (FOLDS_MIN, FOLDS_MAX)
     assert bounds("test_share") == (SHARE_MIN, SHARE_MAX)

@@ -6,6 +6,7 @@ from datetime import date
 from uuid import UUID
 
 import msgspec
+import numpy as np
 import pytest
 
 from instant_credit.factory import retraining
@@ -100,8 +101,11 @@ YEAR = LabelDefinition(name="year", title="Bad within a year of the application"
 def declined(monkeypatch) -> None:
     """Books that hold declined applicants, too: loans of theirs once more, without an outcome."""
 
-    async def gather(record, *, with_rejects=False, **told):
+    async def gather(record, *, with_rejects=False, propensity=None, **told):
         found = await gather_training_set(record, **told)
+        if propensity is not None:
+            chances = np.where(np.arange(found.loans) % 3, 1.0, 0.25)
+            found = msgspec.structs.replace(found, propensities=chances)
         if not with_rejects:
             return found
         rejects = Rejects(matrix=found.matrix[::20].copy(), days=found.days[::20], weights=found.weights[::20])
@@ -111,11 +115,23 @@ def declined(monkeypatch) -> None:
     monkeypatch.setattr(workshop, "gather_training_set", gather)
 
 
-async def test_a_retraining_with_labels_inference_and_trust_is_what_train_makes_with_them(floor, declined, tmp_path):
+@pytest.mark.parametrize(
+    ("told", "inference"),
+    [
+        ({"inference": "parcelling", "prudence": 2.0}, Inference(variant=Variant.PARCELLING, prudence=2.0)),
+        (
+            {"inference": "exploration-weighted", "propensity": "chance"},
+            Inference(variant=Variant.EXPLORATION_WEIGHTED, propensity="chance"),
+        ),
+    ],
+)
+async def test_a_retraining_with_labels_inference_and_trust_is_what_train_makes_with_them(
+    floor, declined, tmp_path, told, inference
+):
     await import_rows(floor.record, floor.actor, tmp_path, invent_rows(900))
     labels = await put_document(floor.record, DocumentKind.LABELS, encode_definition(YEAR), floor.actor)
-    told = {"trusted": ("revolving_use",), "inference": "parcelling", "prudence": 2.0}
-    status = await floor.run(await floor.ask(msgspec.structs.replace(ASKED, labels=labels, **told)))
+    asked = msgspec.structs.replace(ASKED, labels=labels, trusted=("revolving_use",), **told)
+    status = await floor.run(await floor.ask(asked))
     assert status.state is JobState.SUCCEEDED, status.error
     assert [step.name for step in status.steps][:2] == ["read", "read declined"]
     trained = await workshop.train(
@@ -128,12 +144,12 @@ async def test_a_retraining_with_labels_inference_and_trust_is_what_train_makes_
         actor=floor.actor,
         definition=YEAR,
         trusted=("revolving_use",),
-        inference=Inference(variant=Variant.PARCELLING, prudence=2.0),
+        inference=inference,
     )
     assert trained.bundle_hash in status.result
     assert trained.training_hash in status.result
     assert trained.manifest.labels == labels
-    assert trained.manifest.inference is not None
+    assert trained.manifest.inference == inference
     assert await floor.list_models() == [trained.bundle_hash]
 
 

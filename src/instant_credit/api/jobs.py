@@ -33,7 +33,7 @@ def job_routes(desk: JobDesk, guard: Guard) -> list[HTTPRouteHandler]:
     @post("/v1/jobs", guards=[guard], opt=_WRITES)
     async def ask_for_job(request: Request[Any, Any, Any]) -> Response[bytes]:
         require_json(request.scope)
-        status = await desk.ask(await read_body(request), _admit(request))
+        status = await desk.ask(await read_body(request), admit_real(request))
         if isinstance(status, Problem):
             raise refused(status)
         return tell(status, 201, {"Location": status.links.own.href})
@@ -52,16 +52,16 @@ def job_routes(desk: JobDesk, guard: Guard) -> list[HTTPRouteHandler]:
 
     @post(f"{_JOB}/cancel", guards=[guard], opt=_WRITES)
     async def cancel_job(request: Request[Any, Any, Any], job_id: FromPath[str]) -> Response[bytes]:
-        return tell(await desk.cancel(_job(job_id), _admit(request)))
+        return tell(await desk.cancel(_job(job_id), admit_real(request)))
 
     @post(f"{_JOB}/retry", guards=[guard], opt=_WRITES)
     async def retry_job(request: Request[Any, Any, Any], job_id: FromPath[str]) -> Response[bytes]:
-        return tell(await desk.retry(_job(job_id), _admit(request)))
+        return tell(await desk.retry(_job(job_id), admit_real(request)))
 
     return [ask_for_job, list_jobs, read_job, read_report, cancel_job, retry_job]
 
 
-def _admit(request: Request[Any, Any, Any]) -> Actor:
+def admit_real(request: Request[Any, Any, Any]) -> Actor:
     """Who asks for a job or ends one; jobs are of real books, so a key for tests does neither."""
     grant = grant_of(request)
     if grant.is_test:

@@ -8,10 +8,10 @@ from litestar.params import FromPath
 
 from instant_credit.access.actors import Scope
 from instant_credit.api.bodies import read_body, require_json
-from instant_credit.api.jobs import describe_operation, refused
+from instant_credit.api.jobs import admit_real, describe_operation, refused
 from instant_credit.api.life import tell
 from instant_credit.api.operations import JSON, location, success
-from instant_credit.api.security import Guard, caller_of
+from instant_credit.api.security import Guard
 from instant_credit.errors import Problem
 from instant_credit.factory.triggers import TriggerDefinition, TriggerDesk, Triggers, TriggerStatus
 
@@ -34,7 +34,7 @@ def trigger_routes(desk: TriggerDesk, guard: Guard) -> list[HTTPRouteHandler]:
     @post("/v1/triggers", guards=[guard], opt=_WRITES)
     async def put_trigger(request: Request[Any, Any, Any]) -> Response[bytes]:
         require_json(request.scope)
-        status = await desk.ask(await read_body(request), caller_of(request).actor)
+        status = await desk.ask(await read_body(request), admit_real(request))
         if isinstance(status, Problem):
             raise refused(status)
         return tell(status, 201, {"Location": status.links.own.href})
@@ -49,7 +49,7 @@ def trigger_routes(desk: TriggerDesk, guard: Guard) -> list[HTTPRouteHandler]:
 
     @post(f"{_TRIGGER}/stop", guards=[guard], opt=_WRITES)
     async def stop_trigger(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
-        return tell(await desk.stop(name, caller_of(request).actor))
+        return tell(await desk.stop(name, admit_real(request)))
 
     return [put_trigger, list_triggers, read_trigger, stop_trigger]
 

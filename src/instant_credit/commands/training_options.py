@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar, get_args
 import click
 
 from instant_credit.commands.documents import labels_option
-from instant_credit.factory.requests import INFERRING, PRUDENCE_MAX, WEIGHTED, InferenceName, Preset
+from instant_credit.factory.requests import EXPLORING, INFERRING, PRUDENCE_MAX, InferenceName, Preset
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,7 +55,7 @@ _OPTIONS: Final = (
     click.option(
         "--propensity",
         metavar="ATTRIBUTE",
-        help=f"Attribute that tells by which chance each loan was approved (with --inference {WEIGHTED}).",
+        help="Attribute that tells by which chance each loan was approved (with --inference exploration-weighted).",
     ),
     click.option(
         "--product",
@@ -84,8 +84,8 @@ def check_training_options(told: dict[str, Any], trials: int | None) -> None:
         raise click.UsageError("give one of --preset and --search: a search tries the presets first")
     if told["prudence"] is not None and told["inference"] not in INFERRING:
         raise click.UsageError(f"--prudence goes with --inference {' or '.join(INFERRING)}")
-    if told["propensity"] is not None and told["inference"] != WEIGHTED:
-        raise click.UsageError(f"--propensity goes with --inference {WEIGHTED}")
+    if told["propensity"] is not None and told["inference"] != EXPLORING:
+        raise click.UsageError(f"--propensity goes with --inference {EXPLORING}")
 
 
 def day_of(told: datetime | None) -> date | None:

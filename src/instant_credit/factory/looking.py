@@ -34,7 +34,7 @@ from instant_credit.record.reads import list_book_products
 from instant_credit.record.sketches import list_windows
 from instant_credit.record.triggers import TriggerJobs, count_trigger_jobs
 from instant_credit.review.windows import decode_report
-from instant_credit.training.dataset import gather_training_set
+from instant_credit.training.dataset import gather_training_set, require_loans
 from instant_credit.training.manifest import TrainingManifest, decode_training
 
 REASONS_MAX: Final = 1_000
@@ -100,6 +100,7 @@ async def _propose(
     product = decode_product(await get_document(record, await find_product(record, request)))
     definition = await _read_labels(record, request)
     require_product(definition, product.name)
+    require_loans(request.book, definition)
     trained = await find_last_training(record, request.book, product.name, hash_definition(definition))
     labels_now = 0
     if rules.labels_min is not None or trained is None:

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from instant_credit.application.product import Name
 from instant_credit.canonical import UNREADABLE
 from instant_credit.errors import Problem, Refused
 
@@ -29,8 +30,7 @@ B = TypeVar("B")
 
 # The kinds of inference that infer labels, which prudence goes with.
 INFERRING: Final = ("parcelling", "fuzzy-augmentation")
-# The kind that weighs loans by the chance with which they were approved.
-WEIGHTED: Final = "exploration-weighted"
+EXPLORING: Final = "exploration-weighted"
 TRUSTED_MAX: Final = 100
 PRUDENCE_MAX: Final = 20.0
 
@@ -61,7 +61,7 @@ class RetrainRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="r
     labels : what they mean, a shipped definition's name or a recorded one's hash; None = `as_last_seen`.
     trusted : variables that are fitted on although they alone tell the outcome, for they were known in time.
     inference, prudence : how declined applicants are answered for, and how many times as often as equal approved ones they are bad.
-    propensity : attribute that tells by which chance each loan was approved; with inference `exploration-weighted` alone.
+    propensity : the attribute that tells by which chance each loan was approved, with inference `exploration-weighted`.
     test_from, test_share, folds : at most one; how the model is tested.
     preset : fit with these parameters; None = those that an inner test chooses.
     segment : calibrate each category of this model variable by itself.
@@ -77,7 +77,7 @@ class RetrainRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="r
     trusted: Annotated[tuple[VariableName, ...], Meta(max_length=TRUSTED_MAX)] = ()
     inference: InferenceName | None = None
     prudence: Annotated[float, Meta(ge=1, le=PRUDENCE_MAX)] | None = None
-    propensity: VariableName | None = None
+    propensity: Name | None = None
     test_from: date | None = None
     test_share: Annotated[float, Meta(ge=0.05, le=0.5)] | None = None
     folds: Annotated[int, Meta(ge=2, le=20)] | None = None
@@ -89,15 +89,15 @@ class RetrainRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="r
     judged_by: DocumentName | None = None
 
     def __post_init__(self) -> None:
-        """One test, one way to parameters, and prudence where something is inferred."""
+        """One test, one way to parameters; prudence and propensity where they have a meaning."""
         if sum(one is not None for one in (self.test_from, self.test_share, self.folds)) > 1:
             raise ValueError("give one of test_from, test_share and folds")
         if self.preset is not None and self.search_trials is not None:
             raise ValueError("give one of preset and search_trials")
         if self.prudence is not None and self.inference not in INFERRING:
             raise ValueError(f"prudence goes with inference {' or '.join(INFERRING)}")
-        if self.propensity is not None and self.inference != WEIGHTED:
-            raise ValueError(f"propensity goes with inference {WEIGHTED}")
+        if self.propensity is not None and self.inference != EXPLORING:
+            raise ValueError(f"propensity goes with inference {EXPLORING}")
 
 
 class JudgeRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="judge", forbid_unknown_fields=True):

@@ -33,10 +33,11 @@ from instant_credit.training.digest import RejectsTold, SetTold, digest_loans, d
 from instant_credit.training.fitting.search import Searching, SearchStep
 from instant_credit.training.fitting.selection import SelectOptions
 from instant_credit.training.fitting.space import SearchOptions
+from instant_credit.training.inference import name_propensity
 from instant_credit.training.intervals import Measured
 from instant_credit.training.leaks import refuse_tellers
 from instant_credit.training.plans import Wish
-from instant_credit.training.selection_bias import choose_inference
+from instant_credit.training.selection_bias import Inference, choose_inference
 from instant_credit.training.workshop import Training, build_training, record_training
 
 
@@ -99,14 +100,15 @@ async def _ask_for_judgement(context: JobContext, arguments: RetrainArguments, b
 async def _read(context: JobContext, arguments: RetrainArguments) -> TrainingSet:
     """The book's loans, which are those of before where the job was begun before."""
     product = decode_product(await get_document(context.record, arguments.product))
+    inference = _choose_inference(arguments)
     training_set = await gather_training_set(
         context.record,
         book=arguments.book,
         product=product,
         known_on=arguments.known_on,
         definition=await _read_labels(context, arguments),
-        with_rejects=arguments.inference is not None,
-        propensity=arguments.propensity,
+        with_rejects=inference is not None,
+        propensity=name_propensity(inference),
         progress=lambda done: context.tell("read", done),
     )
     await asyncio.to_thread(refuse_tellers, training_set, arguments.trusted)
@@ -133,6 +135,10 @@ def _telling(found: T) -> Callable[[], Awaitable[T]]:
     return tell
 
 
+def _choose_inference(arguments: RetrainArguments) -> Inference | None:
+    return choose_inference(arguments.inference, arguments.prudence, arguments.propensity)
+
+
 async def _read_labels(context: JobContext, arguments: RetrainArguments) -> LabelDefinition:
     if arguments.labels is None:
         return AS_LAST_SEEN
@@ -155,7 +161,7 @@ def _build(context: JobContext, arguments: RetrainArguments, training_set: Train
         segment=arguments.segment,
         searching=_find_search(context, arguments.search_trials),
         selecting=None if arguments.select_most is None else SelectOptions(most=arguments.select_most),
-        inference=choose_inference(arguments.inference, arguments.prudence, arguments.propensity),
+        inference=_choose_inference(arguments),
         watch=context.tell_part,
         steps=context.steps,
     )

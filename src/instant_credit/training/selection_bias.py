@@ -72,7 +72,7 @@ def choose_inference(variant: str | None, prudence: float | None, propensity: st
 
     Raises
     ------
-    Refused : a prudence where nothing is inferred, or a propensity where nothing is weighted by it.
+    Refused : a prudence where nothing is inferred, or a propensity where none is looked at.
     """
     if prudence is not None and variant not in INFERRING:
         raise Refused(f"--prudence goes with --inference {' or '.join(INFERRING)}")
@@ -81,7 +81,9 @@ def choose_inference(variant: str | None, prudence: float | None, propensity: st
     if variant is None:
         return None
     return Inference(
-        variant=Variant(variant), prudence=1.0 if prudence is None else prudence, propensity=propensity or UNSET
+        variant=Variant(variant),
+        prudence=1.0 if prudence is None else prudence,
+        propensity=UNSET if propensity is None else propensity,
     )
 
 
