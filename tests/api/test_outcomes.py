@@ -132,6 +132,15 @@ def test_a_request_is_bounded(house: House, body: bytes, media_type: str, status
         assert answer.status_code == status, answer.text
 
 
+def test_the_document_lists_every_media_type_that_is_taken(house: House, loan: str) -> None:
+    listed = set(Held(house).document["paths"][PATH]["post"]["requestBody"]["content"])
+    assert listed == {"application/json", "application/x-ndjson"}
+    with house.client() as client:
+        for media_type in listed:
+            body = json.dumps(told(loan)).encode()
+            assert client.post(PATH, content=body, headers={"content-type": media_type}).json()["recorded"] == 1
+
+
 def test_other_media_types_are_refused(house: House, loan: str) -> None:
     with house.client() as client:
         assert client.post(PATH, content=b"{}", headers={"content-type": "text/csv"}).status_code == 415

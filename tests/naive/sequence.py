@@ -1,7 +1,7 @@
 """The life of a loan the slow way: every pair of events that stand is held against the rules."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 from instant_credit.outcome.events import EventKind, RepaymentEvent
 from instant_credit.outcome.sequence import FaultCode
@@ -17,7 +17,11 @@ def naive_standing(events: Sequence[RepaymentEvent]) -> list[RepaymentEvent]:
 
 
 def naive_faults(events: Sequence[RepaymentEvent], event: RepaymentEvent, as_of: date, today: date) -> set[FaultCode]:
-    """Every rule that `event` breaks beside `events`, which break none."""
+    """Every rule that `event` breaks beside `events`, which break none.
+
+    `today` is the last day on which something can be known. A lender west of UTC may still live on the day before the application's.
+    """
+    opens_on = as_of - timedelta(days=1)
     faults = {FaultCode.KNOWN_IN_FUTURE} if event.known_on > today else set()
     standing = naive_standing(events)
     if event.corrects is not None:
@@ -31,11 +35,11 @@ def naive_faults(events: Sequence[RepaymentEvent], event: RepaymentEvent, as_of:
         standing = [one for one in standing if one is not former[0]]
     after = standing if event.kind is EventKind.VOID else [*standing, event]
     if event.kind is not EventKind.VOID:
-        if event.event_on < as_of:
+        if event.event_on < opens_on:
             faults.add(FaultCode.EVENT_BEFORE_APPLICATION)
         for other in standing:
             faults |= naive_clash(event, other)
-        faults |= naive_overdue(event, standing, as_of)
+        faults |= naive_overdue(event, standing, opens_on)
     charge_offs = [one.event_on for one in after if one.kind is EventKind.CHARGED_OFF]
     if any(one.kind is EventKind.RECOVERED and not any(day <= one.event_on for day in charge_offs) for one in after):
         faults.add(FaultCode.RECOVERED_WITHOUT_CHARGE_OFF)
@@ -67,10 +71,10 @@ def naive_clash(event: RepaymentEvent, other: RepaymentEvent) -> set[FaultCode]:
     return faults
 
 
-def naive_overdue(event: RepaymentEvent, standing: Sequence[RepaymentEvent], as_of: date) -> set[FaultCode]:
+def naive_overdue(event: RepaymentEvent, standing: Sequence[RepaymentEvent], opens_on: date) -> set[FaultCode]:
     faults = set()
     disbursed = [one.event_on for one in [*standing, event] if one.kind is EventKind.DISBURSED]
-    start = disbursed[0] if disbursed else as_of
+    start = disbursed[0] if disbursed else opens_on
     observed = [one for one in [*standing, event] if one.days_past_due is not None]
     if event.kind is EventKind.DISBURSED or event.days_past_due is not None:
         for one in observed:

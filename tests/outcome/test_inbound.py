@@ -1,7 +1,7 @@
 """Lines of JSON and rows of tables as events."""
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -49,6 +49,12 @@ def test_an_event_is_known_today_unless_it_says_when() -> None:
     assert event_of(read(known_on="2012-05-02")).known_on == date(2012, 5, 2)
 
 
+def test_what_happened_on_a_day_that_has_begun_in_the_east_is_known_on_that_day() -> None:
+    tomorrow = TODAY + timedelta(days=1)
+    event = event_of(read(event_on=str(tomorrow)))
+    assert (event.event_on, event.known_on) == (tomorrow, tomorrow)
+
+
 def test_every_kind_but_void_can_be_told() -> None:
     assert set(EVENT_KINDS.values()) == set(EventKind) - {EventKind.VOID}
     for kind in EVENT_KINDS:
@@ -85,7 +91,7 @@ def test_a_loan_is_named_by_its_number_in_a_book() -> None:
         ({"amount_cents": 10**13 + 1}, "LINE_UNREADABLE", "amount_cents"),
         ({"event_on": "soon"}, "LINE_UNREADABLE", "event_on"),
         ({"event_on": ...}, "LINE_UNREADABLE", "event_on is missing"),
-        ({"event_on": "2012-06-02"}, "EVENT_IN_FUTURE", "after today"),
+        ({"event_on": "2012-06-03"}, "EVENT_IN_FUTURE", "after today"),
         ({"known_on": "2012-04-30"}, "KNOWN_BEFORE_EVENT", "known_on"),
         ({"days_past_due": 3}, "LINE_UNREADABLE", "days_past_due belongs"),
         ({"kind": "days_past_due"}, "LINE_UNREADABLE", "days_past_due belongs"),

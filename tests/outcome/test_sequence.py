@@ -70,7 +70,9 @@ LOST = [told("disbursed", 2, 1), overdue(40, 8, 2), told("charged_off", 60, 3), 
     ("events", "event", "code"),
     [
         ([], told("payment", 0), None),
-        ([], told("payment", -1), "EVENT_BEFORE_APPLICATION"),
+        ([], told("disbursed", -1), None),
+        ([], told("payment", -2), "EVENT_BEFORE_APPLICATION"),
+        ([], told("dispute", -2), "EVENT_BEFORE_APPLICATION"),
         ([], told("payment", 366), None),
         ([], told("payment", 366, known=1), "KNOWN_IN_FUTURE"),
         (PAID[:1], told("payment", 1), "EVENT_BEFORE_DISBURSEMENT"),
@@ -97,8 +99,8 @@ LOST = [told("disbursed", 2, 1), overdue(40, 8, 2), told("charged_off", 60, 3), 
         (PAID[:2], told("charged_off", 29), "LATER_EVENT_STANDS"),
         (PAID[:2], told("paid", 29), "LATER_EVENT_STANDS"),
         (PAID[:2], told("paid", 30), None),
-        ([], overdue(10, 10), None),
-        ([], overdue(10, 11), "OVERDUE_BEFORE_START"),
+        ([], overdue(10, 11), None),
+        ([], overdue(10, 12), "OVERDUE_BEFORE_START"),
         (PAID[:1], overdue(10, 8), None),
         (PAID[:1], overdue(10, 9), "OVERDUE_BEFORE_START"),
         ([overdue(10, 9, 1)], told("disbursed", 1), None),
@@ -158,7 +160,7 @@ def attempts(draw: st.DrawFn) -> list[RepaymentEvent]:
         if kind is EventKind.VOID and corrects is None:
             corrects = number + 20
         days = draw(st.integers(0, 15)) if kind is EventKind.DAYS_PAST_DUE else None
-        day, known = draw(st.integers(-1, 20)), draw(st.integers(0, 5))
+        day, known = draw(st.integers(-2, 20)), draw(st.integers(0, 5))
         tried.append(told(kind, day, number, days_past_due=days, corrects=corrects, known=known))
     return tried
 

@@ -163,6 +163,16 @@ async def test_a_loan_is_found_by_its_number_in_its_book(record: Record, actor: 
     assert counts(await take(record, actor, told(None, "missed", **known))) == (0, 0, ["AMBIGUOUS_ACCOUNT"])
 
 
+async def test_a_local_day_beside_the_one_in_utc_is_no_fault(record: Record, actor: Actor) -> None:
+    """Applied for in an American evening, which is tomorrow in UTC, and paid out the same day; told of on an Asian morning, tomorrow in UTC."""
+    (loan,) = await lend(record, actor)
+    today = (record.clock.now().date() - START).days
+    first = await take(record, actor, told(loan, "disbursed", -1), told(loan, "payment", today + 1))
+    assert counts(first) == (2, 0, [])
+    second = await take(record, actor, told(loan, "dispute", -2), told(loan, "payment", today + 2))
+    assert counts(second) == (0, 0, ["EVENT_BEFORE_APPLICATION", "KNOWN_IN_FUTURE"])
+
+
 async def test_tests_and_all_others_are_kept_apart(record: Record, actor: Actor) -> None:
     (real,) = await lend(record, actor)
     (test,) = await lend(record, actor, book=TEST_BOOK)
@@ -325,7 +335,7 @@ async def test_a_line_goes_with_its_person_and_reading_it_is_written_down(
     record: Record, actor: Actor, settings: Settings, clock: FixedClock
 ) -> None:
     (loan,) = await lend(record, actor)
-    taken = await take(record, actor, told(loan, "payment", -1), b"{broken")
+    taken = await take(record, actor, told(loan, "payment", -2), b"{broken")
     known, unknown = (line.quarantine_id for line in taken.quarantined)
     (held,) = (await read_holdings(record, entry_of(record, 0).person_id, READING)).quarantined
     assert (held.quarantine_id, held.case_id, held.code) == (known, loan, "EVENT_BEFORE_APPLICATION")

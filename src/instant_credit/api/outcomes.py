@@ -227,6 +227,8 @@ def outcome_paths() -> dict[str, Any]:
     """What the OpenAPI document says of these routes."""
     secured = {"tags": ["outcomes"], "security": [{"api_key": [Scope.OUTCOMES_WRITE.value]}]}
     form = {"type": ["object", "array"], "maxItems": LINES_MAX}
+    # JSON Schema has no word for lines; the description says what each of them is.
+    forms = {JSON.decode(): {"schema": form}, NDJSON.decode(): {"schema": {"type": "string"}}}
     after = {"name": "after", "in": "query", "required": False, "schema": {"type": "string", "format": "uuid"}}
     too_much = (problems.TOO_SLOW, problems.TOO_LARGE, problems.WRONG_MEDIA_TYPE)
     return {
@@ -237,7 +239,7 @@ def outcome_paths() -> dict[str, Any]:
                 "description": "One event (the schema InboundEvent), an array of events, or lines of them (application/x-ndjson). An event "
                 "that can't be taken goes into quarantine with its reason; the same event again changes nothing. Scope: `outcomes:write`.",
                 **secured,
-                "requestBody": {"required": True, "content": {JSON.decode(): {"schema": form}}},
+                "requestBody": {"required": True, "content": forms},
                 "responses": {
                     "200": success("What became of every event.", "OutcomesTaken"),
                     **failures(*(kind for kind in GUARDED if kind is not problems.NOT_FOUND), *too_much),

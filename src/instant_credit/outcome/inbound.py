@@ -19,7 +19,7 @@ from instant_credit.canonical import UNREADABLE
 from instant_credit.errors import Refused
 from instant_credit.outcome.events import DAYS_PAST_DUE_MAX, EventId, EventKind, RepaymentEvent
 from instant_credit.outcome.lines import LINE_BYTES_MAX
-from instant_credit.outcome.sequence import Fault, LoanHistory
+from instant_credit.outcome.sequence import Fault, LoanHistory, last_day
 from instant_credit.units import Cents
 
 AMOUNT_CENTS_MAX: Final = 10**13
@@ -88,7 +88,7 @@ class InboundEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     event_id : names the event for ever; the same one again changes nothing.
     application_id : the loan's application; None where `book` and `account` name it.
     book, account : a book of the record and the loan's number there (a tape's natural key).
-    event_on, known_on : the day it happened, and the day the lender knew; None = today. A correction has no `event_on` of its own.
+    event_on, known_on : the day it happened, and the day the lender knew; None = today, or the day it happened where that has begun in the east. A correction has no `event_on` of its own.
     corrects, replacement : of a correction: the event's name, and what stands in its place; None = nothing does.
     """
 
@@ -232,9 +232,13 @@ def _interpret(event: InboundEvent, today: date) -> Telling | Fault:
     known_on = event.known_on or today
     told: InboundEvent | Replacement = event if event.replacement is None else event.replacement
     event_on = known_on if told.event_on is None else told.event_on
+    if event.known_on is None and today < event_on <= last_day(today):
+        known_on = event_on
     if event_on > known_on:
         if event.known_on is None:
-            return Fault(code=EVENT_IN_FUTURE, message="event_on lies after today: tell an event when it has happened")
+            return Fault(
+                code=EVENT_IN_FUTURE, message="event_on lies after today anywhere: tell an event when it has happened"
+            )
         return Fault(
             code=KNOWN_BEFORE_EVENT, message="known_on lies before event_on: nothing is known before it happened"
         )

@@ -7,7 +7,8 @@ Two events of one day are in no order.
 
 The law, for any two events that stand:
 
-1. Nothing happens before the application, and but for disputes, fraud and deaths nothing before the disbursement, where one is told.
+1. Nothing happens before the application, and but for disputes, fraud and deaths nothing before the disbursement, where one is told. The
+   day before the application's is no breach: that day is in UTC, and a lender's own may be one behind it (west) or one ahead (east, `last_day`).
 2. A loan is disbursed at most once, and ends at most once: paid, prepaid or charged off.
 3. After a charge-off there are recoveries, disputes, fraud and deaths alone, and no recovery comes before it; after a repayment in full there are
    disputes, fraud and deaths alone.
@@ -17,7 +18,7 @@ The law, for any two events that stand:
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final, final
 
@@ -64,9 +65,11 @@ _CHARGED_OFF: Final = EventKind.CHARGED_OFF
 _DISBURSED: Final = EventKind.DISBURSED
 _RECOVERED: Final = EventKind.RECOVERED
 _VOID: Final = EventKind.VOID
+ONE_DAY: Final = timedelta(days=1)
+"""By so much a lender's day may differ from the one in UTC."""
 
 _MESSAGES: Final = {
-    FaultCode.KNOWN_IN_FUTURE: "known_on lies after today: tell an event when it is known",
+    FaultCode.KNOWN_IN_FUTURE: "known_on lies after today anywhere: tell an event when it is known",
     FaultCode.EVENT_BEFORE_APPLICATION: "event_on lies before the day of the application: correct the day, or the application",
     FaultCode.EVENT_BEFORE_DISBURSEMENT: "event_on lies before the loan's disbursement: correct the day, or the disbursement first",
     FaultCode.EVENT_AFTER_CHARGE_OFF: "the loan was charged off before: tell what is paid later as recovered, or correct the charge-off first",
@@ -89,12 +92,17 @@ def make_fault(code: FaultCode) -> Fault:
     return Fault(code=code.value, message=_MESSAGES[code])
 
 
+def last_day(today: date) -> date:
+    """The last day on which something can have happened or be known when it is `today` in UTC: in the east tomorrow has begun."""
+    return today + ONE_DAY
+
+
 class LoanHistory:
     """The events of one loan, each with a name.
 
     Parameters
     ----------
-    as_of : the day of the application.
+    as_of : the day of the application, UTC.
     events : what is recorded, in any order; it is taken as it is.
     """
 
@@ -106,6 +114,7 @@ class LoanHistory:
         "_first_on",
         "_last_on",
         "_observed_days",
+        "_opens_on",
         "_overdue_since",
         "_repaid_on",
         "as_of",
@@ -113,6 +122,7 @@ class LoanHistory:
 
     def __init__(self, as_of: date, events: Iterable[RepaymentEvent] = ()) -> None:
         self.as_of = as_of
+        self._opens_on = as_of - ONE_DAY
         # By the names' numbers: a name itself takes ten times as long to be looked up.
         self._events: dict[int, RepaymentEvent] = {}
         self._corrected: set[int] = set()
@@ -196,7 +206,7 @@ class LoanHistory:
     def _judge(self, event: RepaymentEvent) -> FaultCode | None:
         """Why an event cannot stand beside those that are counted; it corrects none of them."""
         day, kind = event.event_on, event.kind
-        if day < self.as_of:
+        if day < self._opens_on:
             return FaultCode.EVENT_BEFORE_APPLICATION
         if kind in ANY_TIME:
             return None
@@ -234,7 +244,7 @@ class LoanHistory:
         assert event.days_past_due is not None
         day = event.event_on.toordinal()
         since = day - event.days_past_due
-        if since < (self._disbursed_on or self.as_of).toordinal():
+        if since < (self._disbursed_on or self._opens_on).toordinal():
             return FaultCode.OVERDUE_BEFORE_START
         before, after = bisect_right(self._observed_days, day), bisect_left(self._observed_days, day)
         if before and self._overdue_since[before - 1] > since:

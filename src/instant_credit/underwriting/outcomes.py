@@ -18,7 +18,7 @@ from instant_credit.access.actors import Actor
 from instant_credit.errors import Unavailable
 from instant_credit.outcome.events import EventKind, RepaymentEvent
 from instant_credit.outcome.inbound import Telling
-from instant_credit.outcome.sequence import Fault, LoanHistory
+from instant_credit.outcome.sequence import Fault, LoanHistory, last_day
 from instant_credit.record.outcomes import JudgedEvent, StoredLoan, add_judged_events, find_accounts, read_loans
 from instant_credit.record.pool import Record
 from instant_credit.record.quarantine import Origin, RefusedLine, quarantine_lines
@@ -298,7 +298,7 @@ def _add_events(loan: _Loan, told: Telling | Fault, today: date) -> list[JudgedE
         if former is not None:
             fault = None if _is_same(former, event, is_known_today=told.is_known_today) else _EVENT_ID_TAKEN
         else:
-            fault = history.find_fault(event, today)
+            fault = history.find_fault(event, last_day(today))
             if fault is None:
                 history.add(event)
                 added.append((case_id, event, loan.number + len(added) + 1))
