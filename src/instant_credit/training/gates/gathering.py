@@ -29,7 +29,8 @@ from instant_credit.errors import Refused
 from instant_credit.outcome.definition import AS_LAST_SEEN, LabelDefinition, decode_definition
 from instant_credit.outcome.labels import Label, label_outcome
 from instant_credit.policy.document import Policy
-from instant_credit.record.documents import DocumentKind, get_document, list_documents, put_documents
+from instant_credit.record.documents import DocumentKind, get_document, put_documents
+from instant_credit.record.model_gates import find_training_of
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import CHUNK_CASES, iterate_cases, list_monitoring
 from instant_credit.record.repayments import read_event
@@ -285,8 +286,5 @@ async def find_training(record: Record, model_hash: str) -> TrainingManifest:
 
 
 async def _find_own_training(record: Record, model_hash: str) -> TrainingManifest | None:
-    for row in reversed(await list_documents(record, DocumentKind.TRAINING)):
-        manifest = decode_training(await get_document(record, row.content_hash))
-        if manifest.bundle_hash == model_hash:
-            return manifest
-    return None
+    raw = await find_training_of(record, model_hash)
+    return None if raw is None else decode_training(raw)
