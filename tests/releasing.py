@@ -34,9 +34,11 @@ async def put_live(record: Record, product: str, release_hash: str, actor: Actor
     await _add(record, product, release_hash, actor, ReleaseEventKind.ACTIVATED, active_at=record.clock.now())
 
 
-async def write_stage(record: Record, product: str, release_hash: str, actor: Actor) -> None:
-    """Make a release a shadow of a product."""
-    await _add(record, product, release_hash, actor, ReleaseEventKind.STAGED, stage=Stage.SHADOW)
+async def write_stage(
+    record: Record, product: str, release_hash: str, actor: Actor, stage: Stage = Stage.SHADOW
+) -> None:
+    """Make a release a shadow of a product, or a challenger."""
+    await _add(record, product, release_hash, actor, ReleaseEventKind.STAGED, stage=stage)
 
 
 async def write_life(record: Record, product: str, release_hash: str, actor: Actor) -> None:

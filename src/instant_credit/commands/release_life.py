@@ -143,7 +143,7 @@ def reject(*, release_hash: str, actor: Actor, reason: str) -> None:
 @by_option
 @click.option("--as", "stage", required=True, type=click.Choice([one.value for one in Stage]), help="What it becomes.")
 def stage_command(*, release_hash: str, actor: Actor, stage: str) -> None:
-    """Make an approved release a shadow or a challenger."""
+    """Make an approved release a shadow or a challenger: either decides every application unseen, and answers nobody."""
     _move(release_hash, lambda desk: desk.stage(release_hash, Stage(stage), Signature(actor=actor)))
 
 
