@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from instant_credit.access.actors import Actor, ActorKind
+from instant_credit.access.four_eyes import Signature
 from instant_credit.canonical import encode_canonical
 from instant_credit.decision.gate_report import Gate, GateReport, Verdict
 from instant_credit.record.documents import DocumentKind, put_document
@@ -19,7 +20,7 @@ from tests.decision.gate_reports import make_report
 pytestmark = pytest.mark.anyio
 
 MODEL, OTHER = "1" * 64, "2" * 64
-STAFF = tuple(Actor(kind=ActorKind.PERSON, id=name) for name in ("staff-1", "staff-2"))
+STAFF = tuple(Signature(actor=Actor(kind=ActorKind.PERSON, id=name)) for name in ("staff-1", "staff-2"))
 
 
 def report_on(model: str, *stopped: Gate, champion: str | None = None) -> GateReport:
@@ -65,9 +66,7 @@ async def test_waivers_of_the_newest_report_count_until_they_end(
 ) -> None:
     report_hash = await put_gate_report(record, report_on(MODEL, Gate.COST), actor)
     until = clock.now().date() + timedelta(days=2)
-    waiver = await propose_waiver(
-        record, report_hash, Gate.COST, reason="There is room.", until_on=until, actor=STAFF[0]
-    )
+    waiver = await propose_waiver(record, report_hash, Gate.COST, reason="There is room.", until_on=until, by=STAFF[0])
     await approve_waiver(record, waiver, STAFF[1])
     gates = await read_model_gates(record, MODEL)
     now, later = (gates.standing_at(clock.now() + timedelta(days=days)) for days in (0, 3))

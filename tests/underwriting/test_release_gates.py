@@ -113,12 +113,12 @@ async def test_waivers_count_as_of_the_instant_from_which_a_release_decides(home
     await put_live(home.record, PRODUCT, other, home.actor)
     report_hash = await home.judge(Gate.COST)
     until = home.clock.now().date() + timedelta(days=2)
-    told: dict[str, Any] = {"reason": "There is room.", "until_on": until, "actor": ONE.actor}
+    told: dict[str, Any] = {"reason": "There is room.", "until_on": until, "by": ONE}
     waiver = await propose_waiver(home.record, report_hash, Gate.COST, **told)
     await home.propose()
     with pytest.raises(ReleaseConflict, match="stopped by cost"):
         await home.desk.approve(home.trained, TWO)
-    await approve_waiver(home.record, waiver, TWO.actor)
+    await approve_waiver(home.record, waiver, TWO)
     approved = await home.desk.approve(home.trained, TWO)
     assert (approved.gates.finding, approved.gates.waived) == ("passed", (Gate.COST,))
     with pytest.raises(ReleaseConflict, match="stopped by cost"):
