@@ -25,11 +25,12 @@ from instant_credit.access.actors import Actor, ActorKind, Scope
 from instant_credit.application.document import encode_product, load_product
 from instant_credit.application.door import Door
 from instant_credit.application.product import AttributeType, Product
-from instant_credit.canonical import hash_content
+from instant_credit.canonical import encode_canonical, hash_content
 from instant_credit.commands import cli
 from instant_credit.decision.release import (
     Manifest,
     decode_manifest,
+    decode_reference,
     encode_manifest,
     encode_reference,
     make_reference,
@@ -39,10 +40,10 @@ from instant_credit.features.pack import pack_facts
 from instant_credit.features.program import compile_features
 from instant_credit.policy.document import Policy, decode_policy, encode_policy, read_policy
 from instant_credit.record.api_keys import create_key
-from instant_credit.record.documents import put_document
+from instant_credit.record.documents import DocumentKind, put_document
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.shipped import read_starter
-from instant_credit.score.bundle import ENGINE_VERSION, Bundle, encode_bundle
+from instant_credit.score.bundle import ENGINE_VERSION, Bundle, decode_bundle, encode_bundle
 from instant_credit.score.calibration import Calibration
 from instant_credit.score.model import compile_model, leaf_counts, score_rows
 from instant_credit.score.proof import prove_bundle
@@ -176,6 +177,26 @@ def with_policy(documents: Documents, policy: Policy) -> Documents:
     manifest = replace(decode_manifest(parts["release"]), policy_hash=hash_content(raw))
     changed = {**parts, "policy": raw, "release": encode_manifest(manifest)}
     return Documents(product=documents.product, parts=tuple(changed.items()))
+
+
+def with_other_model(documents: Documents) -> Documents:
+    """The same release with another model: one of other points."""
+    parts = dict(documents.parts)
+    bundle = decode_bundle(parts["model"])
+    scale = replace(bundle.scale, points=bundle.scale.points + 1)
+    model = encode_bundle(prove_bundle(replace(bundle, scale=scale, proof=None)))
+    reference = encode_reference(replace(decode_reference(parts["reference"]), model_hash=hash_content(model)))
+    manifest = replace(
+        decode_manifest(parts["release"]), model_hash=hash_content(model), reference_hash=hash_content(reference)
+    )
+    changed = {**parts, "model": model, "reference": reference, "release": encode_manifest(manifest)}
+    return Documents(product=documents.product, parts=tuple(changed.items()))
+
+
+def write_training(documents: Documents) -> tuple[str, bytes]:
+    """As much of the manifest of a training of the release's model as is looked for, as a document's kind and bytes."""
+    model_hash = hash_content(dict(documents.parts)["model"])
+    return DocumentKind.TRAINING, encode_canonical({"schema_version": 2, "bundle_hash": model_hash})
 
 
 def _train(product: Product, matrix: Any) -> Bundle:

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from typing import Any
 
-from instant_credit.access.actors import Actor
+from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.access.four_eyes import Signature
 from instant_credit.record.pool import Record
 from instant_credit.record.release_life import (
@@ -15,6 +15,8 @@ from instant_credit.record.release_life import (
     add_release_event,
     read_release_events,
 )
+
+_SECOND = Actor(kind=ActorKind.PERSON, id="staff-2")
 
 
 def make_terms(today: date, **changes: Any) -> ReleaseTerms:
@@ -34,18 +36,20 @@ async def put_live(record: Record, product: str, release_hash: str, actor: Actor
     await _add(record, product, release_hash, actor, ReleaseEventKind.ACTIVATED, active_at=record.clock.now())
 
 
-async def write_stage(record: Record, product: str, release_hash: str, actor: Actor) -> None:
-    """Make a release a shadow of a product."""
-    await _add(record, product, release_hash, actor, ReleaseEventKind.STAGED, stage=Stage.SHADOW)
+async def write_stage(
+    record: Record, product: str, release_hash: str, actor: Actor, stage: Stage = Stage.SHADOW
+) -> None:
+    """Make a release a shadow of a product, or a challenger."""
+    await _add(record, product, release_hash, actor, ReleaseEventKind.STAGED, stage=stage)
 
 
 async def write_life(record: Record, product: str, release_hash: str, actor: Actor) -> None:
     """Events of every kind but a retirement, with a value in every column between them; the release ends as the champion."""
     kinds, terms = ReleaseEventKind, make_terms(record.clock.now().date())
     await _add(record, product, release_hash, actor, kinds.PROPOSED, terms=terms, client_id="client")
-    await _add(record, product, release_hash, actor, kinds.REJECTED, reason="It is too old.")
+    await _add(record, product, release_hash, _SECOND, kinds.REJECTED, reason="It is too old.")
     await _add(record, product, release_hash, actor, kinds.PROPOSED, terms=terms)
-    await _add(record, product, release_hash, actor, kinds.APPROVED)
+    await _add(record, product, release_hash, _SECOND, kinds.APPROVED)
     await _add(record, product, release_hash, actor, kinds.STAGED, stage=Stage.SHADOW)
     now = record.clock.now()
     back = {"former_hash": release_hash, "active_at": now + timedelta(days=1)}

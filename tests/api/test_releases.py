@@ -8,15 +8,20 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from instant_credit.access.actors import Actor, ActorKind, Scope
+from instant_credit.canonical import hash_content
+from instant_credit.decision.gate_report import Gate, Verdict
 from instant_credit.record.api_keys import create_key
 from instant_credit.record.documents import put_document
 from instant_credit.record.embedded import Cluster
 from instant_credit.record.pool import open_record
+from instant_credit.record.waivers import put_gate_report
 from tests.api.test_openapi import Held
+from tests.decision.gate_reports import make_report
 from tests.lender import founded
-from tests.lending import Documents, House, invent_body, vary, wait_until
+from tests.lending import Documents, House, invent_body, vary, wait_until, with_other_model, write_training
 
 RELEASE = "/v1/releases/{release_hash}"
 TODAY = datetime.now(UTC).date()
@@ -192,6 +197,33 @@ def test_what_is_due_is_a_metric(lender: House) -> None:
         text = client.get("/metrics").text
     name = lender.documents.product.name
     assert f'instant_credit_releases_due{{kind="terms",product="{name}"}}' in text
+
+
+def test_a_release_that_a_gate_stops_is_refused_with_the_gate_and_what_to_do(lender: House) -> None:
+    held, made = Held(lender), with_other_model(lender.documents)
+    model_hash = hash_content(dict(made.parts)["model"])
+    report = replace(make_report({Gate.LEAKAGE: Verdict.FAILED}), candidate_hash=model_hash)
+
+    async def run() -> None:
+        actor = Actor(kind=ActorKind.JOB, id="tests")
+        async with open_record(lender.settings) as record:
+            for kind, raw in (*made.parts, write_training(made)):
+                await put_document(record, kind, raw, actor)
+            await put_gate_report(record, report, actor)
+
+    asyncio.run(run())
+    place = f"/v1/releases/{made.release_hash}"
+    with lender.client() as models, lender.client("validate") as validation:
+        proposed = models.post(f"{place}/propose", json=tell_terms())
+        assert proposed.status_code == 200, proposed.text
+        assert proposed.json()["gates"]["stopped_by"] == ["leakage"]
+        refused = validation.post(f"{place}/approve", json={})
+        held.check(f"{RELEASE}/approve", "post", refused)
+        assert refused.status_code == 409
+        assert refused.json()["type"] == f"{BEFORE_RELEASES}release-conflict"
+        assert "stopped by leakage" in refused.json()["detail"]
+        assert "gate judge" in refused.json()["detail"]
+        assert models.get(place).json()["approval"] == "waiting"
 
 
 def test_a_shadow_decides_what_the_champion_answered(lender: House) -> None:

@@ -16,7 +16,7 @@ from instant_credit.record.pool import open_record
 from instant_credit.underwriting.release_moves import ReleaseConflict, ReleaseRefused
 from tests.commands.test_release import stock
 from tests.lender import documents
-from tests.lending import vary, with_policy
+from tests.lending import vary, with_policy, write_training
 
 __all__ = ["documents"]
 ACTOR = Actor(kind=ActorKind.JOB, id="test")
@@ -48,6 +48,18 @@ def day(ahead):
 def terms(*, review=100, expiry=200):
     told = ("--review-on", day(review), "--expires-on", day(expiry))
     return ("--owner", "risk-team", "--tier", "high", *told, "--use", "Unsecured loans.")
+
+
+def test_a_model_that_nobody_judged_is_refused_with_the_command_that_judges(call, settings, documents):
+    asyncio.run(record_documents(settings, documents, write_training(documents)))
+    release = documents.release_hash
+    proposed = call("propose", release, *ONE, *terms())
+    assert proposed.stderr == "Gates: none has judged its model (`instant-credit gate judge`).\n"
+    refused = call("approve", release, *TWO).exception
+    assert isinstance(refused, ReleaseConflict)
+    assert "instant-credit gate judge --model" in str(refused)
+    alone = call("activate", release, *ONE, "--single-person")
+    assert "champion" in alone.stdout, alone.output
 
 
 def test_a_release_is_led_from_proposal_to_champion_back_and_out(call, hashes):
@@ -147,7 +159,7 @@ def test_what_another_release_would_change_is_said_in_words_and_as_json(call, se
     assert "0 Cases of book applications decided by both" in words
 
 
-async def record_documents(settings, made):
+async def record_documents(settings, made, *more):
     async with open_record(settings) as record:
-        for kind, raw in made.parts:
+        for kind, raw in (*made.parts, *more):
             await put_document(record, kind, raw, ACTOR)

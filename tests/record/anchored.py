@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from instant_credit.access.actors import Actor, ActorKind, Scope
+from instant_credit.access.four_eyes import Signature
 from instant_credit.access.purposes import BookPurpose, ErasureReason, HoldReason, Reading, ReadPurpose, ReleaseReason
 from instant_credit.decision.gate_report import Gate, Verdict
 from instant_credit.outcome.alerts import AlertEvent, AlertEventKind
@@ -242,8 +243,11 @@ async def write_waiver(record: Record, actor: Actor, turn: int) -> None:
     report = make_report({Gate.COST: Verdict.FAILED}, digit=f"{turn:x}")
     report_hash = await put_gate_report(record, report, actor)
     until_on = record.clock.now().date() + timedelta(days=30)
-    one, other = (Actor(kind=ActorKind.PERSON, id=f"staff-{number}") for number in (1, 2))
-    waiver_id = await propose_waiver(record, report_hash, Gate.COST, reason="Room.", until_on=until_on, actor=one)
+    one, other = (
+        Signature(actor=Actor(kind=ActorKind.API_KEY, id=f"key-{number}"), client_id=f"client-{number}")
+        for number in (1, 2)
+    )
+    waiver_id = await propose_waiver(record, report_hash, Gate.COST, reason="Room.", until_on=until_on, by=one)
     await approve_waiver(record, waiver_id, other)
 
 

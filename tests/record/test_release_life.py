@@ -6,9 +6,9 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from instant_credit.access.actors import Actor
+from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.access.four_eyes import Signature
-from instant_credit.errors import NotFound
+from instant_credit.errors import BrokenInvariant, NotFound
 from instant_credit.record.documents import put_document
 from instant_credit.record.pool import Record
 from instant_credit.record.release_life import (
@@ -74,6 +74,36 @@ async def test_of_two_events_with_one_number_the_first_is_written(
 async def test_a_release_that_is_not_recorded_has_no_events(record: Record, actor: Actor) -> None:
     with pytest.raises(NotFound, match="release"):
         await add_release_event(record, make_event(record, "0" * 64, actor))
+
+
+@pytest.mark.parametrize("kind", [ReleaseEventKind.APPROVED, ReleaseEventKind.REJECTED])
+async def test_the_database_itself_takes_no_verdict_of_whoever_proposed(
+    record: Record, release_hash: str, kind: ReleaseEventKind
+) -> None:
+    key = Actor(kind=ActorKind.API_KEY, id="key-1")
+    proposed = replace(make_event(record, release_hash, key), is_single_person=False)
+    verdict = replace(proposed, number=2, kind=kind, terms=None)
+    with pytest.raises(BrokenInvariant, match="release_events_wait"):
+        await add_release_event(record, replace(verdict, number=1))
+    assert await add_release_event(record, proposed)
+    other_key = Signature(actor=replace(key, id="key-2"), client_id="client")
+    job = Signature(actor=Actor(kind=ActorKind.JOB, id="job"))
+    for signature in (proposed.signature, other_key, job):
+        with pytest.raises(BrokenInvariant, match="release_events_four_eyes"):
+            await add_release_event(record, replace(verdict, signature=signature))
+    second = Signature(actor=key, client_id="another")
+    assert await add_release_event(record, replace(verdict, signature=second))
+    with pytest.raises(BrokenInvariant, match="release_events_wait"):
+        await add_release_event(record, replace(verdict, number=3, signature=second))
+
+
+async def test_one_person_alone_may_judge_where_the_event_says_so(
+    record: Record, actor: Actor, release_hash: str
+) -> None:
+    proposed = make_event(record, release_hash, actor)
+    assert await add_release_event(record, proposed)
+    alone = replace(proposed, number=2, kind=ReleaseEventKind.APPROVED, terms=None, is_single_person=True)
+    assert await add_release_event(record, alone)
 
 
 async def test_events_of_every_kind_are_written(record: Record, actor: Actor, release_hash: str) -> None:

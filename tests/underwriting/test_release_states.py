@@ -114,7 +114,7 @@ def test_the_champion_is_the_one_that_the_definition_names(told: tuple[Sequel, l
     assert life.champion == champion_at(sequel.events, sequel.now)
     assert [life.champion] * (life.champion is not None) == champions_until(sequel.events, sequel.now)[-1:]
     assert life.in_state(ReleaseState.CHAMPION) == (() if life.champion is None else (life.champion,))
-    assert len(life.in_state(ReleaseState.SHADOW)) <= SHADOWS_MAX
+    assert len(life.in_state(ReleaseState.SHADOW, ReleaseState.CHALLENGER)) <= SHADOWS_MAX
     assert [event.number for event in sequel.events] == list(range(1, len(sequel.events) + 1))
     assert life.former is None or life.former in champions_until(sequel.events, sequel.now)
 
@@ -364,15 +364,16 @@ def test_what_was_retired_by_hand_begins_anew_and_is_not_brought_back() -> None:
     assert sequel.roll_back(B)
 
 
-def test_a_product_has_so_many_shadows_at_most() -> None:
+def test_a_product_has_so_many_shadows_and_challengers_at_most() -> None:
     sequel = Sequel()
     sequel.approve(*HASHES)
     for one in HASHES[:SHADOWS_MAX]:
         sequel.make(moves.stage(Move(release_hash=one, by=ONE), Stage.SHADOW))
     extra = Move(release_hash=HASHES[SHADOWS_MAX], by=ONE)
-    with pytest.raises(Conflict, match=f"loan has {SHADOWS_MAX} shadows already"):
-        sequel.make(moves.stage(extra, Stage.SHADOW))
-    assert sequel.make(moves.stage(extra, Stage.CHALLENGER))
+    for stage in Stage:
+        with pytest.raises(Conflict, match=f"loan has {SHADOWS_MAX} shadows and challengers already"):
+            sequel.make(moves.stage(extra, stage))
+    assert sequel.make(moves.stage(Move(release_hash=HASHES[0], by=ONE), Stage.CHALLENGER))
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from instant_credit.record.documents import put_document
 from instant_credit.record.persons import find_person
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import read_cases
+from instant_credit.record.release_life import Stage
 from instant_credit.record.shadows import ShadowEntry, add_shadow_decisions, read_shadow_decisions
 from instant_credit.underwriting import shadowing as shadowing_module
 from instant_credit.underwriting.answers import Answer, read_ids
@@ -255,6 +256,20 @@ async def test_staged_shadows_are_held_in_memory_and_never_more_than_so_many(
         await write_stage(record, f"loan_{number}", second, actor)
     await releases.refresh()
     assert sum(map(len, releases.shadows().values())) == SHADOWS_HELD_MAX
+
+
+async def test_a_challenger_decides_unseen_like_a_shadow(record: Record, actor: Actor, documents: Documents) -> None:
+    made = (documents, vary(documents, "A challenger's policy"))
+    for one in made:
+        for kind, raw in one.parts:
+            await put_document(record, kind, raw, actor)
+    champion, challenger = (one.release_hash for one in made)
+    await put_live(record, PRODUCT, champion, actor)
+    await write_stage(record, PRODUCT, challenger, actor, Stage.CHALLENGER)
+    releases = LiveReleases(record)
+    await releases.refresh()
+    assert [one.hash for one in releases.shadows()[PRODUCT]] == [challenger]
+    assert releases.live()[PRODUCT].hash == champion
 
 
 async def test_a_shadow_that_cannot_be_loaded_is_reported_once_and_decides_nothing(

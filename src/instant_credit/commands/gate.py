@@ -15,6 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from instant_credit.access.actors import Actor, ActorKind
+from instant_credit.access.four_eyes import Signature
 from instant_credit.commands.documents import (
     find_losses,
     find_model,
@@ -185,7 +186,7 @@ def waive(*, report_hash: str, gate_name: str, reason: str, until: datetime, act
         async with open_record(read_settings(os.environ)) as record:
             await _require_report(record, report_hash)
             return await propose_waiver(
-                record, report_hash, Gate(gate_name), reason=reason, until_on=until.date(), actor=actor
+                record, report_hash, Gate(gate_name), reason=reason, until_on=until.date(), by=Signature(actor=actor)
             )
 
     click.echo(
@@ -202,7 +203,7 @@ def approve(*, waiver_id: UUID, actor: Actor) -> None:
     async def run() -> tuple[Waiver, Standing]:
         async with open_record(read_settings(os.environ)) as record:
             await read_waiver(record, waiver_id)
-            waiver = await approve_waiver(record, waiver_id, actor)
+            waiver = await approve_waiver(record, waiver_id, Signature(actor=actor))
             report = await read_gate_report(record, waiver.report_hash)
             waivers = await list_waivers(record, waiver.report_hash)
             return waiver, find_standing(waiver.report_hash, report, waivers, record.clock.now())

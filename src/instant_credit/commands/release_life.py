@@ -23,8 +23,9 @@ from instant_credit.record.documents import DocumentKind, list_documents
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.release_life import ReleaseTerms, Stage, Tier
 from instant_credit.settings import read_settings
+from instant_credit.underwriting.release_gates import GateFinding
 from instant_credit.underwriting.release_life import ReleaseDesk
-from instant_credit.underwriting.release_resources import ReleaseStatus
+from instant_credit.underwriting.release_resources import ReleaseStatus, ToldGates
 from instant_credit.underwriting.release_states import DUE_DAYS
 
 _WORDS_MAX: Final = 400
@@ -71,6 +72,23 @@ def _move(release_hash: str, make: Callable[[ReleaseDesk], Awaitable[ReleaseStat
     if status.waiting is not None:
         told += ", waits for a second person"
     click.echo(told)
+    click.echo(f"Gates: {_tell_gates(status.gates)}", err=True)
+
+
+def _tell_gates(gates: ToldGates) -> str:
+    """What the gates say of the release's model, in words."""
+    waived = "" if not gates.waived else f", {', '.join(gates.waived)} waived"
+    match gates.finding:
+        case GateFinding.PASSED:
+            return f"report {gates.report} lets its model pass{waived}."
+        case GateFinding.STOPPED:
+            return f"its model is stopped by {', '.join(gates.stopped_by)}{waived} (report {gates.report})."
+        case GateFinding.CHAMPION_MODEL:
+            return "its model is the champion's and needs no report."
+        case GateFinding.NO_TRAINING:
+            return "no training of its model is recorded, so it can't be judged: two persons alone answer for it."
+        case GateFinding.NOT_JUDGED:
+            return "none has judged its model (`instant-credit gate judge`)."
 
 
 @click.command("propose")
@@ -125,7 +143,7 @@ def reject(*, release_hash: str, actor: Actor, reason: str) -> None:
 @by_option
 @click.option("--as", "stage", required=True, type=click.Choice([one.value for one in Stage]), help="What it becomes.")
 def stage_command(*, release_hash: str, actor: Actor, stage: str) -> None:
-    """Make an approved release a shadow or a challenger."""
+    """Make an approved release a shadow or a challenger: either decides every application unseen, and answers nobody."""
     _move(release_hash, lambda desk: desk.stage(release_hash, Stage(stage), Signature(actor=actor)))
 
 

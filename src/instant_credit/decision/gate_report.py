@@ -168,7 +168,7 @@ class GateReport(Struct, frozen=True, kw_only=True):
 class Waiver(Struct, frozen=True, kw_only=True):
     """A gate of one report waived: proposed by one person, approved by another one, until a day.
 
-    It counts from its approval until the end of `until_on` (UTC).
+    It counts from its approval until the end of `until_on` (UTC). A client id is set for an API key, which signs for its client.
     """
 
     waiver_id: str
@@ -180,6 +180,8 @@ class Waiver(Struct, frozen=True, kw_only=True):
     proposed_at: datetime
     approved_by: Actor | None = None
     approved_at: datetime | None = None
+    proposed_client_id: str | None = None
+    approved_client_id: str | None = None
 
     def counts_at(self, now: datetime) -> bool:
         """Whether it is approved and has not ended; `now` is aware."""

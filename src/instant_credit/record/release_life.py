@@ -32,7 +32,7 @@ class ReleaseEventKind(StrEnum):
 
 
 class Stage(StrEnum):
-    """What an approved release can be besides the champion: decided beside it unseen, or competing with it."""
+    """What an approved release can be besides the champion, deciding unseen: looked at, or next in line for its place."""
 
     SHADOW = "shadow"
     CHALLENGER = "challenger"

@@ -1,7 +1,7 @@
 """Edge. Waivers of gates: proposed by one person, approved by another, until a day; rows are only ever added.
 
 A waiver belongs to one gate report by its hash, so whoever is judged anew needs a new one. What a waiver may be about is checked against
-the report itself, and four eyes are held by the database too (migration 0045).
+the report itself; four eyes are those of releases (`access.four_eyes`), and the database holds them too (migration 0057).
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from instant_credit.access.actors import Actor, ActorKind
+from instant_credit.access.four_eyes import Signature, is_seconded
 from instant_credit.decision.gate_report import (
     REASON_MAX,
     Gate,
@@ -51,7 +52,7 @@ async def read_gate_report(record: Record, report_hash: str) -> GateReport:
 
 
 async def propose_waiver(
-    record: Record, report_hash: str, gate: Gate, *, reason: str, until_on: date, actor: Actor
+    record: Record, report_hash: str, gate: Gate, *, reason: str, until_on: date, by: Signature
 ) -> UUID:
     """Propose to waive a gate of a report; returns the waiver's id. It counts only once somebody else approves it.
 
@@ -60,34 +61,35 @@ async def propose_waiver(
     NotFound : there is no such report.
     Refused : the gate is never waived or stops nobody, the day is past or too far, the reason is empty or too long, or no person proposes.
     """
-    _require_person(actor)
+    _require_person(by)
     if not reason.strip() or len(reason) > REASON_MAX:
         raise Refused(f"a waiver needs a reason of at most {REASON_MAX} characters, about the model and naming nobody")
     now = record.clock.now()
     check_waiver(await read_gate_report(record, report_hash), gate, until_on, now.astimezone(UTC).date())
     waiver_id = new_id(_BUCKET, now, record.entropy)
-    row = (waiver_id, report_hash, gate.value, reason.strip(), until_on, actor.kind.value, actor.id, now)
+    row = (waiver_id, report_hash, gate.value, reason.strip(), until_on, *_told(by), now, by.client_id)
     async with record.writer() as writer, record.connection() as connection:
         await writer.append(connection, read_sql("insert_gate_waiver"), row, [leaf_of("gate_waivers", row)], now)
     return waiver_id
 
 
-async def approve_waiver(record: Record, waiver_id: UUID, actor: Actor) -> Waiver:
+async def approve_waiver(record: Record, waiver_id: UUID, by: Signature) -> Waiver:
     """Approve a waiver, which counts from now on; returns it as it stands.
 
     Raises
     ------
     NotFound : there is no such waiver.
-    Refused : it was proposed by the same person, has ended, or no person approves.
+    Refused : it was proposed by the same person or client, has ended, or no person approves.
     Conflict : it was approved before.
     """
-    _require_person(actor)
+    _require_person(by)
     waiver, now = await read_waiver(record, waiver_id), record.clock.now()
-    if waiver.proposed_by.id == actor.id:
-        raise Refused(f"waiver {waiver_id} was proposed by {actor.id}: a second person approves it")
+    proposed = Signature(actor=waiver.proposed_by, client_id=waiver.proposed_client_id)
+    if not is_seconded(proposed, by):
+        raise Refused(f"waiver {waiver_id} was proposed by {' '.join(proposed.signer)}: a second person approves it")
     if now.astimezone(UTC).date() > waiver.until_on:
         raise Refused(f"waiver {waiver_id} ended on {waiver.until_on}: propose another one")
-    row = (waiver_id, actor.kind.value, actor.id, now)
+    row = (waiver_id, *_told(by), now, by.client_id)
     leaves = [leaf_of("gate_waiver_approvals", row)]
     async with record.writer() as writer, record.connection() as connection:
         try:
@@ -137,11 +139,17 @@ async def _list(record: Record, report_hash: str | None, waiver_id: UUID | None)
             if row["approver_id"] is None
             else Actor(kind=ActorKind(row["approver_kind"]), id=row["approver_id"]),
             approved_at=row["approved_at"],
+            proposed_client_id=row["client_id"],
+            approved_client_id=row["approver_client_id"],
         )
         for row in rows
     )
 
 
-def _require_person(actor: Actor) -> None:
-    if actor.kind is ActorKind.JOB:
+def _told(by: Signature) -> tuple[str, str]:
+    return by.actor.kind.value, by.actor.id
+
+
+def _require_person(by: Signature) -> None:
+    if by.actor.kind is ActorKind.JOB:
         raise Refused("a waiver is proposed and approved by persons, not by a job")

@@ -1,6 +1,7 @@
 """The life of releases: proposed, approved by a second person, staged, activated now or at an instant, rolled back, retired.
 
-    read (events of the product) ─► judge at the clock ─► the next event, by its number ─► the release as it stands then
+    read (events of the product) ─► judge at the clock ─► what the gates say of the model ─► the next event, by its number ─► the release
+                                                          as it stands then
 
 Whoever loses a race reads again and is judged by what stands, so of two moves at the same instant exactly one is made first. What goes
 live is composed before, so that no approval makes what cannot decide decide.
@@ -14,8 +15,10 @@ from instant_credit.application.document import decode_product
 from instant_credit.decision.release import Manifest, decode_manifest
 from instant_credit.errors import BrokenInvariant, NotFound, Problem, Refused
 from instant_credit.record.documents import DocumentKind, get_document, list_documents
+from instant_credit.record.model_gates import read_model_gates
 from instant_credit.record.pool import Record, within
 from instant_credit.record.release_life import (
+    ReleaseEventKind,
     ReleaseTerms,
     Stage,
     Tier,
@@ -24,6 +27,7 @@ from instant_credit.record.release_life import (
 )
 from instant_credit.underwriting import release_moves as moves
 from instant_credit.underwriting.course import APPLICATION_SECONDS
+from instant_credit.underwriting.release_gates import Gating, find_gating
 from instant_credit.underwriting.release_moves import Judge, Move, ReleaseConflict, ReleaseRefused
 from instant_credit.underwriting.release_resources import (
     RELEASES_MAX,
@@ -39,6 +43,8 @@ from instant_credit.underwriting.releases import load_release
 # Whoever loses more races than a product has moves in a moment has found a bug.
 _ROUNDS_MAX: Final = 32
 _ALONE_DAYS: Final = 365
+# What lets a release near applications; a rollback does so too, and is never refused by a gate.
+_GATED: Final = (ReleaseEventKind.APPROVED, ReleaseEventKind.STAGED, ReleaseEventKind.ACTIVATED)
 ALONE_USE: Final = "What the only person of this home uses it for; nobody else looked at it."
 
 
@@ -74,7 +80,7 @@ class ReleaseDesk:
 
     async def read(self, release_hash: str) -> ReleaseStatus:
         """The release as it stands."""
-        return tell_release(release_hash, await self._read_life(release_hash))
+        return await self._tell(release_hash, await self._read_life(release_hash))
 
     async def list_due(self, within_days: int) -> tuple[Due, ...]:
         """What falls due until so many days from today, of the releases that decide: reviews, expiries, terms that are missing."""
@@ -116,10 +122,14 @@ class ReleaseDesk:
         return await self._advance(release_hash, moves.retire(Move(release_hash=release_hash, by=by, reason=reason)))
 
     async def activate_alone(self, release_hash: str, by: Signature) -> ReleaseStatus:
-        """Propose, approve and activate a release as one person, which every event of it says; for homes where there is no second one."""
+        """Propose, approve and activate a release as one person, which every event of it says; for homes where there is no second one.
+
+        It goes through without a gate report, and not against one.
+        """
         await self._compose(release_hash)
         move = Move(release_hash=release_hash, by=by, is_single_person=True)
         life = await self._read_life(release_hash)
+        await self._require_gates(release_hash, life, life.now, is_single_person=True)
         standing = life.standing(release_hash)
         if standing.terms is None or standing.has_expired(life.now.date()):
             if standing.proposed is None:
@@ -140,12 +150,38 @@ class ReleaseDesk:
             life = await self._read_life(release_hash)
             event = judge(life)
             if event is None:
-                return tell_release(release_hash, life)
+                return await self._tell(release_hash, life)
+            if event.kind in _GATED:
+                # What goes live later must pass then, too: a waiver may end before.
+                instant = event.active_at or life.now
+                await self._require_gates(release_hash, life, instant, is_single_person=event.is_single_person)
             async with within(APPLICATION_SECONDS):
                 is_written = await add_release_event(self._record, event)
             if is_written:
-                return tell_release(release_hash, tell_life(life.product, (*life.events, event), life.now))
+                return await self._tell(release_hash, tell_life(life.product, (*life.events, event), life.now))
         raise BrokenInvariant("the events of a product's releases keep losing races against nobody")
+
+    async def _tell(self, release_hash: str, life: ProductLife) -> ReleaseStatus:
+        return tell_release(release_hash, life, await self._read_gating(release_hash, life, life.now))
+
+    async def _require_gates(
+        self, release_hash: str, life: ProductLife, instant: datetime, *, is_single_person: bool
+    ) -> None:
+        gating = await self._read_gating(release_hash, life, instant)
+        if (obstacle := gating.tell_obstacle(is_single_person=is_single_person)) is not None:
+            raise ReleaseConflict(obstacle)
+
+    async def _read_gating(self, release_hash: str, life: ProductLife, instant: datetime) -> Gating:
+        """What the gates say of the release's model, waivers counted as of `instant`."""
+        async with within(APPLICATION_SECONDS):
+            _, manifest = await self._read_parts(release_hash)
+            gates = await read_model_gates(self._record, manifest.model_hash)
+            is_champions = False
+            if life.champion is not None:
+                _, champions = await self._read_parts(life.champion)
+                is_champions = champions.model_hash == manifest.model_hash
+        is_champion = life.champion == release_hash
+        return find_gating(gates, is_champions=is_champions, is_champion=is_champion, instant=instant)
 
     async def _read_life(self, release_hash: str) -> ProductLife:
         """The life of the release's product, now."""

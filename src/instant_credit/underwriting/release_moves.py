@@ -13,10 +13,10 @@ from msgspec import Struct
 from instant_credit.access.four_eyes import Signature, is_seconded
 from instant_credit.errors import Conflict, Problem, Refused
 from instant_credit.record.release_life import ReleaseEvent, ReleaseEventKind, ReleaseTerms, Stage
-from instant_credit.underwriting.release_states import Approval, ProductLife, ReleaseState, Standing
+from instant_credit.underwriting.release_states import UNSEEN, Approval, ProductLife, ReleaseState, Standing
 
 SHADOWS_MAX: Final = 2
-"""Shadow releases of one product: each is held in memory by every process that answers."""
+"""Shadows and challengers of one product: each is held in memory, and decides every application, in every process that answers."""
 
 TERMS_DAYS_MAX: Final = 1_827
 """A release expires within five years."""
@@ -133,7 +133,7 @@ def reject(move: Move) -> Judge:
 
 
 def stage(move: Move, stage: Stage) -> Judge:
-    """Make an approved release a shadow or a challenger."""
+    """Make an approved release a shadow or a challenger, which decide unseen alike; together they are bounded."""
 
     def judge(life: ProductLife) -> ReleaseEvent | None:
         one = life.standing(move.release_hash)
@@ -143,10 +143,10 @@ def stage(move: Move, stage: Stage) -> Judge:
         if one.state is ReleaseState.CHAMPION:
             raise ReleaseConflict(f"it is the champion of {life.product}: activate another release first")
         _require_fit(one, life.now.date())
-        shadows = life.in_state(ReleaseState.SHADOW)
-        if stage is Stage.SHADOW and len(shadows) >= SHADOWS_MAX:
+        others = [one for one in life.in_state(*UNSEEN) if one != move.release_hash]
+        if len(others) >= SHADOWS_MAX:
             raise ReleaseConflict(
-                f"{life.product} has {SHADOWS_MAX} shadows already: stage or retire one of them first"
+                f"{life.product} has {SHADOWS_MAX} shadows and challengers already: activate or retire one of them first"
             )
         return move.write(life, ReleaseEventKind.STAGED, stage=stage)
 

@@ -9,8 +9,10 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from instant_credit.access.actors import ActorKind
+from instant_credit.decision.gate_report import Gate
 from instant_credit.record.release_life import ReleaseEvent, ReleaseEventKind, ReleaseTerms, Stage, Tier
 from instant_credit.underwriting.answers import Hash, ProductName
+from instant_credit.underwriting.release_gates import GateFinding, Gating
 from instant_credit.underwriting.release_states import Approval, ProductLife, ReleaseState, Standing
 from instant_credit.underwriting.resources import Link
 
@@ -94,6 +96,19 @@ class ToldEvent(Struct, frozen=True, kw_only=True):
     reason: Words | None
 
 
+class ToldGates(Struct, frozen=True, kw_only=True):
+    """What the gates say of the release's model, by the report recorded last and the waivers in force now.
+
+    `champion_model`: never judged, and the champion's own model. `no_training`: it was drawn up by hand, can't be judged, and two persons
+    alone answer for it. `not_judged`: it was trained, and one person alone can let it decide, if anybody.
+    """
+
+    finding: GateFinding
+    report: Hash | None
+    stopped_by: Annotated[tuple[Gate, ...], Meta(max_length=len(Gate))]
+    waived: Annotated[tuple[Gate, ...], Meta(max_length=len(Gate))]
+
+
 class ReleaseLinks(Struct, frozen=True, kw_only=True, rename={"own": "self"}):
     """Where a release and the list of all are."""
 
@@ -130,6 +145,7 @@ class ReleaseStatus(Struct, frozen=True, kw_only=True):
     planned_at: Instant | None
     terms: ToldTerms | None
     waiting: ToldTerms | None
+    gates: ToldGates
     events: Annotated[tuple[ToldEvent, ...], Meta(max_length=EVENTS_MAX)]
     links: ReleaseLinks
 
@@ -141,8 +157,8 @@ class ListedReleases(Struct, frozen=True, kw_only=True):
     releases: Annotated[tuple[ListedRelease, ...], Meta(max_length=RELEASES_MAX)]
 
 
-def tell_release(release_hash: str, life: ProductLife) -> ReleaseStatus:
-    """The release as it stands in its product's life."""
+def tell_release(release_hash: str, life: ProductLife, gating: Gating) -> ReleaseStatus:
+    """The release as it stands in its product's life, and what the gates say of its model."""
     standing = life.standing(release_hash)
     own = [event for event in life.events if release_hash in (event.release_hash, event.former_hash)]
     return ReleaseStatus(
@@ -154,6 +170,9 @@ def tell_release(release_hash: str, life: ProductLife) -> ReleaseStatus:
         planned_at=planned_at(release_hash, life),
         terms=tell_terms(standing.terms),
         waiting=tell_terms(standing.proposed),
+        gates=ToldGates(
+            finding=gating.finding, report=gating.report_hash, stopped_by=gating.stopped_by, waived=gating.waived
+        ),
         events=tuple(_tell_event(event) for event in own[-EVENTS_MAX:]),
         links=release_links(release_hash),
     )

@@ -54,8 +54,11 @@ class DueKind(StrEnum):
 DUE_DAYS: Final = 30
 """What falls due within so many days is told."""
 
+UNSEEN: Final = (ReleaseState.SHADOW, ReleaseState.CHALLENGER)
+"""States in which a release decides every application after its answer has left, and answers nobody."""
+
 # States in which a release decides, seen or unseen.
-STAGED: Final = (ReleaseState.SHADOW, ReleaseState.CHALLENGER, ReleaseState.CHAMPION)
+STAGED: Final = (*UNSEEN, ReleaseState.CHAMPION)
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -124,9 +127,9 @@ class ProductLife(Struct, kw_only=True):
         """The release as it stands; a candidate when nothing happened to it."""
         return self.standings.get(release_hash) or Standing(release_hash=release_hash)
 
-    def in_state(self, state: ReleaseState) -> tuple[str, ...]:
-        """Hashes of the releases in one state, in order of their first event."""
-        return tuple(one.release_hash for one in self.standings.values() if one.state is state)
+    def in_state(self, *states: ReleaseState) -> tuple[str, ...]:
+        """Hashes of the releases in one of these states, in order of their first event."""
+        return tuple(one.release_hash for one in self.standings.values() if one.state in states)
 
     def due(self, until: date) -> tuple[Due, ...]:
         """What falls due, of the releases that decide, on or before a day."""

@@ -43,13 +43,13 @@ from instant_credit.score.bundle import ENGINE_VERSION, Bundle, decode_bundle
 from instant_credit.score.calibration import margin_at_pd, pd_to_ppm
 from instant_credit.score.model import compile_model, leaf_counts, score_rows
 from instant_credit.underwriting.course import require_real
-from instant_credit.underwriting.release_states import DUE_DAYS, Due, ProductLife, ReleaseState, tell_lives
+from instant_credit.underwriting.release_states import DUE_DAYS, UNSEEN, Due, ProductLife, tell_lives
 from instant_credit.units import Ppm
 
 CHUNK_CASES: Final = 2_000
 RETRY_NS: Final = 30_000_000_000
 SHADOWS_HELD_MAX: Final = 8
-"""Shadow releases of all products that a process holds in memory, those of the first products by name."""
+"""Shadows and challengers of all products that a process holds in memory, those of the first products by name."""
 # The reference is the quarter of the applicants approvable by score who lie nearest to the cut-off: their score is "at or slightly
 # above the minimum passing score" (12 CFR 1002 Supplement I, 9(b)(2)-5).
 REFERENCE_SHARE: Final = 0.25
@@ -177,7 +177,7 @@ class NotLoaded(Struct, frozen=True, kw_only=True, eq=False):
 
 
 class LiveReleases:
-    """The releases of a running server: one by product that is live, and at most `SHADOWS_HELD_MAX` shadows, never more.
+    """The releases of a running server: one by product that is live, and at most `SHADOWS_HELD_MAX` shadows and challengers, never more.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ class LiveReleases:
         return {product: missed.release_hash for product, missed in self._not_loaded.items()}
 
     def shadows(self) -> Mapping[str, tuple[Release, ...]]:
-        """Shadow releases by product name, as of the last refresh; products without one are left out."""
+        """Shadows and challengers, which decide unseen, by product name, as of the last refresh; products without one are left out."""
         return self._shadows
 
     def lives(self) -> Mapping[str, ProductLife]:
@@ -254,7 +254,7 @@ class LiveReleases:
 
     async def _refresh_shadows(self, lives: Mapping[str, ProductLife]) -> None:
         held = self._held()
-        wanted = [(product, one) for product, life in lives.items() for one in life.in_state(ReleaseState.SHADOW)]
+        wanted = [(product, one) for product, life in lives.items() for one in life.in_state(*UNSEEN)]
         refreshed: dict[str, tuple[Release, ...]] = {}
         not_loaded: dict[str, NotLoaded] = {}
         for product, release_hash in wanted[:SHADOWS_HELD_MAX]:

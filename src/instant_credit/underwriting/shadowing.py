@@ -1,4 +1,4 @@
-"""Shadow decisions: what releases that answer nobody would have decided, a moment after the answer has left.
+"""Shadow decisions: what shadows and challengers, which answer nobody, would have decided, a moment after the answer has left.
 
     recorded application ─► queue (bounded) ─► a pause ─► group ─► decide_many by each shadow ─► one commit, apart from Decisions
 
@@ -55,11 +55,11 @@ Shadows = Callable[[], Mapping[str, Sequence[Release]]]
 
 
 class Shadowing:
-    """Decides recorded applications by the shadow releases of their products.
+    """Decides recorded applications by the shadows and challengers of their products.
 
     Parameters
     ----------
-    shadows : gives the shadow releases by product, as they are now.
+    shadows : gives shadows and challengers by product, as they are now.
     count : called with product, ending and how many.
     report : called with a shadow's hash and what it failed with, unless the record did not answer.
     waiting_max : most applications in the queue; what comes then is dropped.

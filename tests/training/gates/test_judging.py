@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from instant_credit.decision.gate_report import Gate, Verdict, encode_gate_report
 from instant_credit.errors import Refused
 from instant_credit.score.calibration import Calibration
-from instant_credit.training.gates.contest import Contender, enter_contest, find_windows
+from instant_credit.training.gates.contest import Contender, Seen, count_seen, enter_contest, find_windows
 from instant_credit.training.gates.cost import ROUNDS, ROWS, time_rows
 from instant_credit.training.gates.fairness import judge_fairness
 from instant_credit.training.gates.gathering import require_layout
@@ -41,6 +41,12 @@ from tests.training.gates.worlds import (
     take,
     tick_by_itself,
 )
+
+SEEN = "loans judged that the champion was fitted on"
+
+
+def find_figure(result, name):
+    return next(figure.value for figure in result.figures if figure.name == name)
 
 
 def judge_alone(candidate=None, world=None, **more):
@@ -126,6 +132,51 @@ def test_a_share_of_persons_is_judged_only_on_the_same_book():
     fewer = take(world, np.arange(1, world.loans.loans)).loans
     with pytest.raises(Refused, match="other loans now"):
         find_windows(fewer, training.manifest, None)
+
+
+def test_a_champion_that_was_fitted_on_loans_judged_says_on_how_many():
+    loans = make_world().loans
+    training = build_training(loans, ByFolds(folds=2), replace(QUICK, iterations=5))
+    knowing = Contender(training.bundle_raw, training.manifest)
+    told = judge(make_better(), champion=knowing, policy=None, recorded=None).result_of(Gate.DISCRIMINATION)
+    judged = int((loans.days >= days_from_date(TEST_FROM)).sum())
+    assert find_figure(told, SEEN) == judged
+    assert f"The champion was fitted on {judged:,} of the {judged:,} loans judged" in told.sentence
+    blind = judge(make_better(), policy=None, recorded=None).result_of(Gate.DISCRIMINATION)
+    assert find_figure(blind, SEEN) == 0
+    assert "fitted on" not in blind.sentence
+    unknown = judge(make_better(), champion=Contender(training.bundle_raw), policy=None, recorded=None)
+    assert SEEN not in {figure.name for figure in unknown.result_of(Gate.DISCRIMINATION).figures}
+
+
+def test_what_a_champion_saw_of_a_share_is_counted_by_loan_or_bounded_by_days():
+    world = make_world()
+    training = build_training(world.loans, ByShare(test_share=0.3), replace(QUICK, iterations=5))
+    champion = Contender(training.bundle_raw, training.manifest)
+    every_row = np.arange(world.loans.loans)
+    fitted = len(every_row) - len(training.test_rows)
+    assert count_seen(champion, world.loans, every_row) == Seen(loans=fitted, is_exact=True)
+    assert count_seen(champion, world.loans, training.test_rows) == Seen(loans=0, is_exact=True)
+    fewer = take(world, every_row[1:]).loans
+    seen = count_seen(champion, fewer, np.arange(fewer.loans))
+    assert training.manifest is not None
+    reached = int((fewer.days <= days_from_date(training.manifest.parts[0].last_on)).sum())
+    assert seen == Seen(loans=reached, is_exact=False)
+    elsewhere = replace(world.loans, book="another")
+    assert count_seen(champion, elsewhere, every_row) == Seen(loans=0, is_exact=True)
+    told = judge(make_better(), world=take(world, every_row[1:]), champion=champion, policy=None, recorded=None)
+    assert "The champion was fitted on up to " in told.result_of(Gate.DISCRIMINATION).sentence
+
+
+def test_loans_judged_are_called_later_only_where_they_are():
+    world = make_world()
+    training = build_training(world.loans, ByShare(test_share=0.3), replace(QUICK, iterations=5))
+    shared = judge_alone(Contender(training.bundle_raw, training.manifest), test_from=None)
+    dated = judge_alone()
+    for report, word in ((shared, "other"), (dated, "later")):
+        told = report.result_of(Gate.OVERFIT)
+        assert f"exceeds that on {word} ones" in told.sentence
+        assert f"AUC on {word} loans" in {figure.name for figure in told.figures}
 
 
 def test_labels_known_later_than_the_judging_are_a_leak():

@@ -19,6 +19,7 @@ from instant_credit.outcome.definition import AS_LAST_SEEN, LabelDefinition, enc
 from instant_credit.outcome.losses import encode_losses
 from instant_credit.record.documents import DocumentKind, get_document, put_document, put_documents
 from instant_credit.record.pool import open_record
+from instant_credit.record.reads import list_monitoring
 from instant_credit.training.dataset import gather_training_set, list_columns
 from instant_credit.training.gates import gathering
 from instant_credit.training.gates.gathering import Wanted, gather_cases, judge_recorded
@@ -136,7 +137,7 @@ async def test_a_champion_of_other_variables_is_judged_by_its_own(record, actor)
 @pytest.mark.anyio
 async def test_cases_are_read_with_labels_as_known_and_sealed_groups(record, actor, monkeypatch):
     await record_world(record, WORLD, actor)
-    given = {"book": BOOK, "product": PRODUCT, "since": TEST_FROM}
+    given = {"actor": actor, "book": BOOK, "product": PRODUCT, "since": TEST_FROM}
     every = await gather_cases(record, known_on=KNOWN_ON, **given)
     expected = record_cases(WORLD)
     assert every.cases == expected.cases
@@ -151,9 +152,33 @@ async def test_cases_are_read_with_labels_as_known_and_sealed_groups(record, act
 
 
 @pytest.mark.anyio
+async def test_that_sealed_groups_are_opened_is_written_down_before_they_are(record, actor, monkeypatch):
+    await record_world(record, WORLD, actor)
+    opened = []
+
+    async def open_groups(own, case_ids):
+        opened.append(len(await list_book_reads(own)))
+        return await list_monitoring(own, case_ids)
+
+    monkeypatch.setattr(gathering, "list_monitoring", open_groups)
+    given = {"actor": actor, "book": BOOK, "product": PRODUCT, "since": TEST_FROM}
+    await gather_cases(record, known_on=KNOWN_ON, **given)
+    assert opened == [1] * len(opened) != []
+    assert await list_book_reads(record) == [(BOOK, "analysis", actor.kind.value, actor.id)]
+    await gather_cases(record, known_on=date(2000, 1, 1), **given)
+    assert len(await list_book_reads(record)) == 1
+
+
+async def list_book_reads(record):
+    async with record.connection() as connection:
+        rows = await connection.fetch("SELECT book, purpose, actor_kind, actor_id FROM book_reads")
+    return [tuple(row) for row in rows]
+
+
+@pytest.mark.anyio
 async def test_of_one_book_in_two_records_the_same_cases_are_drawn(record, other_settings, clock, actor, monkeypatch):
     monkeypatch.setattr(gathering, "CASES_MAX", 50)
-    given = {"book": BOOK, "product": PRODUCT, "since": TEST_FROM, "known_on": KNOWN_ON}
+    given = {"actor": actor, "book": BOOK, "product": PRODUCT, "since": TEST_FROM, "known_on": KNOWN_ON}
     await record_world(record, WORLD, actor)
     first = await gather_cases(record, **given)
     async with open_record(other_settings, clock=clock) as other:
@@ -167,7 +192,7 @@ async def test_of_one_book_in_two_records_the_same_cases_are_drawn(record, other
 async def test_cases_are_labelled_by_the_candidates_own_definition(record, actor):
     await record_world(record, WORLD, actor)
     slow = LabelDefinition(name="slow", title="A year on book", window_months=12, starts="as_of")
-    given = {"book": BOOK, "product": PRODUCT, "since": TEST_FROM, "definition": slow}
+    given = {"actor": actor, "book": BOOK, "product": PRODUCT, "since": TEST_FROM, "definition": slow}
     ripe = await gather_cases(record, known_on=KNOWN_ON, **given)
     assert ripe.labels.tolist() == record_cases(WORLD).labels.tolist()
     young = await gather_cases(record, known_on=date(2022, 5, 1), **given)

@@ -9,9 +9,11 @@ SELECT
     gate_waivers.until_on,
     gate_waivers.actor_kind,
     gate_waivers.actor_id,
+    gate_waivers.client_id,
     gate_waivers.recorded_at,
     gate_waiver_approvals.actor_kind AS approver_kind,
     gate_waiver_approvals.actor_id AS approver_id,
+    gate_waiver_approvals.client_id AS approver_client_id,
     gate_waiver_approvals.recorded_at AS approved_at
 FROM gate_waivers
 LEFT JOIN gate_waiver_approvals ON gate_waiver_approvals.waiver_id = gate_waivers.waiver_id

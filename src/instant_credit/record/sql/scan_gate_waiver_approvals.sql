@@ -4,5 +4,6 @@ SELECT
     waiver_id,
     actor_kind,
     actor_id,
-    recorded_at
+    recorded_at,
+    client_id
 FROM gate_waiver_approvals

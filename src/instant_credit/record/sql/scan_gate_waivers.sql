@@ -8,5 +8,6 @@ SELECT
     until_on,
     actor_kind,
     actor_id,
-    recorded_at
+    recorded_at,
+    client_id
 FROM gate_waivers

@@ -3,8 +3,9 @@
     training set, manifest, test_from -> windows: what the candidate was fitted on | what both are judged on
     bundles                           -> raw scores and pds of the loans of both windows
 
-The windows are by date: loans from `test_from` on are judged. A candidate whose training reaches into them is not refused here, since
-then nobody would read why; the gate of leakage says it and stops.
+The windows are by date, loans from `test_from` on are judged, or by a share of the persons, as the candidate's training tested. A candidate
+whose training reaches into them is not refused here, since then nobody would read why; the gate of leakage says it and stops. A champion
+whose training does, as that of one fitted on everything until yesterday, is judged on what it knows; how much of it is told.
 """
 
 from datetime import date
@@ -75,10 +76,12 @@ class Contender:
 class Windows(Struct, frozen=True, kw_only=True, eq=False):
     """Positions int64 of the loans that the candidate was fitted on and of those judged.
 
-    `overlapping` counts loans judged that it was fitted on too.
+    `overlapping` counts loans judged that it was fitted on too. `is_by_date`: those judged are all later than those fitted on, but for these;
+    otherwise they are of other persons and the same days.
     """
 
     test_from: date
+    is_by_date: bool
     fit_rows: Rows
     test_rows: Rows
     overlapping: int
@@ -110,6 +113,7 @@ def find_windows(loans: TrainingSet, manifest: TrainingManifest, test_from: date
         raise Refused(f"book {loans.book} holds no loan with a known outcome from {test_from} on: name an earlier day")
     return Windows(
         test_from=test_from,
+        is_by_date=True,
         fit_rows=np.flatnonzero(~is_test & (loans.days <= fitted_to)),
         test_rows=np.flatnonzero(is_test),
         overlapping=int((is_test & (loans.days <= fitted_to)).sum()),
@@ -127,10 +131,38 @@ def _take_share(loans: TrainingSet, manifest: TrainingManifest) -> Windows:
     divided = divide(loans, plan)
     return Windows(
         test_from=date_from_days(int(loans.days[divided.test_rows].min())),
+        is_by_date=False,
         fit_rows=divided.fit_rows,
         test_rows=divided.test_rows,
         overlapping=0,
     )
+
+
+class Seen(Struct, frozen=True, kw_only=True):
+    """How many of the loans judged a model was fitted on; where it is not `is_exact`, at most so many."""
+
+    loans: int
+    is_exact: bool
+
+
+def count_seen(contender: Contender, loans: TrainingSet, rows: Rows) -> Seen | None:
+    """How many of the loans at `rows` (int64) a model was fitted on, by its training; None where no manifest tells.
+
+    A model tested on a share of the persons was fitted on the others. Where the book holds other loans than then nobody can say whose they
+    were, and each loan of its days may be one of them.
+    """
+    manifest, fitted_to = contender.manifest, contender.fitted_to
+    if manifest is None or fitted_to is None:
+        return None
+    if manifest.book != loans.book:
+        return Seen(loans=0, is_exact=True)
+    plan = recall_plan(manifest.plan)
+    if isinstance(plan, ByShare):
+        then, now = manifest.training_set, digest_loans(loans)
+        if then is not None and (then.persons, then.days) == (now.persons, now.days):
+            return Seen(loans=len(np.intersect1d(divide(loans, plan).fit_rows, rows)), is_exact=True)
+    is_reached = loans.days[rows] <= days_from_date(fitted_to)
+    return Seen(loans=int(is_reached.sum()), is_exact=not isinstance(plan, ByShare))
 
 
 class Judged(Struct, frozen=True, kw_only=True, eq=False):
@@ -150,6 +182,7 @@ class Contest(Struct, frozen=True, kw_only=True, eq=False):
     champion_test : matrix float32[t, m'] of the champion's own variables over the same test loans; None without a champion.
     champion_fit : likewise over the loans of `fit`.
     champion_scored : the test by the champion.
+    champion_seen : the loans of the test that the champion was fitted on; None without a champion, or where no manifest tells.
     """
 
     candidate: Contender
@@ -164,6 +197,7 @@ class Contest(Struct, frozen=True, kw_only=True, eq=False):
     champion_fit: NDArray[np.float32] | None
     champion_test: NDArray[np.float32] | None
     champion_scored: Judged | None
+    champion_seen: Seen | None
 
     @property
     def is_thin(self) -> bool:
@@ -227,6 +261,7 @@ def enter_contest(
         champion_fit=champion_fit,
         champion_test=champion_test,
         champion_scored=champion_scored,
+        champion_seen=None if champion is None else count_seen(champion, loans, windows.test_rows),
     )
 
 

@@ -3,7 +3,7 @@
     model, training, champion's release (documents) + book as known on a day -> judge_candidate -> report (document)
 
 Cases are those of the book from the first day judged on, sealed groups opened beside them; they are counted and compared here and nowhere
-written down. Of a book with more Cases than `CASES_MAX` a seeded draw is decided again.
+written down; that a book's groups are opened is (`book_reads`). Of a book with more Cases than `CASES_MAX` a seeded draw is decided again.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from instant_credit.access.actors import Actor
+from instant_credit.access.purposes import BookPurpose
 from instant_credit.application.document import decode_product, hash_layout
 from instant_credit.application.facts import Monitoring
 from instant_credit.application.product import Product
@@ -31,7 +32,9 @@ from instant_credit.outcome.definition import AS_LAST_SEEN, LabelDefinition, dec
 from instant_credit.outcome.labels import Label, label_outcome
 from instant_credit.outcome.losses import LossTable
 from instant_credit.policy.document import Policy
-from instant_credit.record.documents import DocumentKind, get_document, list_documents, put_documents
+from instant_credit.record.documents import DocumentKind, get_document, put_documents
+from instant_credit.record.model_gates import find_training_of
+from instant_credit.record.persons import log_book_read
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import CHUNK_CASES, iterate_cases, list_monitoring
 from instant_credit.record.repayments import read_event
@@ -119,7 +122,7 @@ async def judge_recorded(
     policy = wanted.policy if release is None else release.policy.policy
     recorded = None
     if policy is not None:
-        recorded = await _gather_later(record, wanted, candidate, loans, progress)
+        recorded = await _gather_later(record, wanted, candidate, loans, actor=actor, progress=progress)
     # Workers have to be heard of while it is judged.
     report = await asyncio.to_thread(
         judge_candidate,
@@ -141,7 +144,7 @@ async def judge_recorded(
 
 
 async def _gather_later(
-    record: Record, wanted: Wanted, candidate: Contender, loans: TrainingSet, progress: Progress
+    record: Record, wanted: Wanted, candidate: Contender, loans: TrainingSet, *, actor: Actor, progress: Progress
 ) -> RecordedCases:
     """The Cases of the window that is judged."""
     assert candidate.manifest is not None
@@ -152,6 +155,7 @@ async def _gather_later(
         known_on=wanted.known_on,
         since=find_windows(loans, candidate.manifest, wanted.test_from).test_from,
         definition=loans.definition,
+        actor=actor,
         progress=progress,
     )
 
@@ -192,10 +196,14 @@ async def gather_cases(
     product: Product,
     known_on: date,
     since: date,
+    actor: Actor,
     definition: LabelDefinition = AS_LAST_SEEN,
     progress: Progress = lambda _stage, _done: None,
 ) -> RecordedCases:
-    """The book's Cases of this product and layout from `since` to `known_on`, with labels as known then, and the sealed groups."""
+    """The book's Cases of this product and layout from `since` to `known_on`, with labels as known then, and the sealed groups.
+
+    Where the product has groups, that `actor` takes them out of the book is written down before the first one is opened.
+    """
     layout_hash = hash_layout(product)
     drawing = _Draw(definition)
     read = 0
@@ -209,6 +217,8 @@ async def gather_cases(
         if case.layout_hash == layout_hash:
             drawing.offer(stored, case, known_on)
     progress("read Cases", read)
+    if product.monitoring_attributes and drawing.holds_any:
+        await log_book_read(record, book, BookPurpose.ANALYSIS, actor)
     return await drawing.finish(record, product)
 
 
@@ -222,6 +232,10 @@ class _Draw:
         self._seen = 0
         # The greatest hash first; the number tells Cases of one content apart.
         self._held: list[tuple[int, int, StoredCase, Case, int]] = []
+
+    @property
+    def holds_any(self) -> bool:
+        return bool(self._held)
 
     def offer(self, stored: StoredCase, case: Case, known_on: date) -> None:
         self._seen += 1
@@ -292,8 +306,5 @@ async def find_training(record: Record, model_hash: str) -> TrainingManifest:
 
 
 async def _find_own_training(record: Record, model_hash: str) -> TrainingManifest | None:
-    for row in reversed(await list_documents(record, DocumentKind.TRAINING)):
-        manifest = decode_training(await get_document(record, row.content_hash))
-        if manifest.bundle_hash == model_hash:
-            return manifest
-    return None
+    raw = await find_training_of(record, model_hash)
+    return None if raw is None else decode_training(raw)

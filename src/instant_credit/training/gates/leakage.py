@@ -91,7 +91,7 @@ def measure_alone(fit: Loans, test: Loans, position: int) -> Measured:
 
 
 def judge_overfit(contest: Contest) -> GateResult:
-    """AUC in sample less AUC out of time."""
+    """AUC in sample less AUC on the loans judged."""
     limit = contest.thresholds.overfit.gap_auc_max
     if contest.is_thin:
         return lacks(Gate.OVERFIT, contest.tell_thin())
@@ -105,15 +105,16 @@ def judge_overfit(contest: Contest) -> GateResult:
         for scored, loans in ((contest.fit_scored, contest.fit), (contest.test_scored, contest.test))
     )
     gap = subtract(fitted, tested)
+    others = "later" if contest.windows.is_by_date else "other"
     figures = [
         tell("AUC on the loans fitted on", fitted, "auc"),
-        tell("AUC on later loans", tested, "auc"),
+        tell(f"AUC on {others} loans", tested, "auc"),
         tell("gap", gap, "auc", at_most=limit),
     ]
     return conclude(
         Gate.OVERFIT,
         passes_if(gap.value <= limit),
-        f"The AUC on the loans fitted on exceeds that on later ones by {with_interval(gap)}, at most {limit:.3f}.",
+        f"The AUC on the loans fitted on exceeds that on {others} ones by {with_interval(gap)}, at most {limit:.3f}.",
         figures,
     )
 

@@ -48,7 +48,7 @@ class LeakageThresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class OverfitThresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """By how much the AUC on the loans fitted on may exceed that on later ones."""
+    """By how much the AUC on the loans fitted on may exceed that on the loans judged."""
 
     gap_auc_max: Auc
 
