@@ -63,7 +63,7 @@ def test_loans_are_put_together_by_a_category_or_by_points(environ, book, labels
     ("more", "message"),
     [
         (("--segment", "colour"), "no category of personal_loan"),
-        (("--segment", "purpose", "--points", "9"), "one of --segment and --points"),
+        (("--segment", "purpose", "--points", "9"), "one of --segment, --points and --release"),
         (("--known-on", "2010-01-01"), "holds no Case of personal_loan from until 2010-01-01"),
         (("--json", "nowhere/x.json"), "there is no folder"),
         (("--labels", "bad_90_in_12"), "told as paid out"),

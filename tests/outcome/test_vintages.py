@@ -214,27 +214,27 @@ def bucket_on(events, day: date) -> str:
 
 
 @examples(30)
-@given(books, st.integers(0, 400))
-def test_roll_rates_count_the_buckets_of_each_loan_month_by_month(book, day):
+@given(books, st.lists(st.integers(-1, 1), min_size=6, max_size=6), st.integers(0, 400))
+def test_roll_rates_count_the_buckets_of_each_loan_of_a_group_month_by_month(book, codes, day):
     known = on(day)
-    expected = np.zeros((len(BUCKETS), len(BUCKETS)), dtype=int)
-    for events in book:
+    expected = np.zeros((2, len(BUCKETS), len(BUCKETS)), dtype=int)
+    for code, events in zip(codes, book, strict=False):
         standing = stand_as_known(events, known)
         start = min((one.event_on for one in standing if one.kind is EventKind.DISBURSED), default=None)
-        if start is None:
+        if start is None or code < 0:
             continue
         standing = [one for one in standing if one.event_on >= start]
         month = 1
         while add_months(start, month) + timedelta(days=31) <= known:
             before, after = (BUCKETS.index(bucket_on(standing, add_months(start, one))) for one in (month - 1, month))
-            expected[before, after] += 1
+            expected[code, before, after] += 1
             month += 1
-    rolls = count_rolls(
-        trace(book, known), np.ones(len(book), dtype=bool), known_on_days=days_from_date(known), definition=YEAR
-    )
-    assert np.array(rolls.counts).tolist() == expected.tolist()
-    for row, shares in zip(rolls.counts, rolls.rates, strict=True):
-        assert (None in shares) == (sum(row) == 0)
+    groups = np.array(codes[: len(book)], dtype=np.int64)
+    rolls = count_rolls(trace(book, known), groups, 2, known_on_days=days_from_date(known), definition=YEAR)
+    assert [np.array(one.counts).tolist() for one in rolls] == expected.tolist()
+    for one in rolls:
+        for row, shares in zip(one.counts, one.rates, strict=True):
+            assert (None in shares) == (sum(row) == 0)
 
 
 @pytest.mark.parametrize(

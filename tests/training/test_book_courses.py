@@ -37,10 +37,20 @@ async def test_whoever_was_declined_or_took_no_offer_is_no_loan_in_any_figure(
     assert report.labels == {"immature": 0, "indeterminate": 0, "good": 1, "bad": 1}
     assert [(curve.loans, curve.bads[-1]) for curve in report.curves] == [(2, 1)]
     assert [first.loans for first in report.first_payments] == [2]
-    rolls = count_rolls(
-        found.courses, np.ones(2, dtype=np.bool_), known_on_days=found.known_on_days, definition=AS_LAST_SEEN
+    (rolls,) = count_rolls(
+        found.courses, np.zeros(2, dtype=np.int64), 1, known_on_days=found.known_on_days, definition=AS_LAST_SEEN
     )
     assert sum(map(sum, report.rolls.counts)) == sum(map(sum, rolls.counts)) == 6
+
+
+@pytest.mark.anyio
+async def test_loans_stand_with_the_release_that_decided_them(record: Record, actor: Actor, release: Release) -> None:
+    lent = {3: [("disbursed", 1), ("paid", 30)], 5: [("disbursed", 2), ("charged_off", 40)]}
+    await record_cases(record, actor, release, invent_cases(release, 1, 12), events=lent)
+    found = await gather_courses(record, book=BOOK, product=release.product, known_on=KNOWN_ON, definition=AS_LAST_SEEN)
+    report = describe_vintages(found, release.product.name, found.group_by_release(), "release")
+    assert [(curve.cohort, curve.loans) for curve in report.curves] == [(release.hash, 2)]
+    assert report.cohort_rolls == (report.rolls,)
 
 
 @pytest.mark.anyio

@@ -13,6 +13,7 @@ import click
 import msgspec
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -50,14 +51,15 @@ class _Request(Struct, frozen=True, kw_only=True):
     cohort_months: int
     segment: str | None
     points: int | None
+    by_release: bool
     to: Path | None
 
 
 class VintageReport(Struct, frozen=True, kw_only=True):
     """The figures of a book as known on a day, as they are written by ``--json``.
 
-    `labels` counts the loans by their label, `definition` is the hash of what the labels mean. `first_payments` and `curves` have one entry a
-    cohort, `rolls` are of the whole book.
+    `labels` counts the loans by their label, `definition` is the hash of what the labels mean. `first_payments`, `curves` and `cohort_rolls` have
+    one entry a cohort, `rolls` are of the whole book.
     """
 
     schema_version: int = 1
@@ -70,6 +72,7 @@ class VintageReport(Struct, frozen=True, kw_only=True):
     curves: tuple[VintageCurve, ...]
     first_payments: tuple[FirstPayments, ...]
     rolls: RollRates
+    cohort_rolls: tuple[RollRates, ...]
 
 
 @click.command("vintages")
@@ -96,6 +99,9 @@ class VintageReport(Struct, frozen=True, kw_only=True):
     metavar="WIDTH",
     help="Put loans together by bands of so many points of their Decisions instead.",
 )
+@click.option(
+    "--release", "by_release", is_flag=True, help="Put loans together by the release that decided them instead."
+)
 @click.option("--json", "to", type=click.Path(path_type=Path, dir_okay=False), help="Write every figure to this file.")
 def vintages_command(
     *,
@@ -106,6 +112,7 @@ def vintages_command(
     cohort_months: str,
     segment: str | None,
     points: int | None,
+    by_release: bool,
     to: Path | None,
 ) -> None:
     """Show how the loans of BOOK went bad by months on book, and their first-payment defaults and roll rates.
@@ -113,8 +120,8 @@ def vintages_command(
     A curve ends where the youngest loan of its cohort is no longer ripe: a month on book counts once it and the reporting lag of the
     labels have passed on the day. No person is told, only counts.
     """
-    if segment is not None and points is not None:
-        raise click.UsageError("give one of --segment and --points")
+    if (segment is not None) + (points is not None) + by_release > 1:
+        raise click.UsageError("give one of --segment, --points and --release")
     require_folder(to)
     request = _Request(
         book=book,
@@ -124,6 +131,7 @@ def vintages_command(
         cohort_months=int(cohort_months),
         segment=segment,
         points=points,
+        by_release=by_release,
         to=to,
     )
     report = asyncio.run(_report(read_settings(os.environ), request))
@@ -154,6 +162,8 @@ def _group(found: BookCourses, request: _Request) -> tuple[Groups, str]:
         return found.group_by_segment(), request.segment
     if request.points is not None:
         return found.group_by_points(request.points), "points"
+    if request.by_release:
+        return found.group_by_release(), "release"
     return found.group_by_start(request.cohort_months), "beginning"
 
 
@@ -186,13 +196,13 @@ def describe_vintages(found: BookCourses, product: str, groups: Groups, grouped_
             known_on_days=found.known_on_days,
             definition=found.definition,
         ),
-        rolls=count_rolls(
-            found.courses,
-            np.ones(len(labels), dtype=np.bool_),
-            known_on_days=found.known_on_days,
-            definition=found.definition,
-        ),
+        rolls=_count_rolls(found, np.zeros(len(labels), dtype=np.int64), 1)[0],
+        cohort_rolls=_count_rolls(found, groups.codes, len(groups.names)),
     )
+
+
+def _count_rolls(found: BookCourses, codes: NDArray[np.int64], groups: int) -> tuple[RollRates, ...]:
+    return count_rolls(found.courses, codes, groups, known_on_days=found.known_on_days, definition=found.definition)
 
 
 def _print(report: VintageReport) -> None:

@@ -169,25 +169,28 @@ def find_first_defaults(
 
 def count_rolls(
     courses: Courses,
-    rows: NDArray[np.bool_],
+    codes: Codes,
+    groups: int,
     *,
     known_on_days: int,
     definition: LabelDefinition,
     months_max: int = MONTHS_MAX,
-) -> RollRates:
-    """Roll rates over all ripe months on book of the loans chosen by bool[n]."""
-    _check(courses, rows.astype(np.int64), months_max)
+) -> tuple[RollRates, ...]:
+    """Roll rates over all ripe months on book of the loans of each of `groups` groups; codes int64[n], -1 = in none."""
+    _check(courses, codes, months_max)
     ripe = _count_ripe_months(courses.starts, known_on_days - definition.lag_days, months_max)
-    ripe[~rows | (courses.starts == NEVER)] = -1
+    ripe[(codes < 0) | (courses.starts == NEVER)] = -1
     snapshots = _Snapshots(courses, definition)
-    counts = np.zeros((len(BUCKETS), len(BUCKETS)), dtype=np.int64)
+    counts = np.zeros((groups, len(BUCKETS), len(BUCKETS)), dtype=np.int64)
     former = snapshots.find_buckets(courses.starts)
     for month in range(1, int(ripe.max(initial=0)) + 1):
         buckets = snapshots.find_buckets(add_months_to_days(courses.starts, month))
         seen = ripe >= month
-        np.add.at(counts, (former[seen], buckets[seen]), 1)
+        np.add.at(counts, (codes[seen], former[seen], buckets[seen]), 1)
         former = buckets
-    return RollRates(buckets=BUCKETS, counts=tuple(tuple(int(one) for one in row) for row in counts))
+    return tuple(
+        RollRates(buckets=BUCKETS, counts=tuple(tuple(int(one) for one in row) for row in own)) for own in counts
+    )
 
 
 class _Snapshots:

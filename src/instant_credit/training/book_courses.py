@@ -31,6 +31,7 @@ from instant_credit.units import days_from_date
 Codes = NDArray[np.int64]
 
 NO_POINTS: Final = "without points"
+NOT_DECIDED: Final = "not decided here"
 NOT_TOLD: Final = "not told"
 
 
@@ -49,6 +50,7 @@ class BookCourses(Struct, frozen=True, kw_only=True, eq=False):
     known_on_days : the day, in days since 1970-01-01.
     segments : int64[n], the category of the attribute that was asked for, -1 = not told; None without one.
     points : int64[n], of the Decision, -1 = none.
+    releases : the releases that decided, by their hashes; -1 = not decided here.
     """
 
     book: str
@@ -58,6 +60,7 @@ class BookCourses(Struct, frozen=True, kw_only=True, eq=False):
     as_of_days: Days
     segments: Groups | None
     points: Codes
+    releases: Groups
 
     def group_by_start(self, months: int) -> Groups:
         """Cohorts of so many months by the loans' beginning."""
@@ -74,6 +77,12 @@ class BookCourses(Struct, frozen=True, kw_only=True, eq=False):
         names = (*(f"{low} to {low + width - 1}" for low in found), *((NO_POINTS,) if has_none else ()))
         places = {low: place for place, low in enumerate(found)} | {-1: len(found)}
         return Groups(codes=np.array([places[int(low)] for low in lows], dtype=np.int64), names=names)
+
+    def group_by_release(self) -> Groups:
+        """By the release that decided, in order of their hashes; loans that no release decided are the last group."""
+        codes = np.where(self.releases.codes < 0, len(self.releases.names), self.releases.codes)
+        has_none = bool((self.releases.codes < 0).any())
+        return Groups(codes=codes, names=(*self.releases.names, *((NOT_DECIDED,) if has_none else ())))
 
     def group_by_segment(self) -> Groups:
         """By the category that was asked for; loans that do not tell it are the last group."""
@@ -135,6 +144,7 @@ async def gather_courses(
         as_of_days=days,
         segments=gathering.list_segments(),
         points=np.array(gathering.points, dtype=np.int64),
+        releases=gathering.list_releases(),
     )
 
 
@@ -149,6 +159,7 @@ class _Gathering:
         self._known_on = known_on
         self.days: list[int] = []
         self.points: list[int] = []
+        self._releases: list[str] = []
         self.events = EventRows()
         self._product = product
         self._layout_hash = hash_layout(product)
@@ -163,6 +174,7 @@ class _Gathering:
             return
         self.events.add(len(self.days), stored.events)
         self.days.append(days_from_date(stored.as_of))
+        self._releases.append(stored.release_hash or "")
         points = None if stored.decision is None else decode_decision(stored.decision).points
         self.points.append(-1 if points is None else points)
         if self._place is not None:
@@ -171,6 +183,11 @@ class _Gathering:
     def _read_segment(self, case: Case) -> int:
         assert self._place is not None
         return case.facts.codes[self._place] if case.layout_hash == self._layout_hash else -1
+
+    def list_releases(self) -> Groups:
+        names = tuple(sorted(set(self._releases) - {""}))
+        places = {name: place for place, name in enumerate(names)} | {"": -1}
+        return Groups(codes=np.array([places[one] for one in self._releases], dtype=np.int64), names=names)
 
     def list_segments(self) -> Groups | None:
         if self._place is None:
