@@ -13,11 +13,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 from instant_credit.application.product import Name
-from instant_credit.canonical import UNREADABLE
+from instant_credit.canonical import UNREADABLE, ContentHash
 from instant_credit.errors import Problem, Refused
+from instant_credit.outcome.inbound import BookName
 
-BookName = Annotated[str, Meta(min_length=1, max_length=64)]
-ContentHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Preset = Literal["steady", "plain", "ordered"]
 InferenceName = Literal["approved-only", "exploration-weighted", "parcelling", "fuzzy-augmentation"]
 # The name of a shipped document, or the hash of a recorded one.
