@@ -1,9 +1,13 @@
 """Canonical bytes and their content hash: the one way in which this package names a document, a bundle or a release."""
 
 import hashlib
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
+
+ContentHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+"""What `hash_content` gives, in a Struct."""
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 

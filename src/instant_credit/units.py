@@ -5,13 +5,17 @@ Every division says its rounding in its name.
 """
 
 import math
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from functools import lru_cache
-from typing import NewType
+from typing import Annotated, NewType
+
+from msgspec import Meta
 
 Cents = NewType("Cents", int)
 Ppm = NewType("Ppm", int)
+Instant = Annotated[datetime, Meta(tz=True)]
+"""A time with its offset, as a Struct tells it."""
 
 PPM = 1_000_000
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()

@@ -2,9 +2,11 @@
 
 import asyncio
 from datetime import date
+from math import isnan
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.api.metrics import Metrics
@@ -50,6 +52,19 @@ def report_of(last_on: date, *, is_open: bool, value: float) -> WindowReport:
         ),
         states=(state,),
     )
+
+
+def test_a_figure_that_the_last_window_does_not_have_is_shown_no_more() -> None:
+    metrics = Metrics()
+    first = report_of(date(2026, 1, 31), is_open=False, value=0.3)
+    metrics.show_monitored([first])
+    untold = Measurement(metric=Metric.SCORE_PSI, cases=0)
+    metrics.show_monitored([replace(first, measurements=(untold,))])
+    shown = read_gauge(metrics, "instant_credit_monitored_excess", metric="score_psi")
+    assert shown is not None
+    assert isnan(shown)
+    metrics.show_monitored([first])
+    assert read_gauge(metrics, "instant_credit_monitored_excess", metric="score_psi") == pytest.approx(0.28)
 
 
 def write(house: House, report: WindowReport, kind: AlertEventKind) -> None:

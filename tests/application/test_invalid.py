@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from instant_credit.application.invalid import tell_invalid
+from instant_credit.application.invalid import point_at, tell_invalid
 from instant_credit.application.product import Attribute, Product
 from instant_credit.training.tapes.parts import TapeMapping
 
@@ -49,3 +49,20 @@ def test_a_value_that_is_none_of_its_kind_is_told_with_what_is_allowed(kind: Any
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.convert(raw, kind)
     assert claim in tell_invalid(caught.value, kind)
+
+
+@pytest.mark.parametrize(
+    ("raw", "pointer"),
+    [
+        ([], ""),
+        (MAPPING | {"name": "A b"}, "/name"),
+        (MAPPING | {"as_of": {"constant": "31.01.2024"}}, "/as_of/constant"),
+        (MAPPING | {"events": [{"kind": "defaulted"}]}, "/events"),
+        (MAPPING | {"files": {"marked": {"key": ["k"], "rows": "two"}}}, "/files"),
+        (MAPPING | {"MARKED": 1}, ""),
+    ],
+)
+def test_a_place_is_pointed_at_by_names_of_ours_alone(raw: Any, pointer: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.convert(raw, TapeMapping)
+    assert point_at(caught.value) == pointer

@@ -8,7 +8,8 @@ import asyncpg
 import pytest
 
 from instant_credit.access.actors import Actor
-from instant_credit.errors import NotFound, Refused
+from instant_credit.errors import Conflict, NotFound, Refused
+from instant_credit.record import queue
 from instant_credit.record.embedded import OWNER, Cluster
 from instant_credit.record.pool import Record
 from instant_credit.record.queue import (
@@ -28,6 +29,7 @@ from instant_credit.record.queue import (
 )
 from instant_credit.record.queue_log import JobLog, JobLost, forget_old_results, take_up
 from instant_credit.record.queue_taking import make_queries
+from instant_credit.record.shipped import read_sql
 from tests.clock import FixedClock
 
 pytestmark = pytest.mark.anyio
@@ -109,6 +111,21 @@ async def test_of_many_who_ask_at_once_for_one_natural_key_one_queues_it(record:
         return True
 
     assert sum(await asyncio.gather(*map(ask, range(6)))) == 1
+    assert len(await list_jobs(record)) == 1
+
+
+async def test_a_job_whose_likes_begin_and_end_all_the_time_is_asked_for_again_and_holds_nothing_meanwhile(
+    record: Record, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(name: str) -> str:
+        nothing = "SELECT NULL::uuid WHERE $1::text IS NULL AND $2::bytea IS NULL AND $3::text IS NULL"
+        return nothing if name == "find_same_job" else read_sql(name)
+
+    await enqueue_job(record, ASKED, actor)
+    monkeypatch.setattr(queue, "read_sql", read)
+    with pytest.raises(Conflict, match="ask again"):
+        await enqueue_job(record, ASKED, actor)
+    monkeypatch.undo()
     assert len(await list_jobs(record)) == 1
 
 

@@ -44,6 +44,7 @@ FACTS = [
     "alert_events",
     "jobs",
     "job_events",
+    "trigger_events",
 ]
 CHANGES = ["UPDATE {table} SET actor_id = 'other'", "DELETE FROM {table}", "TRUNCATE {table} CASCADE"]
 

@@ -231,6 +231,27 @@ async def test_what_is_not_done_in_time_at_the_end_is_dropped_and_counted(
     assert dark.counts[ShadowEnding.RECORDED] == 0
 
 
+async def test_of_a_group_that_is_broken_off_every_shadow_is_counted(
+    room: Room, documents: Documents, shadow: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = asyncio.Event()
+
+    async def hang(*_: object) -> None:
+        hanging.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(shadowing_module, "add_shadow_decisions", hang)
+    dark = Dark(room, shadow, compose(vary(documents, "Another one")), compose(vary(documents, "A third one")))
+    for seed in range(2):
+        await apply(room, seed)
+    deciding = asyncio.create_task(dark.shadowing.decide_group())
+    await hanging.wait()
+    deciding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await deciding
+    assert dark.counts == {ShadowEnding.FAILED: 2, ShadowEnding.DROPPED: 4}
+
+
 async def test_staged_shadows_are_held_in_memory_and_never_more_than_so_many(
     record: Record, actor: Actor, documents: Documents
 ) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -304,6 +304,10 @@ async def test_a_job_that_another_worker_took_up_is_lost_to_it(bench: Bench) -> 
 async def test_jobs_are_taken_off_the_queue_until_the_shift_ends(bench: Bench) -> None:
     ended = asyncio.Event()
     bench.shift._tell = lambda line: (bench.lines.append(line), ended.set())
+    async with bench.record.connection() as connection:
+        logged = "INSERT INTO pgqueuer_log (job_id, status, priority, entrypoint, created) VALUES (7, 'successful', 0, 'light', $1)"
+        for days in (29, 31, 400):
+            await connection.execute(logged, bench.record.clock.now() - timedelta(days=days))
     job_id = await bench.ask(JobKind.MONTHS)
     working = asyncio.create_task(bench.shift.work())
     await asyncio.wait_for(ended.wait(), 60)
@@ -312,6 +316,7 @@ async def test_jobs_are_taken_off_the_queue_until_the_shift_ends(bench: Bench) -
     assert await bench.state(job_id) is JobState.SUCCEEDED
     async with bench.record.connection() as connection:
         assert await connection.fetchval("SELECT count(*) FROM pgqueuer") == 0
+        assert await connection.fetchval("SELECT count(*) FROM pgqueuer_log WHERE job_id = 7") == 1
 
 
 async def test_a_shift_goes_on_whatever_comes_of_its_triggers(

@@ -6,6 +6,7 @@ Several workers of one server count into files of one folder (prometheus_client'
 from collections import Counter as Counted
 from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
+from math import nan
 from pathlib import Path
 from typing import Final
 
@@ -98,13 +99,14 @@ class Metrics:
         self._alerts_open = self._make_monitored("alerts_open", "Alerts that are open, by rule.", "rule")
         self._monitored = self._make_monitored(
             "monitored_excess",
-            "How far a figure of the last window lies above what it is without any change; of several the largest.",
+            "How far a figure of the last window lies above what it is without any change; of several the largest, NaN for none.",
             "metric",
         )
         self._monitored_until = self._make_monitored(
             "monitored_until_seconds", "When the window that was judged last ended, in seconds since 1970."
         )
         self._open_rules: set[tuple[str, str]] = set()
+        self._shown_figures: set[tuple[str, str]] = set()
 
     def _make_release_metrics(self) -> None:
         # Every worker sees the same releases due.
@@ -175,7 +177,7 @@ class Metrics:
         self._not_anchoring.set(processes)
 
     def show_monitored(self, reports: Iterable[WindowReport]) -> None:
-        """Show what the last window of each product found."""
+        """Show what the last window of each product found; a figure that it does not have, and that an earlier one had, is no number."""
         for report in reports:
             product = report.product
             open_rules = Counted(state.rule for state in report.states if state.is_open)
@@ -187,8 +189,10 @@ class Metrics:
             for one in report.measurements:
                 if one.excess is not None:
                     largest[one.metric.value] = max(largest.get(one.metric.value, one.excess), one.excess)
-            for metric, excess in largest.items():
-                self._monitored.labels(product, metric).set(excess)
+            self._shown_figures |= {(product, metric) for metric in largest}
+            for known, metric in self._shown_figures:
+                if known == product:
+                    self._monitored.labels(product, metric).set(largest.get(metric, nan))
             ended = datetime.combine(report.last_on + timedelta(days=1), time(), UTC)
             self._monitored_until.labels(product).set(ended.timestamp())
 

@@ -18,6 +18,7 @@ from instant_credit.api.bodies import read_body, require_json
 from instant_credit.api.life import tell
 from instant_credit.api.problems import FORBIDDEN, MALFORMED, RELEASE_REFUSED, Failure
 from instant_credit.api.security import Guard, grant_of
+from instant_credit.application.invalid import point_at
 from instant_credit.canonical import UNREADABLE
 from instant_credit.errors import NotFound, Problem
 from instant_credit.underwriting.release_life import ReleaseDesk
@@ -38,7 +39,6 @@ _PROPOSES: Final = {"scopes": (Scope.RELEASES_PROPOSE,)}
 _APPROVES: Final = {"scopes": (Scope.RELEASES_APPROVE,)}
 _ACTIVATES: Final = {"scopes": (Scope.RELEASES_ACTIVATE,)}
 _HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_PLACE: Final = re.compile(r" - at `\$\.([a-z_]{1,64})`$")
 _PROPOSAL: Final = msgspec.json.Decoder(Proposal)
 _APPROVED: Final = msgspec.json.Decoder(Approved)
 _REASONED: Final = msgspec.json.Decoder(Reasoned)
@@ -132,11 +132,11 @@ async def _read(request: Request[Any, Any, Any], decoder: "msgspec.json.Decoder[
         return decoder.decode(raw or b"{}")
     except msgspec.ValidationError as error:
         # The message may quote what was sent; the place is one of ours.
-        found = _PLACE.search(str(error))
+        pointer = point_at(error)
         problem = Problem(
-            pointer="" if found is None else f"/{found[1]}",
+            pointer=pointer,
             code="FIELD_INVALID",
-            message="must be as /openapi.json describes it" if found else "has an unknown, missing or wrong field",
+            message="must be as /openapi.json describes it" if pointer else "has an unknown, missing or wrong field",
         )
         raise Failure(RELEASE_REFUSED, "Correct the fields under errors and send it again.", (problem,)) from None
     except UNREADABLE:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -17,6 +18,13 @@ _FORMS: Final = MappingProxyType(
         "^[a-z][a-z0-9_]{0,62}$": "a-z, 0-9 and _, with a letter first, at most 63 of them",
     }
 )
+
+
+def point_at(error: msgspec.ValidationError) -> str:
+    """The place that the decoder names, as a JSON pointer of fields of ours down to the first list; empty where it names none."""
+    place = _PLACE.search(str(error))
+    steps = [] if place is None else takewhile(bool, (step[1] for step in _STEP.finditer(place[1])))
+    return "".join(f"/{step}" for step in steps)
 
 
 def tell_invalid(error: msgspec.ValidationError, kind: Any) -> str:

@@ -19,10 +19,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from instant_credit.access.actors import Actor
-from instant_credit.canonical import UNREADABLE, encode_canonical
+from instant_credit.canonical import UNREADABLE, ContentHash, encode_canonical
 from instant_credit.errors import Refused
 
-ContentHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, Meta(min_length=1, max_length=2_000)]
 
 REASON_MAX: Final = 400

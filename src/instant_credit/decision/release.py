@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from instant_credit.application.document import decode_product, hash_layout
 from instant_credit.application.product import AttributeType, Product, Variable
-from instant_credit.canonical import UNREADABLE, encode_canonical, hash_content
+from instant_credit.canonical import UNREADABLE, ContentHash, encode_canonical, hash_content
 from instant_credit.errors import Refused
 from instant_credit.features.program import FeatureProgram, compile_features
 from instant_credit.outcome.losses import LossTable, decode_losses
@@ -33,8 +33,6 @@ from instant_credit.score.points import Scale
 from instant_credit.score.proof import check_contributions, check_proof, explain_golden_rows, golden_rows, tell_problems
 from instant_credit.score.trees import LEAVES_MAX
 from instant_credit.units import PPM, Ppm
-
-ContentHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 # Log-odds by which the reference must lie below the decline cut-off, so that rounding cannot eat an adverse reason.
 REFERENCE_GAP_MIN = 1e-6

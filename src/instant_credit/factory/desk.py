@@ -1,6 +1,5 @@
 """The desk of jobs: asks for them, shows how they stand, cancels them, tries them again. Nothing of the workshop is loaded here. Edge."""
 
-from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -27,10 +26,9 @@ from instant_credit.record.queue import (
 )
 from instant_credit.record.waivers import read_gate_report
 from instant_credit.underwriting.resources import Link
+from instant_credit.units import Instant
 
 STEPS_MAX: Final = 1_000
-
-Instant = Annotated[datetime, Meta(tz=True)]
 
 
 class JobStep(Struct, frozen=True, kw_only=True):

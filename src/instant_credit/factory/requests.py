@@ -12,12 +12,12 @@ from typing import Annotated, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from instant_credit.application.invalid import point_at
 from instant_credit.application.product import Name
-from instant_credit.canonical import UNREADABLE
+from instant_credit.canonical import UNREADABLE, ContentHash
 from instant_credit.errors import Problem, Refused
+from instant_credit.outcome.inbound import BookName
 
-BookName = Annotated[str, Meta(min_length=1, max_length=64)]
-ContentHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Preset = Literal["steady", "plain", "ordered"]
 InferenceName = Literal["approved-only", "exploration-weighted", "parcelling", "fuzzy-augmentation"]
 # The name of a shipped document, or the hash of a recorded one.
@@ -35,7 +35,6 @@ TRUSTED_MAX: Final = 100
 PRUDENCE_MAX: Final = 20.0
 
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
-_PLACE: Final = re.compile(r" - at `\$((?:\.\w+)*)")
 _WHOLE: Final = "What is told does not go together: see the job's schema."
 _FIELD: Final = "This is not what the job's schema allows here."
 
@@ -220,8 +219,7 @@ def read_told(raw: bytes, decoder: msgspec.json.Decoder[B]) -> B | Problem:
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
-        place = _PLACE.search(str(error))
-        pointer = "" if place is None else place[1].replace(".", "/")
+        pointer = point_at(error)
         return Problem(pointer=pointer, code="JOB_FIELD_INVALID", message=_FIELD if pointer else _WHOLE)
     except UNREADABLE:
         return Problem(pointer="", code="BODY_UNREADABLE", message="Send a JSON object.")

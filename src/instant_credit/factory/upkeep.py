@@ -9,7 +9,11 @@ from instant_credit.factory.jobs import JobContext
 from instant_credit.record.anchors import read_anchor_key
 from instant_credit.record.audit import audit_record
 from instant_credit.record.partitions import make_months_ahead
+from instant_credit.record.queue_log import forget_old_log
 from instant_credit.record.queue_steps import form_of
+
+LOG_DAYS: Final = 30
+"""For so long the log of the queue's library is kept."""
 
 
 class Audited(Struct, frozen=True, kw_only=True):
@@ -57,7 +61,7 @@ async def audit(context: JobContext, _: bytes) -> str:
 
 
 async def make_months(context: JobContext, _: bytes) -> str:
-    """Make the partitions of this month and the three after it.
+    """Make the partitions of this month and the three after it, and throw away what the queue's library logged of old.
 
     Raises
     ------
@@ -71,4 +75,5 @@ async def make_months(context: JobContext, _: bytes) -> str:
         return Made(missing=missing)
 
     await context.steps.take_here("months", make, _MADE)
+    await forget_old_log(context.record, LOG_DAYS)
     return "this month's partitions and those of the three after it are there"

@@ -167,9 +167,19 @@ async def enqueue_job(record: Record, request: JobRequest, actor: Actor) -> UUID
     Raises
     ------
     JobExists : the same job waits or runs, or was queued under this natural key before.
+    Conflict : the same job began and ended again and again meanwhile.
     Unavailable : the database did not answer; the job may have been queued, and asking again tells.
     """
     require(len(request.arguments) <= ARGUMENTS_BYTES_MAX, "a job's arguments are bounded")
+    for _ in range(_TRIES):
+        queued = await _insert_job(record, request, actor)
+        if queued is not None:
+            return queued
+    raise Conflict("the same job begins and ends too fast: ask again")
+
+
+async def _insert_job(record: Record, request: JobRequest, actor: Actor) -> UUID | None:
+    """The id of the job that was queued; None where the same one stood in its way and had ended when it was looked for."""
     now = record.clock.now()
     # A job is nobody's, so its bucket is drawn by chance.
     job_id = new_id(record.entropy(1)[0], now, record.entropy)
@@ -182,8 +192,7 @@ async def enqueue_job(record: Record, request: JobRequest, actor: Actor) -> UUID
             same = (request.kind, request.arguments, request.natural_key)
             found = await connection.fetchval(read_sql("find_same_job"), *same)
             if found is None:
-                # It ended between the two statements.
-                return await enqueue_job(record, request, actor)
+                return None
             raise JobExists(UUID(int=found.int)) from None
     return job_id
 

@@ -33,6 +33,7 @@ WORDS_MAX: Final = 1_000
 STAGE_MAX: Final = 64
 _EVENTS_MAX: Final = 100_000
 _TRIES: Final = 20
+_LOGGED_AT_ONCE: Final = 10_000
 
 
 LOST_RUNS_MAX: Final = 5
@@ -236,3 +237,13 @@ async def delete_results(record: Record, job_id: UUID | None, *, before: datetim
 async def forget_old_results(record: Record, days: int) -> None:
     """Throw away what steps came to of jobs that ended so many days ago; one of them that is tried again does its steps anew."""
     await delete_results(record, None, before=record.clock.now() - timedelta(days=days))
+
+
+async def forget_old_log(record: Record, days: int) -> None:
+    """Throw away what the queue's library logged so many days ago: who asked, and what became of it, is told by events."""
+    before, deleted = record.clock.now() - timedelta(days=days), _LOGGED_AT_ONCE
+    while deleted == _LOGGED_AT_ONCE:
+        async with record.connection() as connection:
+            # "DELETE 12"
+            told: str = await connection.execute(read_sql("delete_queue_log"), before, _LOGGED_AT_ONCE)
+        deleted = int(told.split()[1])

@@ -8,13 +8,13 @@ for byte, so it holds no clock, no machine and no row of a person.
 from datetime import date
 from importlib.metadata import version
 from platform import python_version
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from instant_credit import __version__
-from instant_credit.canonical import UNREADABLE, encode_canonical
+from instant_credit.canonical import UNREADABLE, ContentHash, encode_canonical
 from instant_credit.errors import Refused
 from instant_credit.score.bundle import ENGINE_VERSION
 from instant_credit.training.dataset import LeftOut
@@ -27,8 +27,6 @@ from instant_credit.training.plans import Part, PlanTold
 from instant_credit.training.selection_bias import Inference
 
 _LIBRARIES: Final = ("catboost", "numba", "numpy", "scikit-learn", "scipy")
-
-ContentHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
 class TrainingManifest(Struct, frozen=True, kw_only=True):

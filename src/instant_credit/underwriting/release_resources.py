@@ -15,13 +15,13 @@ from instant_credit.underwriting.answers import Hash, ProductName
 from instant_credit.underwriting.release_gates import GateFinding, Gating
 from instant_credit.underwriting.release_states import Approval, ProductLife, ReleaseState, Standing
 from instant_credit.underwriting.resources import Link
+from instant_credit.units import Instant
 
 EVENTS_MAX: Final = 1_000
 RELEASES_MAX: Final = 1_000
 
 OwnerId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
 Words = Annotated[str, Meta(min_length=1, max_length=400, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Instant = Annotated[datetime, Meta(tz=True)]
 
 
 class Proposal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -129,10 +129,18 @@ class Shadowing:
         if not self._queue:
             self._come.clear()
         shadows = self._shadows()
-        for product in dict.fromkeys(waiting.product for waiting in group):
-            own = [waiting for waiting in group if waiting.product == product]
-            for release in shadows.get(product, ()):
-                await self._decide(product, own, release)
+        own: dict[str, list[_Waiting]] = {}
+        for waiting in group:
+            own.setdefault(waiting.product, []).append(waiting)
+        left = deque((product, release) for product in own for release in shadows.get(product, ()))
+        try:
+            while left:
+                product, release = left.popleft()
+                await self._decide(product, own[product], release)
+        except asyncio.CancelledError:
+            for product, _ in left:
+                self._count(product, ShadowEnding.DROPPED, len(own[product]))
+            raise
 
     async def _decide(self, product: str, group: Sequence[_Waiting], release: Release) -> None:
         tally: Counter[ShadowEnding] = Counter()
