@@ -514,3 +514,12 @@ def test_a_prohibited_category_is_voluntary_and_monitored(name: str) -> None:
     assert find_faults(product) == []
     assert f"own_{name}" in {a.name for a in product.monitoring_attributes}
     assert f"own_{name}" not in {a.name for a in product.case_attributes}
+
+
+def test_each_variable_of_the_model_has_the_names_of_its_codes() -> None:
+    product = personal_loan()
+    told = dict(zip((v.name for v in product.model_variables), product.model_categories, strict=True))
+    assert any(told.values())
+    assert {name for name, codes in told.items() if codes} == {
+        v.name for v in product.model_variables if v.op == "category"
+    }

@@ -18,7 +18,7 @@ from instant_credit.record.shipped import read_sql
 from instant_credit.record.sketches import SketchRow, list_sketches
 from instant_credit.review import references as references_module
 from instant_credit.review import sketching
-from instant_credit.review.observing import list_columns, observe
+from instant_credit.review.observing import compile_columns, observe
 from instant_credit.review.references import Reference, find_references, fix_reference
 from instant_credit.review.sketching import SketchRun, last_settled_day, sketch_book
 from instant_credit.underwriting.course import BOOK, TEST_BOOK
@@ -68,7 +68,7 @@ async def test_each_day_is_counted_as_its_cases_were_decided(
     run = await sketch_book(stocked, BOOK, actor)
     assert (run.days, run.cases, run.erased, run.without_reference) == (3, 90, 0, ())
     rows = await read_all(stocked, reference)
-    columns, bins = list_columns(release.product), reference.reference
+    columns, bins = compile_columns(release.product), reference.reference
     assert [(row.day_on, row.revision, row.release_hash) for row in rows] == [(day, 1, release.hash) for day in DAYS]
     for row in rows:
         assert row.sketch == count_sketch(bins.variables, bins.score_borders_ppm, observe(columns, *told[row.day_on]))

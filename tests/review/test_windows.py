@@ -20,7 +20,7 @@ from instant_credit.record.reads import iterate_cases
 from instant_credit.record.shipped import read_sql
 from instant_credit.record.sketches import list_alert_events, list_latest_windows, list_windows
 from instant_credit.review import ripening
-from instant_credit.review.observing import list_columns, observe
+from instant_credit.review.observing import compile_columns, observe
 from instant_credit.review.references import Reference, fix_reference
 from instant_credit.review.ripening import cohort_of, read_ripened
 from instant_credit.review.sketching import sketch_book
@@ -92,7 +92,7 @@ async def test_a_window_is_measured_from_its_cases_and_judged_once(
     told = await record_week(stocked, actor, release, 0)
     (window,) = await run(stocked, rules, actor)
     bins, report = reference.reference, window.report
-    sketch = count_sketch(bins.variables, bins.score_borders_ppm, observe(list_columns(release.product), *told))
+    sketch = count_sketch(bins.variables, bins.score_borders_ppm, observe(compile_columns(release.product), *told))
     assert (report.first_on, report.last_on, report.cases) == (week(0), week(1) - timedelta(days=1), CASES)
     assert [one for one in report.measurements if one.subject != "14"] == list(measure_window(bins, sketch))
     assert tuple(one.cases for one in report.outcomes) == sketch.outcomes

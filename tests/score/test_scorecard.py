@@ -104,8 +104,8 @@ def test_what_the_product_does_not_allow_is_refused_by_name(factor: dict[str, An
         ("borders = [8.0, 15.0, 22.0]", "borders = [8.0, 8.0, 22.0]", "rise"),
         ("borders = [8.0, 15.0, 22.0]", "borders = [8.0, 22.0]", "one entry for each range"),
         ('variable = "term"', 'variable = "debt_to_income"', "more than one factor"),
-        ("pd_ppm = 150_000", "pd_ppm = 0", "pd_ppm"),
-        ("pd_ppm = 150_000", "pd_ppm = 150_000\ncolour = 1", "colour"),
+        ("pd_ppm = 65_000", "pd_ppm = 0", "pd_ppm"),
+        ("pd_ppm = 65_000", "pd_ppm = 65_000\ncolour = 1", "colour"),
         ('title = "', "title = ", "scorecard document"),
     ],
 )

@@ -198,3 +198,9 @@ class Product(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def model_variables(self) -> tuple[Variable, ...]:
         """Variables that the model may see, in order."""
         return tuple(v for v in self.variables if v.in_model)
+
+    @property
+    def model_categories(self) -> tuple[tuple[str, ...], ...]:
+        """Of each variable that the model may see the names of its codes, empty for a number."""
+        categories = {a.name: a.categories for a in self.attributes if a.type is AttributeType.CATEGORY}
+        return tuple(categories[v.of[0]] if v.op == "category" else () for v in self.model_variables)

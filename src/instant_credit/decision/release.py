@@ -15,7 +15,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from numpy.typing import NDArray
 
 from instant_credit.application.document import decode_product, hash_layout
-from instant_credit.application.product import AttributeType, Product, Variable
+from instant_credit.application.product import Product, Variable
 from instant_credit.canonical import UNREADABLE, ContentHash, encode_canonical, hash_content
 from instant_credit.errors import Refused
 from instant_credit.features.program import FeatureProgram, compile_features
@@ -294,8 +294,7 @@ def _check_model(bundle: Bundle, manifest: Manifest, product: Product) -> None:
         raise Refused("release: the model's variables are not the product's model variables in order")
     if bundle.directions != tuple(v.direction for v in variables):
         raise Refused("release: the model's directions are not the product's")
-    categories = {a.name: a.categories for a in product.case_attributes if a.type is AttributeType.CATEGORY}
-    if bundle.categories != tuple(categories[v.of[0]] if v.op == "category" else () for v in variables):
+    if bundle.categories != product.model_categories:
         raise Refused("release: the model's categories are not the product's")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from msgspec import Struct
 
 from instant_credit.application.document import decode_product
-from instant_credit.application.product import AttributeType, Product
+from instant_credit.application.product import Product
 from instant_credit.decision.case import Case, build_case_features
 from instant_credit.decision.decision import Decision
 from instant_credit.decision.release import decode_manifest
@@ -32,14 +32,9 @@ class Columns(Struct, frozen=True, kw_only=True, eq=False):
         return self.program.model_names
 
 
-def list_columns(product: Product) -> Columns:
+def compile_columns(product: Product) -> Columns:
     """The columns of a product."""
-    categories = {a.name: a.categories for a in product.case_attributes if a.type is AttributeType.CATEGORY}
-    return Columns(
-        product=product,
-        program=compile_features(product),
-        categories=tuple(categories[v.of[0]] if v.op == "category" else () for v in product.model_variables),
-    )
+    return Columns(product=product, program=compile_features(product), categories=product.model_categories)
 
 
 async def read_columns(record: Record, release_hash: str) -> Columns:
@@ -50,7 +45,7 @@ async def read_columns(record: Record, release_hash: str) -> Columns:
     NotFound : the release or its product is not in the record.
     """
     manifest = decode_manifest(await get_document(record, release_hash))
-    return list_columns(decode_product(await get_document(record, manifest.product_hash)))
+    return compile_columns(decode_product(await get_document(record, manifest.product_hash)))
 
 
 def observe(columns: Columns, cases: Sequence[Case], decisions: Sequence[Decision]) -> Decided:

@@ -21,7 +21,7 @@ from instant_credit.outcome.sketches import Decided, SketchReference, decode_ref
 from instant_credit.record.documents import DocumentKind, get_document, list_documents, put_document
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import CHUNK_CASES, iterate_cases
-from instant_credit.review.observing import Columns, join, list_columns, observe
+from instant_credit.review.observing import Columns, compile_columns, join, observe
 from instant_credit.underwriting.course import require_real
 from instant_credit.underwriting.releases import load_release
 
@@ -61,7 +61,7 @@ async def fix_reference(
     """
     require_real(book)
     release = await load_release(record, release_hash)
-    columns = list_columns(release.product)
+    columns = compile_columns(release.product)
     waiting: list[Case] = []
     parts: list[Decided] = []
     read = kept = 0

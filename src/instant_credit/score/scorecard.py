@@ -17,7 +17,7 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from instant_credit.application.document import hash_product
-from instant_credit.application.product import AttributeType, Name, Product, Text, Variable
+from instant_credit.application.product import Name, Product, Text, Variable
 from instant_credit.canonical import UNREADABLE
 from instant_credit.errors import Refused
 from instant_credit.score.bundle import Bundle
@@ -99,9 +99,7 @@ def build_scorecard(scorecard: ExpertScorecard, product: Product) -> Bundle:
     """
     if scorecard.product != product.name:
         raise Refused(f"scorecard {scorecard.name} is for product {scorecard.product}, not {product.name}")
-    variables = product.model_variables
-    names = {a.name: a.categories for a in product.case_attributes if a.type is AttributeType.CATEGORY}
-    categories = tuple(names[v.of[0]] if v.op == "category" else () for v in variables)
+    variables, categories = product.model_variables, product.model_categories
     factors = {factor.variable: factor for factor in scorecard.factors}
     unknown = [name for name in factors if name not in {v.name for v in variables}]
     if unknown:

@@ -21,7 +21,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from instant_credit.application.document import hash_layout, hash_product
-from instant_credit.application.product import AttributeType, Direction, Product
+from instant_credit.application.product import Direction, Product
 from instant_credit.canonical import hash_content
 from instant_credit.decision.case import Case, build_case_features, decode_case
 from instant_credit.decision.decision import Outcome, decode_decision
@@ -159,12 +159,11 @@ class TrainingSet(Loans, frozen=True, kw_only=True, eq=False):
 
 def list_columns(product: Product) -> ModelColumns:
     """The columns that `features.build` gives the model for `product`."""
-    categories = {a.name: a.categories for a in product.attributes if a.type is AttributeType.CATEGORY}
     variables = product.model_variables
     return ModelColumns(
         names=tuple(v.name for v in variables),
         directions=tuple(v.direction for v in variables),
-        categories=tuple(categories[v.of[0]] if v.op == "category" else () for v in variables),
+        categories=product.model_categories,
     )
 
 
