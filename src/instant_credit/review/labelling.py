@@ -17,7 +17,8 @@ from instant_credit.outcome.definition import (
     encode_definition,
     require_product,
 )
-from instant_credit.record.documents import DocumentKind, get_document, list_documents, put_document
+from instant_credit.record.documents import DocumentKind, get_document, put_document
+from instant_credit.record.model_gates import find_training_of
 from instant_credit.record.pool import Record
 
 # A month has at most so many days, and a loan of a cohort is taken to be paid out within so many of its decision.
@@ -28,7 +29,6 @@ _START_DAYS: Final = 30
 class _Trained(Struct, frozen=True, kw_only=True):
     """What a training's manifest says of its labels."""
 
-    bundle_hash: str
     labels: str | None = None
 
 
@@ -43,15 +43,9 @@ async def find_definition(record: Record, release_hash: str) -> LabelDefinition:
     NotFound : the release or the definition is not in the record.
     """
     model_hash = decode_manifest(await get_document(record, release_hash)).model_hash
-    for row in reversed(await list_documents(record, DocumentKind.TRAINING)):
-        trained = _DECODER.decode(await get_document(record, row.content_hash))
-        if trained.bundle_hash == model_hash:
-            return (
-                AS_LAST_SEEN
-                if trained.labels is None
-                else decode_definition(await get_document(record, trained.labels))
-            )
-    return AS_LAST_SEEN
+    raw = await find_training_of(record, model_hash)
+    labels = None if raw is None else _DECODER.decode(raw).labels
+    return AS_LAST_SEEN if labels is None else decode_definition(await get_document(record, labels))
 
 
 class Labelling:
