@@ -185,6 +185,5 @@ class Lender:
             case_id=derive_id(bucket_of_person(person_id), at, f"{BOOK}\x00{loan.key}".encode()),
             case=encode_canonical(case),
             natural_key=loan.key,
-            sampling_weight=loan.weight,
             recorded_at=self.clock.now(),
         )
