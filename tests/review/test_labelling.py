@@ -86,6 +86,16 @@ async def test_a_training_without_labels_and_none_at_all_mean_the_labels_as_last
 
 
 @pytest.mark.anyio
+async def test_trainings_of_other_models_are_not_read(
+    stocked: Record, clock: FixedClock, actor: Actor, release: Release
+) -> None:
+    await train_by(stocked, actor, release, A_MONTH)
+    clock.advance(timedelta(minutes=1))
+    await put_document(stocked, DocumentKind.TRAINING, b'{"of":"a later version"}', actor)
+    assert await find_definition(stocked, release.hash) == A_MONTH
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("is_given", [False, True])
 async def test_ripe_loans_are_labelled_as_the_model_was_trained_or_as_is_told(
     stocked: Record, actor: Actor, release: Release, is_given: bool

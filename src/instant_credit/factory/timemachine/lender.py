@@ -89,8 +89,8 @@ class Lender:
         self.releases = LiveReleases(record)
         self._product_hash = hash_product(product)
         self._desk = Desk(record, self.releases, report=lambda _: None)
-        # What becomes of loans, by the day on which it is known; the place tells events of one day apart.
-        self._waiting: list[tuple[date, int, RepaymentEvent]] = []
+        # What becomes of loans, by the day on which it is known; place and number tell events of one day apart.
+        self._waiting: list[tuple[date, int, int, RepaymentEvent]] = []
         self._cases: dict[int, UUID] = {}
         self._scales: dict[int, tuple[Cents, Cents]] = {}
 
@@ -124,7 +124,7 @@ class Lender:
         today = self.clock.now().date()
         found: dict[UUID, list[EventRow]] = defaultdict(list)
         while self._waiting and self._waiting[0][0] <= today:
-            _, place, event = heapq.heappop(self._waiting)
+            _, place, _, event = heapq.heappop(self._waiting)
             event = self._scale(place, event)
             assert event.event_id is not None
             self.known[place].append(event)
@@ -157,8 +157,8 @@ class Lender:
             self._await(place)
 
     def _await(self, place: int) -> None:
-        for event in self.loans[place].events:
-            heapq.heappush(self._waiting, (event.known_on, place, event))
+        for number, event in enumerate(self.loans[place].events):
+            heapq.heappush(self._waiting, (event.known_on, place, number, event))
 
     def _scale(self, place: int, event: RepaymentEvent) -> RepaymentEvent:
         """The event of the loan that we made, which may be smaller than the one that was asked for."""
@@ -185,6 +185,5 @@ class Lender:
             case_id=derive_id(bucket_of_person(person_id), at, f"{BOOK}\x00{loan.key}".encode()),
             case=encode_canonical(case),
             natural_key=loan.key,
-            sampling_weight=loan.weight,
             recorded_at=self.clock.now(),
         )

@@ -43,7 +43,6 @@ class Loan(Struct, frozen=True, kw_only=True, gc=False):
     person: str
     as_of: date
     facts: Facts
-    weight: float
     events: tuple[RepaymentEvent, ...]
 
     @property
@@ -60,7 +59,7 @@ async def read_loans(
 
     Raises
     ------
-    Refused : the book holds none that can be opened and applied for; the message says why.
+    Refused : the book is a sample, or holds none that can be opened and applied for; the message says why.
     """
     require_real(book)
     door, layout_hash = Door(product), hash_layout(product)
@@ -71,6 +70,11 @@ async def read_loans(
             progress(read)
         if stored.case is None or stored.as_of >= until:
             continue
+        if stored.sampling_weight != 1:
+            raise Refused(
+                f"book {book} is a sample, of which a Case stands for {stored.sampling_weight:g} loans: an application stands for one, so "
+                "live through a book that is whole"
+            )
         case = decode_case(stored.case)
         if stored.product != product.name or case.layout_hash != layout_hash:
             others += 1
@@ -88,7 +92,6 @@ async def read_loans(
                 person=stored.person_id.hex(),
                 as_of=stored.as_of,
                 facts=facts,
-                weight=stored.sampling_weight,
                 events=tuple(read_event(row) for row in stored.events),
             )
         )
