@@ -15,6 +15,7 @@ from instant_credit.factory.timemachine.clock import SimulatedClock
 from instant_credit.factory.timemachine.quarters import keep_books, measure_last_year, measure_quarters
 from instant_credit.factory.timemachine.route import name_quarter, quarter_of
 from instant_credit.factory.timemachine.seen import Seen, Truth
+from instant_credit.factory.timemachine.telling import describe_last_year
 from instant_credit.training.gates.redeciding import Answers
 from tests.budget import examples
 
@@ -149,6 +150,13 @@ def test_quarters_before_the_frozen_model_are_not_compared() -> None:
     quarters = measure_quarters(later, COST_PPM)
     assert [one.difference is None for one in quarters] == [True, True, False, False]
     assert measure_last_year(later, quarters, COST_PPM) is None
+
+
+def test_a_last_year_that_too_few_loans_tell_is_not_told_as_one_without_a_model() -> None:
+    seen = invent(5, 4)
+    last = measure_last_year(seen, measure_quarters(seen, COST_PPM), COST_PPM)
+    assert last is None
+    assert "or too few loans tell" in describe_last_year(last, "USD")
 
 
 def test_quarters_have_names_and_first_days() -> None:

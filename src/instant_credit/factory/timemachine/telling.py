@@ -156,8 +156,10 @@ def _in_money(measured: Measured | None) -> Measured | None:
 def describe_last_year(last: LastYear | None, currency: str) -> str:
     """Learning against frozen at the journey's end, in one sentence."""
     if last is None:
-        return "Learning and frozen can't be compared over the last four quarters: no model was promoted before them."
-
+        return (
+            "Learning and frozen can't be compared over the last four quarters: in one of them no model had been promoted before, or too few "
+            "loans tell."
+        )
     auc = f"{last.auc.value:+.4f} ({last.auc.low:+.4f} to {last.auc.high:+.4f})"
     brier = "" if last.brier is None else f"{last.brier.value:+.5f} ({last.brier.low:+.5f} to {last.brier.high:+.5f})"
     return (
