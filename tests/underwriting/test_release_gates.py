@@ -95,6 +95,15 @@ async def test_a_trained_model_is_judged_before_it_is_approved(home: Home) -> No
     assert (await home.desk.activate(home.trained, ONE)).state == "champion"
 
 
+async def test_who_approves_sees_by_what_and_against_what_it_was_judged(home: Home) -> None:
+    report = make_report({})
+    await put_gate_report(home.record, replace(report, candidate_hash=home.model, champion_hash=None), home.actor)
+    told = (await home.desk.read(home.trained)).gates
+    assert (told.thresholds, told.against, told.is_outdated) == (report.thresholds_name, None, False)
+    await put_live(home.record, PRODUCT, await home.put_other_model(), home.actor)
+    assert (await home.desk.read(home.trained)).gates.is_outdated
+
+
 async def test_a_report_that_comes_later_binds_every_move_after_it(home: Home) -> None:
     await home.judge()
     await home.propose()
@@ -195,6 +204,9 @@ def test_every_refusal_fits_into_the_detail_of_a_problem() -> None:
             is_champions=False,
             is_champion=False,
             report_hash="b" * 64,
+            thresholds="standard",
+            against=None,
+            is_outdated=False,
             stopped_by=stopped,
             waived=(),
         )

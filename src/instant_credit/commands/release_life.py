@@ -78,11 +78,15 @@ def _move(release_hash: str, make: Callable[[ReleaseDesk], Awaitable[ReleaseStat
 def _tell_gates(gates: ToldGates) -> str:
     """What the gates say of the release's model, in words."""
     waived = "" if not gates.waived else f", {', '.join(gates.waived)} waived"
+    against = "absolute floors" if gates.against is None else f"model {gates.against}"
+    judged = f"by thresholds {gates.thresholds} against {against}"
+    if gates.is_outdated:
+        judged += ", which is not the champion's now"
     match gates.finding:
         case GateFinding.PASSED:
-            return f"report {gates.report} lets its model pass{waived}."
+            return f"report {gates.report} lets its model pass{waived}, {judged}."
         case GateFinding.STOPPED:
-            return f"its model is stopped by {', '.join(gates.stopped_by)}{waived} (report {gates.report})."
+            return f"its model is stopped by {', '.join(gates.stopped_by)}{waived} (report {gates.report}, {judged})."
         case GateFinding.CHAMPION_MODEL:
             return "its model is the champion's and needs no report."
         case GateFinding.NO_TRAINING:

@@ -35,6 +35,9 @@ class Gating(Struct, frozen=True, kw_only=True):
     ----------
     report_hash : the gate report recorded last; None = it was never judged.
     stopped_by, waived : gates that stop it, and gates that would if no waiver were in force.
+    thresholds : name of those that the report judged by; None = it was never judged.
+    against : model that the report judged it against; None = absolute floors, or it was never judged.
+    is_outdated : that is not the model of the champion of now.
     is_champions : the champion of the product has the same model.
     is_champion : the release is that champion itself.
     """
@@ -44,6 +47,9 @@ class Gating(Struct, frozen=True, kw_only=True):
     is_champions: bool
     is_champion: bool
     report_hash: str | None
+    thresholds: str | None
+    against: str | None
+    is_outdated: bool
     stopped_by: tuple[Gate, ...]
     waived: tuple[Gate, ...]
 
@@ -74,15 +80,24 @@ class Gating(Struct, frozen=True, kw_only=True):
         return "judge another model (`instant-credit gate judge`), or have two persons waive that (`instant-credit gate waive`)"
 
 
-def find_gating(gates: ModelGates, *, is_champions: bool, is_champion: bool, instant: datetime) -> Gating:
-    """Where a model stands at an instant (aware), waivers in force then counted."""
-    standing = gates.standing_at(instant)
+def find_gating(gates: ModelGates, *, champion_model: str | None, is_champion: bool, instant: datetime) -> Gating:
+    """Where a model stands at an instant (aware), waivers in force then counted.
+
+    Parameters
+    ----------
+    champion_model : hash of the model of the product's champion; None = there is none.
+    """
+    standing, report = gates.standing_at(instant), gates.report
+    against = None if report is None else report.champion_hash
     return Gating(
         model_hash=gates.model_hash,
         is_trained=gates.is_trained,
-        is_champions=is_champions,
+        is_champions=gates.model_hash == champion_model,
         is_champion=is_champion,
         report_hash=gates.report_hash,
+        thresholds=None if report is None else report.thresholds_name,
+        against=against,
+        is_outdated=report is not None and against != champion_model,
         stopped_by=() if standing is None else standing.stopped_by,
         waived=() if standing is None else tuple(dict.fromkeys(one.gate for one in standing.waivers)),
     )

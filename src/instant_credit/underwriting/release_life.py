@@ -176,12 +176,11 @@ class ReleaseDesk:
         async with within(APPLICATION_SECONDS):
             _, manifest = await self._read_parts(release_hash)
             gates = await read_model_gates(self._record, manifest.model_hash)
-            is_champions = False
+            champion_model = None
             if life.champion is not None:
-                _, champions = await self._read_parts(life.champion)
-                is_champions = champions.model_hash == manifest.model_hash
+                champion_model = (await self._read_parts(life.champion))[1].model_hash
         is_champion = life.champion == release_hash
-        return find_gating(gates, is_champions=is_champions, is_champion=is_champion, instant=instant)
+        return find_gating(gates, champion_model=champion_model, is_champion=is_champion, instant=instant)
 
     async def _read_life(self, release_hash: str) -> ProductLife:
         """The life of the release's product, now."""

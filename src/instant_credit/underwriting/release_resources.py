@@ -101,10 +101,16 @@ class ToldGates(Struct, frozen=True, kw_only=True):
 
     `champion_model`: never judged, and the champion's own model. `no_training`: it was drawn up by hand, can't be judged, and two persons
     alone answer for it. `not_judged`: it was trained, and one person alone can let it decide, if anybody.
+
+    `thresholds` and `against` say by which thresholds and against which model the report judged (null: absolute floors, or no report);
+    `is_outdated` that this is not the model of the champion of now.
     """
 
     finding: GateFinding
     report: Hash | None
+    thresholds: Annotated[str, Meta(max_length=100)] | None
+    against: Hash | None
+    is_outdated: bool
     stopped_by: Annotated[tuple[Gate, ...], Meta(max_length=len(Gate))]
     waived: Annotated[tuple[Gate, ...], Meta(max_length=len(Gate))]
 
@@ -171,7 +177,13 @@ def tell_release(release_hash: str, life: ProductLife, gating: Gating) -> Releas
         terms=tell_terms(standing.terms),
         waiting=tell_terms(standing.proposed),
         gates=ToldGates(
-            finding=gating.finding, report=gating.report_hash, stopped_by=gating.stopped_by, waived=gating.waived
+            finding=gating.finding,
+            report=gating.report_hash,
+            thresholds=gating.thresholds,
+            against=gating.against,
+            is_outdated=gating.is_outdated,
+            stopped_by=gating.stopped_by,
+            waived=gating.waived,
         ),
         events=tuple(_tell_event(event) for event in own[-EVENTS_MAX:]),
         links=release_links(release_hash),
