@@ -23,6 +23,7 @@ def job(name: str) -> Signature:
     [
         (person("staff-7"), person("staff-9"), True),
         (person("staff-7"), person("staff-7"), False),
+        (person("staff-7"), person("STAFF-7"), False),
         (key("one", "models"), key("two", "validation"), True),
         (key("one", "models"), key("two", "models"), False),
         (key("one", "models"), key("one", "models"), False),

@@ -29,6 +29,7 @@ RULED = (
     "propose_release",
     "activate_release",
     "ask_for_job",
+    "put_trigger",
 )
 OPEN = {"/health/live", "/health/ready", "/metrics", "/openapi.json"}
 

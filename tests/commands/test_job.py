@@ -48,7 +48,7 @@ def book(environ, tmp_path) -> str:
 
 
 def test_a_retraining_is_queued_with_its_options(environ, book):
-    job = add(environ, "retrain", "--book", book, "--folds", "2", "--preset", "steady", "--known-on", "2030-01-01")
+    job = add(environ, "retrain", "--book", book, "--folds", "2", "--preset", "steady", "--known-on", "2025-01-01")
     assert "retrain" in run(environ, "job", "show", job).stdout
     other = add(environ, "retrain", "--book", book, "--folds", "2", "--product", "personal_loan")
     assert other != job

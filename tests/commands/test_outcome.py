@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from instant_credit.access.actors import Actor
 from instant_credit.commands import cli
+from instant_credit.outcome.inbound import name_account
 from instant_credit.record.commit import commit_entries
 from instant_credit.record.pool import open_record
 from instant_credit.record.reads import iterate_cases
@@ -89,6 +91,34 @@ def test_a_table_is_taken_in(loans: list[UUID], run: Run, settings: Settings, tm
     assert "4 lines = 2 recorded + 0 recorded before + 2 in quarantine" in output
     assert kinds(settings) == {"row 0": ["payment"], "row 1": ["payment"]}
     assert run("quarantine", "retry", "--all").output.startswith("0 recorded, 2 still in quarantine")
+
+
+def test_a_loan_of_a_tape_is_named_by_the_number_that_its_row_is_known_by(
+    settings: Settings, actor: Actor, run: Run, tmp_path: Path
+) -> None:
+    async def lend() -> None:
+        async with open_record(settings) as record:
+            entry = msgspec.structs.replace(make_entry(record, 0, events=()), natural_key=name_account("ACC 1"))
+            await commit_entries(record, [entry], actor)
+
+    asyncio.run(lend())
+    table, report = tmp_path / "events.csv", tmp_path / "report.m2"
+    table.write_text("event_id,account,kind,amount_cents,event_on\n" + f"{uuid4()},ACC 1,disbursed,1000,2011-07-01\n")
+    report.write_bytes(
+        write_report(account="ACC 1", status="97", charged_off=900, paid=10, last_payment=date(2012, 6, 3))
+    )
+    assert "1 lines = 1 recorded" in run("ingest", table, "--book", "tape").output
+    assert "0 in quarantine" in run("ingest", report, "--book", "tape", "--format", "metro2").output
+    assert kinds(settings)[name_account("ACC 1")][0] == "disbursed"
+
+
+def test_a_book_that_holds_nothing_is_refused_before_a_line_is_read(
+    loans: list[UUID], run: Run, tmp_path: Path
+) -> None:
+    table = tmp_path / "events.csv"
+    table.write_text("event_id,account,kind,event_on\n" + f"{uuid4()},row 0,payment,2011-07-01\n")
+    assert "book other holds no Case" in str(run("ingest", table, "--book", "other", code=1).exception)
+    assert "Nothing is in quarantine." in run("quarantine", "list").output
 
 
 def test_metro_2_reports_are_taken_in(loans: list[UUID], run: Run, settings: Settings, tmp_path: Path) -> None:

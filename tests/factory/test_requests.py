@@ -20,7 +20,7 @@ from instant_credit.factory.requests import (
     decode_arguments,
     read_request,
 )
-from instant_credit.factory.settling import Asking, JobRefused, compose_job
+from instant_credit.factory.settling import Asking, JobRefused, compose_job, settle_day
 from instant_credit.outcome.definition import AS_LAST_SEEN, decode_definition, hash_definition
 from instant_credit.record.documents import DocumentKind, get_document, put_document
 from instant_credit.record.queue import JobWeight
@@ -96,6 +96,8 @@ async def test_defaults_are_settled_when_the_job_is_asked_for(record, actor, tmp
     assert (arguments.known_on, arguments.folds) == (date(2024, 3, 1), 3)
     assert len(arguments.product) == 64
     assert arguments.labels == hash_definition(AS_LAST_SEEN)
+    with pytest.raises(JobRefused, match="lies ahead"):
+        settle_day(record, date(2024, 3, 2))
     request = RetrainRequest(book="small", product=arguments.product, known_on=date(2020, 1, 1), labels="bad_90_in_12")
     told = decode_arguments((await compose_job(record, request, actor)).arguments, RetrainArguments)
     assert told.known_on == date(2020, 1, 1)

@@ -17,10 +17,10 @@ class Signature(Struct, frozen=True, kw_only=True):
 
     @property
     def signer(self) -> tuple[str, str]:
-        """Who answers for it: the client of an API key, the person or the job itself."""
+        """Who answers for it: the client of an API key, the person or the job itself; ids that differ in the case of letters are one."""
         if self.actor.kind is ActorKind.API_KEY and self.client_id is not None:
-            return "client", self.client_id
-        return self.actor.kind.value, self.actor.id
+            return "client", self.client_id.casefold()
+        return self.actor.kind.value, self.actor.id.casefold()
 
 
 def is_seconded(first: Signature, second: Signature) -> bool:

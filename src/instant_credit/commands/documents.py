@@ -1,5 +1,6 @@
 """Documents that commands are told: a shipped one by its name, any other by the path of its file; and those in the record."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ from instant_credit.application.document import decode_product, hash_layout, loa
 from instant_credit.application.product import Product
 from instant_credit.errors import Refused
 from instant_credit.outcome.definition import AS_LAST_SEEN
+from instant_credit.record.clock import SystemClock
 from instant_credit.record.documents import DocumentKind, get_document, list_documents
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import list_book_products
@@ -18,6 +20,7 @@ from instant_credit.record.shipped import list_starters, read_starter
 from instant_credit.training.whole_files import replace_files
 
 NEWEST: Final = "newest"
+DOCUMENT_BYTES_MAX: Final = 4_194_304
 
 # The option of commands that take a recorded model; what it is told goes through `find_model`.
 model_option: Final = click.option(
@@ -35,6 +38,15 @@ labels_option: Final = click.option(
     show_default=True,
     help="What good and bad mean: a shipped definition's name or a TOML file (docs/labels.md).",
 )
+
+
+def refuse_future(_: click.Context, __: click.Parameter, told: datetime | None) -> datetime | None:
+    """The day that a ``--known-on`` tells. Raises BadParameter for one to come: nobody can know by then what happens until then."""
+    if told is not None and told.date() > SystemClock().now().date():
+        raise click.BadParameter(
+            "it lies ahead, and nobody knows yet what will be known then: give today or an earlier day"
+        )
+    return told
 
 
 class _BundleHead(Struct, frozen=True):
@@ -55,13 +67,17 @@ def read_document(kind: str, name: str) -> str:
 
     Raises
     ------
-    Refused : neither a shipped name nor a file of UTF-8 text; the message lists the shipped ones.
+    Refused : neither a shipped name nor a file of UTF-8 text of at most `DOCUMENT_BYTES_MAX`; the message lists the shipped ones.
     """
     shipped = list_starters(kind)
     if name in shipped:
         return read_starter(kind, name)
     try:
-        return Path(name).read_text(encoding="utf-8")
+        with Path(name).open("rb") as file:
+            raw = file.read(DOCUMENT_BYTES_MAX + 1)
+        if len(raw) > DOCUMENT_BYTES_MAX:
+            raise Refused(f"{name}: longer than {DOCUMENT_BYTES_MAX:,} bytes, so it is no document of these")
+        return raw.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(f"{name}: neither a readable file nor one of the shipped {kind}: {', '.join(shipped)}") from error
 

@@ -21,6 +21,7 @@ from instant_credit.commands.documents import (
     find_model,
     model_option,
     read_document,
+    refuse_future,
     require_folder,
     write_file,
 )
@@ -86,7 +87,10 @@ def gate() -> None:
     help="Judge loans and Cases from this day on; default: as the model's training tested.",
 )
 @click.option(
-    "--known-on", type=click.DateTime(["%Y-%m-%d"]), help="Take labels as they were known on this day; default: today."
+    "--known-on",
+    type=click.DateTime(["%Y-%m-%d"]),
+    callback=refuse_future,
+    help="Take labels as they were known on this day; default: today.",
 )
 def judge(
     *,

@@ -14,6 +14,7 @@ from instant_credit.commands.documents import (
     find_book_product,
     labels_option,
     read_document,
+    refuse_future,
     require_folder,
     write_file,
 )
@@ -48,7 +49,10 @@ class _Request(Struct, frozen=True, kw_only=True):
 @click.argument("book")
 @labels_option
 @click.option(
-    "--known-on", type=click.DateTime(["%Y-%m-%d"]), help="Take Cases and labels as known on this day; default: today."
+    "--known-on",
+    type=click.DateTime(["%Y-%m-%d"]),
+    callback=refuse_future,
+    help="Take Cases and labels as known on this day; default: today.",
 )
 @click.option("--test-from", type=click.DateTime(["%Y-%m-%d"]), help="Test on loans from this day on.")
 @click.option(

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.application.document import encode_product, load_product
-from instant_credit.commands.documents import read_document
+from instant_credit.commands.documents import read_document, refuse_future
 from instant_credit.commands.tables import print_table
 from instant_credit.commands.training_options import DAY, check_training_options, day_of, training_options
 from instant_credit.factory.desk import JobDesk, JobStatus
@@ -96,7 +96,9 @@ def add(kind: str) -> None:
 @click.option("--thresholds", default=STANDARD, show_default=True, help="A shipped name or a TOML file.")
 @click.option("--policy", help="Policy that decides Cases where there is no champion: a shipped name or a TOML file.")
 @click.option("--test-from", type=DAY, help="Judge from this day on; default: as the model's training tested.")
-@click.option("--known-on", type=DAY, help="Take labels as they were known on this day; default: today.")
+@click.option(
+    "--known-on", type=DAY, callback=refuse_future, help="Take labels as they were known on this day; default: today."
+)
 def judge(*, thresholds: str, policy: str | None, **options: Any) -> None:
     """Queue the judgement of a candidate model; `job show` then names the report for `gate show`."""
     options |= {name: day_of(options[name]) for name in ("test_from", "known_on")}

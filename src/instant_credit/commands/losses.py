@@ -14,7 +14,13 @@ from msgspec import Struct
 from rich.table import Table
 
 from instant_credit.access.actors import Actor, ActorKind
-from instant_credit.commands.documents import find_book_product, read_document, require_folder, write_file
+from instant_credit.commands.documents import (
+    find_book_product,
+    read_document,
+    refuse_future,
+    require_folder,
+    write_file,
+)
 from instant_credit.commands.tables import print_table
 from instant_credit.outcome.definition import load_definition
 from instant_credit.outcome.losses import (
@@ -55,7 +61,12 @@ class _Request(Struct, frozen=True, kw_only=True):
     show_default=True,
     help="Where loans begin and how long reports lag: a shipped definition's name or a TOML file (docs/labels.md).",
 )
-@click.option("--known-on", type=click.DateTime(["%Y-%m-%d"]), help="Take what was known on this day; default: today.")
+@click.option(
+    "--known-on",
+    type=click.DateTime(["%Y-%m-%d"]),
+    callback=refuse_future,
+    help="Take what was known on this day; default: today.",
+)
 @click.option("--product", help="Product: a shipped name or a TOML file; default: the newest that the book holds.")
 @click.option("--segment", metavar="ATTRIBUTE", help="Measure each category of this attribute too.")
 @click.option(

@@ -20,6 +20,7 @@ from instant_credit.commands.tables import print_table
 from instant_credit.errors import Refused
 from instant_credit.record.pool import open_record
 from instant_credit.record.quarantine import OpenedLine, QuarantinedLine, end_quarantine, open_quarantined
+from instant_credit.record.reads import iterate_cases
 from instant_credit.settings import read_settings
 from instant_credit.underwriting.outcome_files import (
     FileFormat,
@@ -60,6 +61,10 @@ def ingest_command(file: Path, format_name: str | None, book: str | None) -> Non
 
     async def run() -> tuple[IngestSummary, float]:
         async with open_record(read_settings(os.environ)) as record:
+            if book is not None and await anext(iterate_cases(record, book, with_events=False, chunk=1), None) is None:
+                raise Refused(
+                    f"book {book} holds no Case: name the one that the loans are in (`instant-credit book list`)"
+                )
             started_ns = record.clock.monotonic_ns()
             with _shown_progress(file.name) as show:
                 summary = await ingest_file(record, asked, ACTOR, show)

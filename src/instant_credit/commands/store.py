@@ -8,6 +8,7 @@ import click
 from instant_credit.errors import Refused
 from instant_credit.record.clock import SystemClock
 from instant_credit.record.embedded import destroy_cluster
+from instant_credit.record.home import LIVES
 from instant_credit.record.migrate import migrate as run_migrations
 from instant_credit.record.pool import open_urls, passing_as_unavailable
 from instant_credit.settings import DATABASE_URL, read_settings
@@ -41,7 +42,7 @@ def database() -> None:
 def destroy(*, is_confirmed: bool) -> None:
     """Stop the embedded Postgres of INSTANT_CREDIT_HOME and delete all its data for good, wherever they lie.
 
-    The key ring, reports and rejects stay. Refused while another process uses the database.
+    So goes what a journey of the time machine that was killed left there. The key ring, reports and rejects stay. Refused while another process uses the database.
     """
     settings = read_settings(os.environ)
     if settings.database_url is not None:
@@ -51,5 +52,6 @@ def destroy(*, is_confirmed: bool) -> None:
         )
     if not is_confirmed:
         click.confirm(f"Delete everything recorded in the embedded database of {settings.home}?", abort=True)
-    is_deleted = destroy_cluster(settings.home)
+    homes = (settings.home, *sorted((settings.home / LIVES).glob("*")))
+    is_deleted = sum(destroy_cluster(home) for home in homes) > 0
     click.echo(f"{'deleted' if is_deleted else 'nothing to delete'}: the embedded database of {settings.home}")

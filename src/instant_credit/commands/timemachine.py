@@ -30,7 +30,7 @@ from instant_credit.factory.timemachine.telling import (
 )
 from instant_credit.outcome.definition import load_definition
 from instant_credit.policy.document import read_policy
-from instant_credit.record.home import make_home, make_private_folder
+from instant_credit.record.home import LIVES, make_home, make_private_folder
 from instant_credit.record.persons import log_book_read
 from instant_credit.record.pool import open_record
 from instant_credit.score.scorecard import read_scorecard
@@ -169,9 +169,9 @@ async def _run(
             await log_book_read(record, route.book, BookPurpose.ANALYSIS, ACTOR)
             show("read", f"{len(loans):,} loans", 1, 1)
         lived = []
-        make_home(settings.home / "timemachine")
+        make_home(settings.home / LIVES)
         for name in (HIDING, SEEING):
-            home = settings.home / "timemachine" / f"{route.book}-{name}"
+            home = settings.home / LIVES / f"{route.book}-{name}"
             own = Settings(home=home, key_ring=home / "keys" / "ring.json", variants=0)
             lived.append(await live(own, route, product, loans, name=name, progress=show.step))
     story = tell_story(route, product, len(loans), lived)

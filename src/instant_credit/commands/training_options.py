@@ -1,12 +1,13 @@
 """Options of a training, the same for `train`, which trains at once, and for `retrain`, which queues it. No workshop here."""
 
+import math
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any, Final, TypeVar, get_args
 
 import click
 
-from instant_credit.commands.documents import labels_option
+from instant_credit.commands.documents import labels_option, refuse_future
 from instant_credit.factory.requests import EXPLORING, INFERRING, PRUDENCE_MAX, InferenceName, Preset
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -32,7 +33,12 @@ _OPTIONS: Final = (
         help="Fit with these parameters; default: those that an inner test chooses.",
     ),
     click.option("--segment", metavar="VARIABLE", help="Calibrate each category of this model variable by itself."),
-    click.option("--known-on", type=DAY, help="Take Cases and labels as they were known on this day; default: today."),
+    click.option(
+        "--known-on",
+        type=DAY,
+        callback=refuse_future,
+        help="Take Cases and labels as they were known on this day; default: today.",
+    ),
     labels_option,
     click.option(
         "--trust",
@@ -84,6 +90,8 @@ def check_training_options(told: dict[str, Any], trials: int | None) -> None:
         raise click.UsageError("give one of --preset and --search: a search tries the presets first")
     if told["prudence"] is not None and told["inference"] not in INFERRING:
         raise click.UsageError(f"--prudence goes with --inference {' or '.join(INFERRING)}")
+    if told["prudence"] is not None and math.isnan(told["prudence"]):
+        raise click.UsageError("--prudence is a number")
     if told["propensity"] is not None and told["inference"] != EXPLORING:
         raise click.UsageError(f"--propensity goes with --inference {EXPLORING}")
 

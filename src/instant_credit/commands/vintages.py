@@ -18,7 +18,13 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from instant_credit.commands.documents import find_book_product, read_document, require_folder, write_file
+from instant_credit.commands.documents import (
+    find_book_product,
+    read_document,
+    refuse_future,
+    require_folder,
+    write_file,
+)
 from instant_credit.commands.tables import print_table
 from instant_credit.errors import Refused
 from instant_credit.outcome.definition import hash_definition, load_definition
@@ -83,7 +89,12 @@ class VintageReport(Struct, frozen=True, kw_only=True):
     show_default=True,
     help="What good and bad mean: a shipped definition's name or a TOML file (docs/labels.md).",
 )
-@click.option("--known-on", type=click.DateTime(["%Y-%m-%d"]), help="Take what was known on this day; default: today.")
+@click.option(
+    "--known-on",
+    type=click.DateTime(["%Y-%m-%d"]),
+    callback=refuse_future,
+    help="Take what was known on this day; default: today.",
+)
 @click.option("--product", help="Product: a shipped name or a TOML file; default: the newest that the book holds.")
 @click.option(
     "--cohort-months",

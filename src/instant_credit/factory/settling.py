@@ -1,6 +1,7 @@
 """How a request becomes a job of the queue: what it left open is settled, and documents that it names are kept. No workshop here. Edge."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Final
 
 from msgspec import Struct
@@ -179,12 +180,20 @@ def require_real_book(book: str) -> None:
         raise JobRefused("/book", "BOOK_OF_TESTS", str(refusal)) from None
 
 
+def settle_day(record: Record, known_on: date | None) -> date:
+    """The day told, or today by the record's clock. Raises JobRefused for a day to come."""
+    today = record.clock.now().date()
+    if known_on is not None and known_on > today:
+        raise JobRefused("/known_on", "DAY_AHEAD", "It lies ahead: give today or an earlier day.")
+    return known_on or today
+
+
 async def _settle_retraining(record: Record, request: RetrainRequest, actor: Actor) -> RetrainArguments:
     require_real_book(request.book)
     return RetrainArguments(
         book=request.book,
         product=await find_product(record, request),
-        known_on=request.known_on or record.clock.now().date(),
+        known_on=settle_day(record, request.known_on),
         labels=await settle_document(record, request.labels or AS_LAST_SEEN.name, LABELS, actor),
         trusted=tuple(dict.fromkeys(request.trusted)),
         inference=request.inference,
@@ -219,7 +228,7 @@ async def _settle_judgement(record: Record, request: JudgeRequest, actor: Actor)
         thresholds=await settle_document(record, request.thresholds or STANDARD, THRESHOLDS, actor),
         policy=policy,
         test_from=request.test_from,
-        known_on=request.known_on or record.clock.now().date(),
+        known_on=settle_day(record, request.known_on),
     )
 
 

@@ -7,6 +7,7 @@ A loan is named by the application's id, or by the number of its account in a bo
 """
 
 import csv
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
@@ -213,6 +214,11 @@ class TableReader:
             own = [name for name in ("amount_cents", "event_on", "days_past_due") if name in told]
             told["replacement"] = {"kind": kind, **{name: told.pop(name) for name in own}}
         return told
+
+
+def name_account(number: str) -> str:
+    """The natural key that a tape's loan has whose row is known by this number alone."""
+    return f"{hashlib.sha256(number.encode('utf-8', 'surrogateescape')).hexdigest()[:32]}-1"
 
 
 def check_book(book: str) -> None:

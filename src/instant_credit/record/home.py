@@ -5,9 +5,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from instant_credit.errors import Refused
 from instant_credit.settings import HOME
+
+LIVES: Final = "timemachine"
+"""Folder below the home in which journeys through a book live."""
 
 
 @contextmanager

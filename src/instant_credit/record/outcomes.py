@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from instant_credit.access.actors import Actor
 from instant_credit.outcome.events import RepaymentEvent
+from instant_credit.outcome.inbound import name_account
 from instant_credit.record.chain import leaves_of
 from instant_credit.record.columns import event_arguments
 from instant_credit.record.ids import bucket_of, span_of
@@ -36,14 +37,18 @@ class StoredLoan(Struct, frozen=True, kw_only=True):
 
 
 async def find_accounts(record: Record, accounts: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[UUID]]:
-    """The Cases of loans by book and number there; several where several persons have loans of one number, none for an unknown one."""
+    """The Cases of loans by book and number there; several where several persons have loans of one number, none for an unknown one.
+
+    A number is a natural key, or the number that a tape's row is known by.
+    """
+    numbers = {(book, key): (book, number) for book, number in accounts for key in (number, name_account(number))}
     found: dict[tuple[str, str], list[UUID]] = defaultdict(list)
     async with record.connection() as connection:
         rows = await connection.fetch(
-            read_sql("find_accounts"), [book for book, _ in accounts], [number for _, number in accounts]
+            read_sql("find_accounts"), [book for book, _ in numbers], [key for _, key in numbers]
         )
     for row in rows:
-        found[row["book"], row["natural_key"]].append(UUID(int=row["case_id"].int))
+        found[numbers[row["book"], row["natural_key"]]].append(UUID(int=row["case_id"].int))
     return found
 
 

@@ -105,6 +105,20 @@ async def test_the_report_is_that_of_the_same_loans_in_memory(record, actor):
 
 
 @pytest.mark.anyio
+async def test_a_model_is_not_judged_against_itself(record, actor):
+    _, release = await stock(record, actor)
+    wanted = Wanted(
+        book=BOOK,
+        model_hash=release.manifest.model_hash,
+        champion_release=release.hash,
+        test_from=TEST_FROM,
+        known_on=KNOWN_ON,
+    )
+    with pytest.raises(Refused, match=r"nothing is better or worse than itself.*--champion none"):
+        await judge_recorded(record, wanted, thresholds=RELAXED, actor=actor)
+
+
+@pytest.mark.anyio
 async def test_a_champion_of_other_variables_is_judged_by_its_own(record, actor):
     candidate, _ = await stock(record, actor)
     fewer = replace(PRODUCT, variables=tuple(one for one in PRODUCT.variables if one.name != "fees_seen"))

@@ -9,6 +9,7 @@ from pyarrow import parquet
 
 from instant_credit.application.document import load_product
 from instant_credit.outcome.events import EventKind
+from instant_credit.outcome.inbound import name_account
 from instant_credit.record.shipped import read_starter
 from instant_credit.training.tapes.files import TapeChunk, read_tape
 from instant_credit.training.tapes.mapping import load_mapping
@@ -159,6 +160,13 @@ def test_a_key_that_comes_twice_is_rejected_the_second_time():
     assert isinstance(first, TapeRow)
     assert isinstance(other, TapeRow)
     assert [(reject.row, reject.column, reject.code) for reject in second] == [(2, "rate", "KEY_REPEATED")]
+
+
+def test_a_loan_known_by_one_number_can_be_named_by_it():
+    text = MAPPING.replace("[as_of]", '[row]\nkey = ["rate"]\n[as_of]')
+    first, second = read_rows(ROW, row_of(rate="0.2"), text=text)
+    assert second.natural_key == name_account("0.2")
+    assert first.natural_key != second.natural_key
 
 
 def test_a_person_may_have_several_loans():

@@ -108,6 +108,7 @@ async def judge_recorded(
     release = None if wanted.champion_release is None else await load_release(record, wanted.champion_release)
     champion = None
     if release is not None:
+        _require_rival(release, wanted.model_hash)
         require_layout(release, product)
         champion = await _find_champion(record, release)
     loans = await gather_training_set(
@@ -158,6 +159,15 @@ async def _gather_later(
         actor=actor,
         progress=progress,
     )
+
+
+def _require_rival(release: Release, model_hash: str) -> None:
+    """Refused where the champion's model is the candidate itself."""
+    if release.manifest.model_hash == model_hash:
+        raise Refused(
+            f"the model is that of release {release.hash}, and nothing is better or worse than itself: judge another model, or this one "
+            "against absolute floors (--champion none)"
+        )
 
 
 def require_layout(release: Release, product: Product) -> None:

@@ -197,6 +197,12 @@ class RowReader:
 
     def _key_rows(self, texts: Texts, chunk: TapeChunk) -> list[bytes]:
         row_key = self._mapping.row
+        if len(row_key.key) == 1:
+            # A number alone, so that whoever tells what became of a loan can name it (`outcome.inbound.name_account`).
+            return [
+                hashlib.sha256((text or "").encode("utf-8", "surrogateescape")).digest()[: KEY_LENGTH // 2]
+                for text in texts[row_key.key[0]]
+            ]
         columns = sorted(row_key.key or set(texts) - set(row_key.ignore) - set(self._mapping.leaks))
         hashes = [hashlib.sha256() for _ in range(chunk.row_count)]
         for column in columns:
