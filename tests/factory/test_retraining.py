@@ -36,7 +36,7 @@ from tests.training.test_train_command import invent_rows
 
 pytestmark = pytest.mark.anyio
 
-KNOWN_ON = date(2030, 1, 1)
+KNOWN_ON = date(2024, 3, 1)
 ASKED = RetrainRequest(book="small", folds=2, preset="steady", known_on=KNOWN_ON)
 FAST = msgspec.structs.replace(QUICK, iterations=5)
 

@@ -43,7 +43,7 @@ KILLS = 20 if IS_PROVING else 1
 SEED = 20_261_123
 PLAN = ByFolds(folds=2)
 PRESET = "steady"
-KNOWN_ON = date(2030, 1, 1)
+KNOWN_ON = date(2026, 1, 1)
 # A worker's whole time with this job is a few seconds.
 MOMENT_SECONDS_MAX = 3.0
 WAIT_SECONDS = 120
