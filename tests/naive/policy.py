@@ -97,7 +97,8 @@ def best_offer(
 def price(policy: Policy, band: Band, lost_ppm: int) -> int:
     """The cheapest multiple of the step that earns base and expected loss, or the cap."""
     losses: Any = policy.losses
-    needed = losses.base_apr_ppm + Fraction(band.loss_apr_ppm * lost_ppm, losses.lost_ppm)  # type: ignore[operator] # priced
+    assert band.loss_apr_ppm is not None
+    needed = losses.base_apr_ppm + Fraction(band.loss_apr_ppm * lost_ppm, losses.lost_ppm)
     steps = math.ceil(needed / losses.apr_step_ppm)
     assert policy.apr_ppm_max is not None
     return min(steps * losses.apr_step_ppm, policy.apr_ppm_max)

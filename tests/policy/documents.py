@@ -1,5 +1,6 @@
 """The shipped product and policy, and copies of the policy with something changed."""
 
+import math
 import tomllib
 from collections.abc import Callable
 from copy import deepcopy
@@ -63,6 +64,12 @@ def variables_of(facts: Facts) -> list[float]:
     days = np.array([days_from_date(AS_OF)], dtype=np.int32)
     values: list[float] = build_features(program(), pack_facts(program(), [facts], days)).values[0].tolist()
     return values
+
+
+def known_variables(facts: Facts) -> dict[str, float | None]:
+    """Variables by name; None where one is missing."""
+    named = zip((variable.name for variable in product().variables), variables_of(facts), strict=True)
+    return {name: None if math.isnan(value) else value for name, value in named}
 
 
 def place_of(name: str) -> tuple[str, int]:

@@ -23,6 +23,7 @@ from tests.policy.documents import (
     compiled,
     fact_of,
     invented_facts,
+    known_variables,
     product,
     shipped,
     variables_of,
@@ -57,9 +58,7 @@ def by_name(facts: Facts) -> dict[str, Any]:
 @given(invented_facts(), PDS)
 def test_evaluation_equals_its_naive_twin(facts: Facts, pd: int | None) -> None:
     verdict = run(facts, pd)
-    variables = dict(zip((v.name for v in product().variables), variables_of(facts), strict=True))
-    known = {name: None if value != value else value for name, value in variables.items()}  # noqa: PLR0124 only NaN differs from itself
-    expected = judge(shipped(), by_name(facts), known, pd, catalogue().income)
+    expected = judge(shipped(), by_name(facts), known_variables(facts), pd, catalogue().income)
     assert verdict.outcome == expected["outcome"]
     if verdict.terms is not None:
         terms = verdict.terms

@@ -23,6 +23,7 @@ from tests.policy.documents import (
     catalogue,
     changed,
     invented_facts,
+    known_variables,
     product,
     shipped,
     variables_of,
@@ -67,13 +68,11 @@ def told_by(verdict: Verdict) -> RuleResult:
 def test_prices_by_losses_equal_their_naive_twin(facts: Facts, pd: int | None, shares: LossShares) -> None:
     policy = priced()
     verdict = run(compile_policy(policy, product(), shares), facts, pd)
-    variables = dict(zip((v.name for v in product().variables), variables_of(facts), strict=True))
-    known = {name: None if value != value else value for name, value in variables.items()}  # noqa: PLR0124 only NaN differs from itself
 
     def find_lost(values: Any) -> int:
         return shares.by_category.get(values["purpose"], shares.total_ppm)
 
-    expected = judge(policy, by_name(facts), known, pd, catalogue().income, lost=find_lost)
+    expected = judge(policy, by_name(facts), known_variables(facts), pd, catalogue().income, lost=find_lost)
     assert verdict.outcome == expected["outcome"]
     if verdict.terms is not None:
         terms = (verdict.terms.amount_cents, verdict.terms.term_months, verdict.terms.apr_ppm)

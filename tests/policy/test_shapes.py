@@ -21,7 +21,7 @@ from instant_credit.policy.program import EXITS, PRICE_EXITS, SCORE_EXITS
 from instant_credit.policy.verdict import Outcome, Verdict
 from instant_credit.units import Ppm
 from tests.naive.policy import judge
-from tests.policy.documents import invented_facts, product, variables_of, with_fact
+from tests.policy.documents import invented_facts, known_variables, product, variables_of, with_fact
 from tests.policy.shapes import SHAPES, compiled_of, document_of, policy_of, product_of
 from tests.policy.test_evaluate import PDS, SOUND, by_name
 
@@ -58,9 +58,7 @@ def test_what_a_policy_leaves_out_survives_its_canonical_form() -> None:
 @given(facts=invented_facts(), pd=PDS)
 def test_every_shape_equals_its_naive_twin(shape: str, facts: Facts, pd: int | None) -> None:
     verdict = run(shape, facts, pd)
-    variables = dict(zip((v.name for v in product().variables), variables_of(facts), strict=True))
-    known = {name: None if value != value else value for name, value in variables.items()}  # noqa: PLR0124 only NaN differs from itself
-    expected = judge(policy_of(shape), by_name(facts), known, pd, Catalogue(product_of(shape)).income)
+    expected = judge(policy_of(shape), by_name(facts), known_variables(facts), pd, Catalogue(product_of(shape)).income)
     assert verdict.outcome == expected["outcome"]
     terms = verdict.terms
     found = {} if terms is None else {"amount": terms.amount_cents, "term": terms.term_months, "apr": terms.apr_ppm}
