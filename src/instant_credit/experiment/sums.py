@@ -36,11 +36,18 @@ class Sums(Struct, frozen=True, kw_only=True):
 
     def __add__(self, other: Self) -> Self:
         """Moments of the union of two disjoint sets of units."""
-        mine, theirs = self._moments(), other._moments()
-        return type(self)(**{name: mine[name] + theirs[name] for name in mine})
-
-    def _moments(self) -> dict[str, float]:
-        return {name: getattr(self, name) for name in self.__struct_fields__}
+        return type(self)(
+            units=self.units + other.units,
+            s=self.s + other.s,
+            y=self.y + other.y,
+            x=self.x + other.x,
+            ss=self.ss + other.ss,
+            sy=self.sy + other.sy,
+            sx=self.sx + other.sx,
+            yy=self.yy + other.yy,
+            yx=self.yx + other.yx,
+            xx=self.xx + other.xx,
+        )
 
 
 class Estimate(Struct, frozen=True, kw_only=True):
