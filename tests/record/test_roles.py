@@ -45,8 +45,11 @@ FACTS = [
     "jobs",
     "job_events",
     "trigger_events",
+    "experiments",
+    "experiment_events",
+    "exposures",
 ]
-CHANGES = ["UPDATE {table} SET actor_id = 'other'", "DELETE FROM {table}", "TRUNCATE {table} CASCADE"]
+CHANGES = ["UPDATE {table} SET recorded_at = now()", "DELETE FROM {table}", "TRUNCATE {table} CASCADE"]
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -31,6 +31,8 @@ class DocumentKind(StrEnum):
     SKETCH_REFERENCE = "sketch_reference"
     ALERT_RULES = "alert_rules"
     TRIGGER = "trigger"
+    LAYERS = "layers"
+    PLAN = "plan"
 
 
 class DocumentRow(Struct, frozen=True, kw_only=True):
