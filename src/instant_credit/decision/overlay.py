@@ -33,14 +33,16 @@ from instant_credit.policy.verdict import Verdict
 
 
 class Parts(Struct, frozen=True, kw_only=True):
-    """A release's manifest with the documents that it names, by hash."""
+    """A release's manifest with those of its documents that are laid over or under others, by hash: product, policy and losses."""
 
     manifest: Manifest
     documents: Mapping[str, bytes]
 
 
 class Overlaid(Struct, frozen=True, kw_only=True):
-    """What comes out: the manifest, every document it names, and those that no source had, the manifest's own among them."""
+    """What comes out: the manifest, those of the documents it names that were given, and those that no source had, the manifest's own among
+    them, by kind.
+    """
 
     manifest: Manifest
     documents: Mapping[str, bytes]
@@ -81,8 +83,8 @@ def overlay(live: Parts, overlays: Mapping[Part, Parts]) -> Overlaid:
     known[policy_hash] = policy_raw
     sources = {hash_content(encode_manifest(one.manifest)) for one in (live, *overlays.values())}
     if hash_content(encode_manifest(manifest)) not in sources:
-        made.append(("release", encode_manifest(manifest)))
-    documents = {name: known[name] for name in manifest.part_hashes}
+        made.append(("overlay", encode_manifest(manifest)))
+    documents = {name: known[name] for name in manifest.part_hashes if name in known}
     return Overlaid(manifest=manifest, documents=documents, made=tuple(made))
 
 

@@ -33,6 +33,7 @@ class DocumentKind(StrEnum):
     TRIGGER = "trigger"
     LAYERS = "layers"
     PLAN = "plan"
+    OVERLAY = "overlay"
 
 
 class DocumentRow(Struct, frozen=True, kw_only=True):
