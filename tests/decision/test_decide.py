@@ -4,19 +4,19 @@ from fractions import Fraction
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from instant_credit.application.facts import Facts
 from instant_credit.application.product import AttributeType, Better
 from instant_credit.canonical import encode_canonical
 from instant_credit.decision.case import Case
 from instant_credit.decision.decide import decide, decide_many
-from instant_credit.experiment.assignment import Assignment
 from instant_credit.decision.decision import REASONS_MAX, Decision, Outcome, RuleResult, decode_decision
 from instant_credit.errors import BrokenInvariant
+from instant_credit.experiment.assignment import Assignment
 from tests.budget import examples
 from tests.decision.world import case_of, invented_cases, manifest, release
 from tests.policy.documents import fact_of, product, with_fact

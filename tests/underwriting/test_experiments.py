@@ -8,13 +8,13 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from instant_credit.access.actors import Actor
+from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.access.four_eyes import Signature
 from instant_credit.canonical import encode_canonical
 from instant_credit.decision.case import decode_case
 from instant_credit.decision.decide import decide
 from instant_credit.decision.decision import Decision, decode_decision
-from instant_credit.decision.release import Release, compose_release, decode_manifest
+from instant_credit.decision.release import Release
 from instant_credit.experiment.plan import Plan, encode_plan
 from instant_credit.policy.document import Policy
 from instant_credit.record.documents import DocumentKind, put_document
@@ -25,8 +25,9 @@ from instant_credit.record.experiments import (
     plan_experiment,
 )
 from instant_credit.record.pool import Record
-from instant_credit.record.reads import read_cases, read_decision
+from instant_credit.record.reads import read_decision
 from instant_credit.record.rows import StoredDecision
+from instant_credit.score.bundle import Bundle
 from instant_credit.underwriting.answers import read_ids
 from instant_credit.underwriting.desk import Desk
 from instant_credit.underwriting.experiments import Experiments, NotExposing, reserve_cents
@@ -34,17 +35,22 @@ from instant_credit.underwriting.releases import load_release
 from instant_credit.underwriting.replay import replay
 from instant_credit.units import Cents, Ppm
 from tests.experiment.plans import LAYERS, PLAN
-from tests.lending import Documents, make_documents
+from tests.lending import Documents, with_other_model, with_policy
 from tests.underwriting.rooms import Room
 
 pytestmark = pytest.mark.anyio
 
-BY = Signature(actor=Actor(kind="person", id="staff-1"))
+BY = Signature(actor=Actor(kind=ActorKind.PERSON, id="staff-1"))
 
 
 def dearer(policy: Policy) -> Policy:
     """The same policy with a price more on every band."""
     return replace(policy, grid=tuple(replace(band, apr_ppm=band.apr_ppm + 10_000) for band in policy.grid))
+
+
+def riskier(bundle: Bundle) -> Bundle:
+    """The same model with a higher pd for everybody."""
+    return replace(bundle, calibration=replace(bundle.calibration, intercept=bundle.calibration.intercept + 0.25))
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +59,7 @@ def priced(documents: Documents, release: Release) -> Documents:
     policy = release.policy.policy
     changed = dearer(policy)
     told = [replace(one, expect=replace(one.expect, apr_ppm=None, instalment_cents=None)) for one in changed.examples]
-    return make_documents(policy=replace(changed, examples=tuple(told), title="Dearer prices"))
+    return with_policy(documents, replace(changed, examples=tuple(told), title="Dearer prices"))
 
 
 class Trial:
@@ -63,9 +69,7 @@ class Trial:
         self.room = room
         self.missed: list[NotExposing] = []
         self.experiments = Experiments(room.record, self.missed.append)
-        room.desk = Desk(
-            room.record, room.releases, report=room.lines.append, experiments=self.experiments
-        )
+        room.desk = Desk(room.record, room.releases, report=room.lines.append, experiments=self.experiments)
 
     async def start(self, plan: Plan, *, coverage_ppm: int = 1_000_000) -> int:
         record = self.room.record
@@ -189,7 +193,9 @@ async def test_a_person_stays_in_an_arm_and_a_stop_ends_it_with_the_next_decisio
 async def test_a_closed_arm_takes_nobody(room: Room, priced: Documents) -> None:
     trial = Trial(room)
     experiment = await trial.start(make_plan("prices", "prices", await keep(room.record, priced)))
-    await trial.tell(experiment, ExperimentEventKind.ARM_CLOSED, 2, arm="challenger", reason="spent", guardrail="loss_budget")
+    await trial.tell(
+        experiment, ExperimentEventKind.ARM_CLOSED, 2, arm="challenger", reason="spent", guardrail="loss_budget"
+    )
     assert {(await trial.apply(seed)).release_hash for seed in range(12)} == {room.release.hash}
     assert {row["arm"] for row in await trial.exposures()} == {0}
 
@@ -207,7 +213,7 @@ async def test_arms_of_two_layers_are_laid_over_each_other(room: Room, priced: D
     source = await keep(room.record, priced)
     await trial.start(make_plan("prices", "prices", source))
     words = tuple(replace(one, text="In other words. " + one.text) for one in room.release.policy.policy.reasons)
-    worded = make_documents(policy=replace(room.release.policy.policy, reasons=words, title="Other words"))
+    worded = with_policy(documents, replace(room.release.policy.policy, reasons=words, title="Other words"))
     await trial.start(make_plan("texts", "texts", await keep(room.record, worded)))
     hashes = {(await trial.apply(seed)).release_hash for seed in range(40)}
     assert len(hashes) == 4
@@ -228,7 +234,7 @@ async def test_a_model_arm_is_written_down_with_what_the_live_release_would_have
     room: Room, documents: Documents
 ) -> None:
     trial = Trial(room)
-    other = make_documents(policy=room.release.policy.policy, seed=9)
+    other = with_other_model(documents, riskier)
     await trial.start(make_plan("risk", "model", await keep(room.record, other)))
     stored = {one.case_id: one for one in [await trial.apply(seed) for seed in range(12)]}
     differs = 0

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
-from msgspec import UNSET
 import pytest
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from instant_credit.access.actors import Actor
