@@ -5,7 +5,15 @@ import math
 import numpy as np
 import pytest
 from benchmarks.experiments_looks import watch
-from benchmarks.experiments_worlds import KINDS, World, draw_looks, fixed_units, look_days, sized
+from benchmarks.experiments_worlds import (
+    KINDS,
+    World,
+    draw_household_looks,
+    draw_looks,
+    fixed_units,
+    look_days,
+    sized,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +26,7 @@ from instant_credit.experiment.sequences import (
     read_interval,
     read_intervals,
 )
-from instant_credit.experiment.sums import Estimate
+from instant_credit.experiment.sums import Estimate, adjust_many, estimate_many
 from tests.budget import TIMES, examples
 from tests.naive import confidence as naive
 
@@ -212,3 +220,21 @@ def test_all_intervals_cover_an_effect_and_find_it_with_few_more_units_than_a_fi
     assert watched.missed <= 0.05 + 3 * watched.error
     assert (watched.stopped_units <= 1.75 * fixed).mean() >= 0.80 - 3 * math.sqrt(0.8 * 0.2 / experiments)
     assert np.minimum(watched.stopped_units, world.units_max).mean() <= 1.5 * fixed
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("effect", [0.0, 0.02])
+def test_intervals_of_households_cover_at_all_times_and_a_covariate_narrows_them(effect) -> None:
+    experiments = 100 * TIMES
+    rule = Rule(alpha=0.05, units_max=6_000, value_max=1.0)
+    missed = missed_adjusted = 0
+    for moments in draw_household_looks(experiments, seed=66, effect=effect):
+        plain = read_intervals(*estimate_many(moments), rule)
+        adjusted = read_intervals(*adjust_many(moments), rule)
+        missed += ((plain.lower > effect) | (plain.upper < effect)).any(axis=1).sum()
+        missed_adjusted += ((adjusted.lower > effect) | (adjusted.upper < effect)).any(axis=1).sum()
+        widths, narrower = (np.diff([each.lower[:, -1], each.upper[:, -1]], axis=0) for each in (plain, adjusted))
+        assert (narrower < widths).mean() > 0.9
+    error = math.sqrt(0.05 * 0.95 / experiments)
+    assert missed / experiments <= 0.05 + 3 * error
+    assert missed_adjusted / experiments <= 0.05 + 3 * error
