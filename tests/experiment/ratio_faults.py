@@ -56,7 +56,7 @@ def filter_after_assignment(day: Day, number: int, draws: Draws) -> None:
 
 
 def send_bots_to_one_arm(day: Day, number: int, draws: Draws) -> None:
-    day.assigned[2, 1] += draws.poisson(8.0)
+    day.assigned[2, 1] += draws.poisson(16.0)
     follow(day, draws)
 
 
@@ -91,7 +91,7 @@ def reassign_after_a_ramp(day: Day, number: int, draws: Draws) -> None:
 
 
 def let_eligibility_depend_on_the_arm(day: Day, number: int, draws: Draws) -> None:
-    day.assigned[1, 2] = draws.binomial(day.assigned[1, 2], 0.8)
+    day.assigned[1, 2] = draws.binomial(day.assigned[1, 2], 0.75)
     follow(day, draws)
 
 
