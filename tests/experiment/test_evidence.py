@@ -18,6 +18,7 @@ from tests.budget import TIMES, examples
 from tests.naive import evidence as naive
 
 rates = st.floats(0.005, 0.9)
+parts = st.one_of(st.just(0.0), st.floats(1e-6, 1.0))
 values = st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0.0, 1.0))
 
 
@@ -47,7 +48,7 @@ def test_a_ratio_is_judged_as_trial_by_trial(group: list[bool], base: list[bool]
 
 
 @examples(30)
-@given(st.integers(1, 40), rates, st.floats(0.0, 1.0))
+@given(st.integers(1, 40), rates, parts)
 def test_a_harmless_share_has_a_mean_of_at_most_one(trials: int, bound: float, part: float) -> None:
     hits = np.arange(trials + 1.0)
     chances = stats.binom.pmf(hits, trials, bound * part)
@@ -55,12 +56,13 @@ def test_a_harmless_share_has_a_mean_of_at_most_one(trials: int, bound: float, p
 
 
 @examples(30)
-@given(st.integers(1, 8), st.floats(0.0, 0.6), st.floats(0.05, 0.95), st.floats(0.0, 1.0), st.floats(-1.0, 1.0))
+@given(st.integers(1, 8), st.floats(0.0, 0.6), st.floats(0.05, 0.95), parts, st.floats(-1.0, 1.0))
 def test_a_harmless_difference_has_a_mean_of_at_most_one(
     units: int, bound: float, share: float, level: float, part: float
 ) -> None:
     other = level * (1 - bound)
-    rate = min(1.0, max(0.0, other + bound * part)) if part < 1 else other + bound
+    rate = other + bound * part
+    rate = 0.0 if rate < 1e-6 else min(1.0, rate)
     mean = 0.0
     for ones in range(units + 1):
         k, l = np.meshgrid(np.arange(ones + 1.0), np.arange(units - ones + 1.0))  # noqa: E741
@@ -73,7 +75,7 @@ def test_a_harmless_difference_has_a_mean_of_at_most_one(
 
 
 @examples(30)
-@given(st.integers(0, 15), st.integers(0, 15), st.floats(0.1, 1.0), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+@given(st.integers(0, 15), st.integers(0, 15), st.floats(0.1, 1.0), parts, parts)
 def test_a_harmless_ratio_has_a_mean_of_at_most_one(
     units: int, base_units: int, bound: float, base_rate: float, part: float
 ) -> None:
