@@ -114,6 +114,12 @@ def test_variance_between_groups_is_dersimonians_and_lairds() -> None:
         assert surrogate._excess_variance(estimates, variances) == pytest.approx(max(0.0, float(tau)))
 
 
+@pytest.mark.parametrize("freedom", [2, 4, 11, 40])
+def test_few_vintages_widen_an_interval_as_students_t(freedom: int) -> None:
+    expected = float(stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975))
+    assert surrogate._widen(freedom) == pytest.approx(expected, rel=0.04 if freedom == 2 else 0.005)
+
+
 def test_thin_cells_are_drawn_to_their_signal_and_full_ones_stay() -> None:
     chance = np.random.Generator(np.random.PCG64(3))
     index = fit_index([draw(chance, 20_000, share_cells())])
@@ -165,8 +171,8 @@ def test_vintages_whose_weather_differs_are_covered_too() -> None:
         prediction = predict_mean(fit_index(vintages[:-1]), vintages[-1])
         inside.append(compare_truth(prediction, sum(vintages[-1].totals) / 5_000).is_inside)
     print(f"newer vintages inside {np.mean(inside):.3f} of {len(inside)}")
-    # The variance between 12 vintages is itself an estimate, and a normal interval does not widen for that.
-    assert np.mean(inside) >= 0.88
+    # A variance of 12 vintages is never told below what counts alone bring, nor above by as much: a little is lost.
+    assert np.mean(inside) >= 0.9
 
 
 def make_comparisons(chance: np.random.Generator, direct: float) -> list[Comparison]:
@@ -193,9 +199,10 @@ def judge_rounds(seed: int, drift: float = 1.0, direct: float = 1.0) -> list[Val
 @pytest.mark.prove
 def test_the_panel_finds_nothing_against_an_index_that_holds() -> None:
     panels = judge_rounds(6)
+    print(f"valid {np.mean([panel.is_valid for panel in panels]):.3f} of {len(panels)}")
     assert np.mean([panel.is_valid for panel in panels]) >= 0.9
     assert np.mean([panel.slope.value for panel in panels if panel.slope]) == pytest.approx(1.0, abs=0.05)
-    assert all((panel.correlation or 0.0) > 0.0 for panel in panels)
+    assert np.mean([panel.correlation or 0.0 for panel in panels]) > 0.4
 
 
 @pytest.mark.prove

@@ -305,5 +305,16 @@ def _between(vintages: Sequence[Cells], means: Floats, within: Floats, signal: i
         if n > 0.0:
             told.append(float((totals[here] - units[here] * means[here]).sum()) / n)
             noise.append(float(units[here] @ within[here]) / n**2)
-    # The index holds the mean of these vintages, which is itself one draw of so many.
-    return _excess_variance(np.array(told), np.array(noise)) * (1.0 + 1.0 / max(len(told), 1))
+    if len(told) < 2:
+        return 0.0
+    # The index holds the mean of these vintages, which is itself one draw of so many; and their variance is told from as few.
+    return _excess_variance(np.array(told), np.array(noise)) * (1.0 + 1.0 / len(told)) * _widen(len(told) - 1) ** 2
+
+
+def _widen(freedom: int) -> float:
+    """How much wider Student's t makes a 95% interval than the normal law (Abramowitz and Stegun 1972, 26.7.5)."""
+    z = NormalDist().inv_cdf((1.0 + LEVEL) / 2.0)
+    first = (z**3 + z) / 4.0
+    second = (5.0 * z**5 + 16.0 * z**3 + 3.0 * z) / 96.0
+    third = (3.0 * z**7 + 19.0 * z**5 + 17.0 * z**3 - 15.0 * z) / 384.0
+    return (z + first / freedom + second / freedom**2 + third / freedom**3) / z
