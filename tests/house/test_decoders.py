@@ -26,6 +26,7 @@ from instant_credit.commands.inheriting import decode_inheritance
 from instant_credit.decision.gate_report import decode_gate_report
 from instant_credit.decision.release import decode_manifest, decode_reference
 from instant_credit.errors import Problem, Refused
+from instant_credit.experiment.exploration import decode_programme, read_programme
 from instant_credit.factory.triggers import decode_trigger, load_trigger
 from instant_credit.outcome.alerts import load_rules
 from instant_credit.policy.document import decode_policy, read_policy
@@ -233,6 +234,7 @@ def as_text(read: Callable[[str], object]) -> Callable[[bytes], object]:
         (read_scorecard, read_starter("scorecards", "personal_loan")),
         (load_rules, read_starter("alerts", "standard")),
         (load_trigger, read_starter("triggers", "learning")),
+        (read_programme, read_starter("explorations", "personal_loan")),
     ],
     ids=[
         "product",
@@ -243,6 +245,7 @@ def as_text(read: Callable[[str], object]) -> Callable[[bytes], object]:
         "scorecard",
         "alert rules",
         "trigger",
+        "exploration programme",
     ],
 )
 def test_a_document_in_toml_is_read_or_refused(read: Callable[[str], object], whole: str) -> None:
@@ -283,6 +286,11 @@ def test_a_training_is_read_or_refused() -> None:
 def test_a_recorded_trigger_is_read_or_refused() -> None:
     for raw in HOSTILE:
         end_in(decode_trigger, raw, (Refused,))
+
+
+def test_an_exploration_programme_is_read_or_refused() -> None:
+    for raw in HOSTILE:
+        end_in(decode_programme, raw, (Refused,))
 
 
 def test_gates_documents_are_read_or_refused() -> None:
