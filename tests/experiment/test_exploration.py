@@ -10,7 +10,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from instant_credit.application.facts import Facts
-from instant_credit.canonical import encode_canonical
+from instant_credit.canonical import encode_canonical, hash_content
 from instant_credit.errors import BrokenInvariant, Refused
 from instant_credit.experiment.exploration import (
     DAYS_MAX,
@@ -21,10 +21,10 @@ from instant_credit.experiment.exploration import (
     check_programme,
     decode_programme,
     encode_programme,
+    explore_by,
     find_ending,
     find_propensity,
     find_terms,
-    is_drawn,
     is_in_zone,
     read_programme,
     reserve_cents,
@@ -132,19 +132,25 @@ def test_the_zone_reaches_from_the_cut_off_to_the_floor(pd, is_in):
     assert is_in_zone(programme(), pd, Ppm(290_000)) is is_in
 
 
-@given(st.integers(10_000, 50_000))
-def test_the_draws_approve_exactly_the_share(share):
-    told = programme(share_ppm=share)
-    assert is_drawn(told, share - 1)
-    assert not is_drawn(told, share)
-    assert is_drawn(told, 0)
-    assert not is_drawn(told, PPM - 1)
+PERSONS = [bytes([n % 256, n // 256]) * 16 for n in range(20_000)]
 
 
-@pytest.mark.parametrize("draw", [-1, PPM])
-def test_what_is_no_draw_breaks(draw):
-    with pytest.raises(BrokenInvariant, match="a draw lies"):
-        is_drawn(programme(), draw)
+def test_the_share_of_persons_is_drawn_and_always_the_same_ones():
+    told = programme()
+    explore_one, again = explore_by("salt", told), explore_by("salt", told)
+    drawn = [explore_one(person).is_drawn for person in PERSONS]
+    assert drawn == [again(person).is_drawn for person in reversed(PERSONS)][::-1]
+    # Six standard deviations of 20,000 draws.
+    assert abs(sum(drawn) - 600) < 6 * (20_000 * 0.03 * 0.97) ** 0.5
+    assert {explore_one(person).propensity_ppm for person in PERSONS[:200]} == {30_000}
+    assert {explore_one(person).programme for person in PERSONS[:200]} == {hash_content(encode_programme(told))}
+
+
+def test_a_larger_share_of_another_programme_draws_others():
+    three, five = (explore_by("salt", programme(share_ppm=share)) for share in (30_000, 50_000))
+    both = [person for person in PERSONS if three(person).is_drawn and five(person).is_drawn]
+    # By chance 30 are drawn by both; whoever was to keep his draw would be all 600.
+    assert len(both) < 70
 
 
 def test_probabilities_of_what_may_be_done_add_up_to_one():

@@ -17,6 +17,7 @@ The law:
 - While it runs everybody in the zone has the propensity `share_ppm` of an approval and the rest of a decline; everybody else has 1,000,000.
 """
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated, Final, Literal
@@ -26,8 +27,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from instant_credit.application.invalid import tell_invalid
 from instant_credit.application.product import Name, Text
-from instant_credit.canonical import UNREADABLE, encode_canonical
+from instant_credit.canonical import UNREADABLE, encode_canonical, hash_content
 from instant_credit.errors import Refused, require
+from instant_credit.experiment.assignment import Draw, Explored
+from instant_credit.experiment.plan import Unit
 from instant_credit.outcome.inbound import BookName
 from instant_credit.policy.document import Policy
 from instant_credit.policy.verdict import Outcome, Terms, Verdict
@@ -221,10 +224,24 @@ def find_terms(
     )
 
 
-def is_drawn(programme: Programme, draw: int) -> bool:
-    """Whether a person whose draw in [0, 1,000,000) is `draw` is approved."""
-    require(0 <= draw < PPM, "a draw lies between 0 and 999,999")
-    return draw < programme.share_ppm
+def explore_by(salt: str, programme: Programme) -> Callable[[bytes], Explored]:
+    """What the programme draws for a person, told by the keyed hash of the person.
+
+    Parameters
+    ----------
+    salt : of the product's layers.
+
+    Source
+    ------
+    docs/adr/0029-an-arm-is-drawn-by-a-salted-hash.md
+    """
+    programme_hash = hash_content(encode_programme(programme))
+    draw = Draw(salt, "exploration", programme_hash, Unit.PERSON)
+    drawn, passed = (
+        Explored(programme=programme_hash, propensity_ppm=programme.share_ppm, is_drawn=is_drawn)
+        for is_drawn in (True, False)
+    )
+    return lambda person: drawn if draw(person) < programme.share_ppm else passed
 
 
 def find_propensity(programme: Programme, *, is_explorable: bool, is_approved: bool) -> Ppm:
