@@ -1,5 +1,8 @@
 """Instalments of many loans are those of one."""
 
+from fractions import Fraction
+from math import ceil
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +15,17 @@ from tests.budget import examples
 from tests.market.lending import WORLD, draw_all
 
 prices = st.sampled_from([0, 1, 79_900, 150_000, 1_000_000]) | st.integers(0, 1_000_000)
-terms_of_a_loan = st.tuples(st.integers(1, AMOUNT_MAX - 1), prices, st.integers(1, 84))
+any_terms = st.tuples(st.integers(1, AMOUNT_MAX - 1), prices, st.integers(1, 84))
+# What a product asks for. No instalment of these is a whole cent by itself unless the apr is 0.
+usual_terms = st.tuples(st.integers(10_000, 10_000_000), prices, st.integers(6, 84))
+
+
+def find_exactly(amount: int, apr: int, term: int) -> int:
+    if apr == 0:
+        return -(-amount // term)
+    monthly = Fraction(apr, 12_000_000)
+    growth = (1 + monthly) ** term
+    return ceil(amount * monthly * growth / (growth - 1))
 
 
 def to_offers(loans: list[tuple[int, int, int]]) -> Offers:
@@ -20,8 +33,14 @@ def to_offers(loans: list[tuple[int, int, int]]) -> Offers:
     return Offers(amounts, aprs, terms)
 
 
-@examples(100)
-@given(st.lists(terms_of_a_loan, min_size=1, max_size=20))
+@examples(50)
+@given(st.lists(any_terms, min_size=1, max_size=20))
+def test_instalments_are_exact(loans: list[tuple[int, int, int]]) -> None:
+    assert find_instalments(to_offers(loans)).tolist() == [find_exactly(*loan) for loan in loans]
+
+
+@examples(50)
+@given(st.lists(usual_terms, min_size=1, max_size=20))
 def test_instalments_of_many_are_to_the_cent_those_of_one(loans: list[tuple[int, int, int]]) -> None:
     expected = [instalment_ceil(Cents(amount), Ppm(apr), term) for amount, apr, term in loans]
     assert find_instalments(to_offers(loans)).tolist() == expected
