@@ -152,3 +152,8 @@ def test_arrays_of_different_lengths_are_refused() -> None:
         risk_of_terms(WORLD, applicants, truth.take(slice(0, 3)), offer_as_asked(applicants, Ppm(1)))
     assert isinstance(truth.take(np.array([1])), Truth)
     assert len(draw_truth(World(seed=1), applicants.take(slice(0, 0)))) == 0
+
+
+def test_without_drift_every_year_is_like_the_first() -> None:
+    first, later = (draw_all(WORLD, COUNT, number)[1].pds for number in (0, 20 * 365 * 200))
+    assert first.mean() == pytest.approx(later.mean(), abs=0.004)

@@ -243,7 +243,7 @@ def _draw_chunk(world: World, numbers: Numbers) -> Applicants:
     }
     # Told or not is the person's, and told of both or of neither.
     is_silent = own[2] < 0.1
-    columns = _draw_person(world, own, groups)
+    columns = _draw_person(world, own, groups, world.apply_on(persons))
     columns |= _draw_file(own, columns)
     columns |= _draw_application(own, asked, columns)
     return Applicants(
@@ -283,8 +283,13 @@ def _find_households(world: World, persons: Numbers, chances: Chances) -> Number
     return np.where(shares, persons - week, persons)
 
 
-def _draw_person(world: World, own: Chances, groups: Columns) -> dict[str, NDArray[Any]]:
-    """What stays the same when somebody applies again: income, home, work, and for how long there has been a file."""
+def _draw_person(world: World, own: Chances, groups: Columns, first_days: Days) -> dict[str, NDArray[Any]]:
+    """What stays the same when somebody applies again: income, home, work, and since when there is a file.
+
+    Parameters
+    ----------
+    first_days : days on which the persons applied first, so that files are as long in every year of the world.
+    """
     quality = NORMAL.read(own[4])
     in_gap = groups["sex"] == 0
     income = EXPONENTIAL.read(10.96 + 0.42 * NORMAL.read(own[5]) + 0.18 * quality - world.group_income_gap * in_gap)
@@ -294,12 +299,11 @@ def _draw_person(world: World, own: Chances, groups: Columns) -> dict[str, NDArr
     is_thin = groups["ethnicity"] == 0
     years = EXPONENTIAL.read(2.35 + 0.62 * NORMAL.read(own[8]) + 0.15 * quality - world.group_history_gap * is_thin)
     opened_before = np.floor(np.clip(years, 0.6, 55.0) * 365.25)
-    first_day = int(world.apply_on(np.zeros(1, dtype=np.int64))[0])
     steadiness = 0.3 * quality + 0.95 * NORMAL.read(own[9])
     return {
         "income_annual_cents": income_cents,
         "assistance_income_annual_cents": assistance_cents,
-        "earliest_credit_on": (first_day - opened_before).astype(np.int32),
+        "earliest_credit_on": (first_days - opened_before).astype(np.int32),
         "employment_years": np.searchsorted(_EMPLOYMENT_CUTS, steadiness, side="right").astype(np.int16),
         "home_ownership": np.searchsorted(_HOME_CHANCES, own[10], side="right").astype(np.int8),
         "residence_state": np.searchsorted(_STATE_CHANCES, own[11], side="right").astype(np.int8),

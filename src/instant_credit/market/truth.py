@@ -25,7 +25,7 @@ from instant_credit.units import MONTHS_PER_YEAR, PPM, days_from_date
 INCOME_MIDDLE_CENTS: Final = 5_800_000.0
 THIN_FILE_YEARS: Final = 4.0
 STEADY_YEARS: Final = 4
-BASE: Final = -3.1
+BASE: Final = -3.15
 _PURPOSE_EFFECTS: Final = np.array(
     [
         {"small_business": 0.5, "renewable_energy": 0.3, "credit_card": -0.1, "car": -0.15, "wedding": -0.1}.get(p, 0.0)
