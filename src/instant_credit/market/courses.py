@@ -10,7 +10,6 @@ longer than twelve times thirty days but shorter than thirteen, bad is who defau
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from itertools import count
 from typing import Final
 
 from msgspec import Struct
@@ -134,7 +133,9 @@ def _live(plan: _Plan) -> Iterator[_Told]:
     principal, accrued, behind, received = plan.amount_cents, 0, 0, 0
     yield _Told(kind=EventKind.DISBURSED, amount_cents=principal, after_days=0)
     # In the last month of the term at the latest a loan is repaid or written off.
-    for month in count(1):
+    month = 0
+    while True:
+        month += 1
         accrued += (principal * plan.apr_ppm + YEAR_PPM // 2) // YEAR_PPM
         owed = principal + accrued
         lag = _lag(plan, month)
