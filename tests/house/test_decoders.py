@@ -26,6 +26,7 @@ from instant_credit.commands.inheriting import decode_inheritance
 from instant_credit.decision.gate_report import decode_gate_report
 from instant_credit.decision.release import decode_manifest, decode_reference
 from instant_credit.errors import Problem, Refused
+from instant_credit.experiment.caps import read_caps
 from instant_credit.factory.triggers import decode_trigger, load_trigger
 from instant_credit.outcome.alerts import load_rules
 from instant_credit.policy.document import decode_policy, read_policy
@@ -233,6 +234,7 @@ def as_text(read: Callable[[str], object]) -> Callable[[bytes], object]:
         (read_scorecard, read_starter("scorecards", "personal_loan")),
         (load_rules, read_starter("alerts", "standard")),
         (load_trigger, read_starter("triggers", "learning")),
+        (read_caps, 'product = "a"\n[[caps]]\nname = "b"\ncents_by_day = 1\nattribute = "c"\ncategory = "d"\n'),
     ],
     ids=[
         "product",
@@ -243,6 +245,7 @@ def as_text(read: Callable[[str], object]) -> Callable[[bytes], object]:
         "scorecard",
         "alert rules",
         "trigger",
+        "portfolio caps",
     ],
 )
 def test_a_document_in_toml_is_read_or_refused(read: Callable[[str], object], whole: str) -> None:
