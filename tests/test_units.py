@@ -38,6 +38,12 @@ def test_a_term_below_one_month_is_refused() -> None:
         units.instalment_ceil(Cents(1000), Ppm(100_000), 0)
 
 
+@given(st.integers(0, 10**12), st.integers(0, 10**6), st.integers(0, 10**6))
+def test_an_expected_loss_is_rounded_up_to_the_next_cent(amount: int, pd: int, lost: int) -> None:
+    loss = units.expected_loss_ceil(Cents(amount), Ppm(pd), Ppm(lost))
+    assert (loss - 1) * 10**12 < amount * pd * lost <= loss * 10**12
+
+
 @given(st.integers(-200_000, 200_000))
 def test_days_and_dates_are_two_names_of_one_thing(days: int) -> None:
     assert units.days_from_date(units.date_from_days(days)) == days

@@ -79,7 +79,7 @@ class Life:
         self.counts: dict[str, Count] = {}
 
     def live_a_day(self) -> tuple[Tally, Tally]:
-        """The tallies of the arm and of the control after another day."""
+        """The tallies of the control and of the arm after another day."""
         units = int(self.chance.binomial(40, 0.5))
         for name, trials in (("early", units), ("approval", units), ("failed", units), ("slow", units)):
             self._add(name, trials)
@@ -95,7 +95,7 @@ class Life:
             answers=told["failed"],
             timed=told["slow"],
         )
-        return arm, Tally(early=told["early_control"], approvals=told["approval_control"])
+        return Tally(early=told["early_control"], approvals=told["approval_control"]), arm
 
     def _add(self, name: str, trials: int) -> None:
         hits = self.chance.binomial(trials, self.rates.get(name, self.rates["approval"]))
@@ -106,7 +106,7 @@ def live(chance: np.random.Generator, days: int = DAYS, **rates: float) -> tuple
     """The day on which an arm is stopped, and by what; `days` + 1 and nothing when it never is."""
     plan, life = make_plan(), Life(chance, **rates)
     for day in range(1, days + 1):
-        findings = judge_guardrails(plan, "arm_1", *life.live_a_day())
+        findings = judge_guardrails(plan, *life.live_a_day(), name="arm_1")
         if breached := tuple(f.guardrail for f in findings if f.is_breached):
             return day, breached
     return days + 1, ()
@@ -154,7 +154,7 @@ def judge_budget(reserved: int, largest: int, bound: int) -> Finding:
     """What the loss budget says."""
     plan = make_plan(Guardrail(kind=GuardrailKind.LOSS_BUDGET, bound=bound, lost_ppm=600_000))
     tally = Tally(reserved_cents=Cents(reserved), reservation_cents_max=Cents(largest))
-    return judge_guardrails(plan, "arm_1", tally, Tally())[0]
+    return judge_guardrails(plan, Tally(), tally, name="arm_1")[0]
 
 
 def test_a_budget_is_breached_where_the_largest_next_reservation_would_not_fit() -> None:
@@ -180,7 +180,7 @@ def test_an_arm_that_stops_at_its_breach_never_reserves_more_than_its_budget(
 
 
 def test_nothing_counted_yet_breaches_nothing() -> None:
-    findings = judge_guardrails(make_plan(), "arm_1", Tally(), Tally())
+    findings = judge_guardrails(make_plan(), Tally(), Tally(), name="arm_1")
     assert [f.guardrail for f in findings] == list(BOUNDS)
     assert not any(f.is_breached for f in findings)
     assert {f.value for f in findings} == {None}
@@ -191,7 +191,7 @@ def find(kind: GuardrailKind, bound: int = 0, **tallies: Any) -> Finding:
     """What one guardrail says."""
     extra = {"attribute": "sex", "reference": "male"} if kind is GuardrailKind.IMPACT_RATIO else {}
     plan = make_plan(Guardrail(kind=kind, bound=bound or BOUNDS[kind], **extra))
-    return judge_guardrails(plan, "arm_1", tallies["arm"], tallies.get("control", Tally()))[0]
+    return judge_guardrails(plan, tallies.get("control", Tally()), tallies["arm"], name="arm_1")[0]
 
 
 def test_each_finding_says_its_figures_in_words() -> None:
@@ -221,7 +221,7 @@ def test_each_finding_says_its_figures_in_words() -> None:
     )
     slow = find(GuardrailKind.LATENCY_P99, arm=Tally(timed=Count(trials=10_000, hits=300.0)))
     assert slow.is_breached
-    assert slow.words.startswith("slower than 40.0 ms 3.00% of 10,000, 1% allowed")
+    assert slow.words.startswith("slower than 40.0 ms: 3.00% of 10,000, 1% allowed")
     assert find(GuardrailKind.ERROR_RATE, arm=Tally(answers=Count(trials=500, hits=500.0))).e_value == pytest.approx(
         np.exp(700.0)
     )
@@ -250,4 +250,4 @@ def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(BrokenInvariant, match="between 0 and the trials"):
         Count(trials=1, hits=2.0)
     with pytest.raises(BrokenInvariant, match="the control"):
-        judge_guardrails(make_plan(), "arm_0", Tally(), Tally())
+        judge_guardrails(make_plan(), Tally(), Tally(), name="arm_0")

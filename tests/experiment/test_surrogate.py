@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.meta_analysis import combine_effects
@@ -118,6 +119,11 @@ def test_variance_between_groups_is_dersimonians_and_lairds() -> None:
 def test_few_vintages_widen_an_interval_as_students_t(freedom: int) -> None:
     expected = float(stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975))
     assert surrogate._widen(freedom) == pytest.approx(expected, rel=0.04 if freedom == 2 else 0.005)
+
+
+def test_one_group_shows_no_variance_between_groups() -> None:
+    assert surrogate._excess_variance(np.ones(1), np.ones(1)) == 0.0
+    assert surrogate._excess_variance(np.array([0.0, 1.0]), np.array([0.0, 1.0])) == 0.0
 
 
 def test_thin_cells_are_drawn_to_their_signal_and_full_ones_stay() -> None:
@@ -275,6 +281,24 @@ def test_an_index_that_tells_everybody_the_same_has_no_slope() -> None:
     panel = measure_validity(flat)
     assert panel.correlation is None
     assert panel.is_valid
+
+
+def test_a_past_in_which_hardly_anybody_was_booked_has_no_slope() -> None:
+    chance = np.random.Generator(np.random.PCG64(14))
+    nobody = Cells(units=(500,) * BANDS + (0,) * (CELLS - BANDS))
+    panel = measure_validity([*draw_vintages(chance, 3), *[nobody] * 3])
+    assert panel.slope is None
+    assert all(one.is_inside and one.error == 0.0 for one in panel.vintages)
+
+
+def test_a_comparison_without_a_past_is_passed_over() -> None:
+    chance = np.random.Generator(np.random.PCG64(15))
+    comparisons = make_comparisons(chance, 1.0)
+    early = [replace(comparisons[0], vintages_known=known) for known in (2, 11)]
+    unseen = replace(comparisons[1], arm=Cells(units=(0,) * CELLS))
+    panel = measure_validity(draw_vintages(chance), [*early, unseen])
+    assert panel.comparisons == ()
+    assert panel.sign_share is None
 
 
 def test_the_truth_is_set_beside_what_was_told() -> None:

@@ -29,6 +29,7 @@ from instant_credit.errors import Problem, Refused
 from instant_credit.experiment.exploration import decode_programme, read_programme
 from instant_credit.experiment.layers import decode_layers, read_layers
 from instant_credit.experiment.plan import decode_plan, read_plan
+from instant_credit.experiment.caps import read_caps
 from instant_credit.factory.triggers import decode_trigger, load_trigger
 from instant_credit.outcome.alerts import load_rules
 from instant_credit.policy.document import decode_policy, read_policy
@@ -239,6 +240,7 @@ def as_text(read: Callable[[str], object]) -> Callable[[bytes], object]:
         (read_plan, read_starter("plans", "personal_loan_prices")),
         (read_layers, read_starter("layers", "personal_loan")),
         (read_programme, read_starter("explorations", "personal_loan")),
+        (read_caps, 'product = "a"\n[[caps]]\nname = "b"\ncents_by_day = 1\nattribute = "c"\ncategory = "d"\n'),
     ],
     ids=[
         "product",
@@ -252,6 +254,7 @@ def as_text(read: Callable[[str], object]) -> Callable[[bytes], object]:
         "plan",
         "layers",
         "exploration programme",
+        "portfolio caps",
     ],
 )
 def test_a_document_in_toml_is_read_or_refused(read: Callable[[str], object], whole: str) -> None:

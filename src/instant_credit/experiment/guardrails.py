@@ -132,14 +132,14 @@ def split_alpha(plan: Plan, alpha: float = ALPHA) -> dict[GuardrailKind, float]:
     return {kind: alpha * _WEIGHTS[kind] / whole for kind in kinds}
 
 
-def judge_guardrails(plan: Plan, name: str, arm: Tally, control: Tally, alpha: float = ALPHA) -> tuple[Finding, ...]:
+def judge_guardrails(plan: Plan, control: Tally, arm: Tally, *, name: str, alpha: float = ALPHA) -> tuple[Finding, ...]:
     """What each guardrail of the plan says of one arm, in the plan's order.
 
     Parameters
     ----------
     plan : as locked at the start.
+    control, arm : tallies of the same span of days.
     name : of the arm, which is not the control.
-    arm, control : tallies of the same span of days.
     alpha : chance in (0, 1) that any statistical guardrail of the experiment ever stops a harmless arm.
 
     Returns
@@ -245,7 +245,7 @@ def _judge_latency(guardrail: Guardrail, arm: Tally, control: Tally, share: floa
     """The control and its share play no part: the bound is absolute."""
     del control, share
     log_e = _exceed(arm.timed, _SLOW_SHARE)
-    words = f"slower than {guardrail.bound / 1e6:,.1f} ms {_tell(arm.timed)}, {_SLOW_SHARE:.0%} allowed"
+    words = f"slower than {guardrail.bound / 1e6:,.1f} ms: {_tell(arm.timed)}, {_SLOW_SHARE:.0%} allowed"
     return _ppm(arm.timed), log_e, words
 
 
