@@ -25,8 +25,8 @@ from tests.budget import TIMES
 from tests.experiment.exploring import FLOOR, TARGETS, Applicants, approve_chances, draw_applicants, live
 
 SHARE = 0.03
-APPLICATIONS = 12_000
-SEEDS = 60 * TIMES
+APPLICATIONS = 20_000
+SEEDS = 42 * TIMES
 
 
 @cache

@@ -42,7 +42,7 @@ from instant_credit.errors import Refused, require
 from instant_credit.units import PPM
 
 APPLICATIONS_MAX: Final = 50_000_000
-EFFECTIVE_MIN: Final = 50.0
+EFFECTIVE_MIN: Final = 100.0
 CLIPPED_SHARE_MAX: Final = 0.01
 # An exploration of 1% weighs an approval with 100 (`training.selection_bias.PROPENSITY_MIN`).
 WEIGHT_MAX: Final = 100.0
