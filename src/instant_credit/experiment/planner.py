@@ -31,7 +31,6 @@ _PRECISION_AT_MAXIMUM: Final = 12.0
 _SEQUENCE_LOOKS: Final = 50
 DAYS_PER_MONTH: Final = 365.25 / 12
 _NORMAL: Final = NormalDist()
-_HALVINGS: Final = 200
 
 
 class Schedule(Struct, frozen=True, kw_only=True):
@@ -140,10 +139,8 @@ def find_effect(plan: Plan, units: float) -> float:
     if units <= 0 or count_units(plan, largest) > units:
         return inf
     low, high = 0.0, largest
-    for _ in range(_HALVINGS):
+    while high - low > largest * 1e-12:
         middle = (low + high) / 2
-        if middle <= low or high - low <= largest * 1e-12:
-            break
         if count_units(plan, middle) > units:
             low = middle
         else:
