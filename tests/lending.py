@@ -179,12 +179,15 @@ def with_policy(documents: Documents, policy: Policy) -> Documents:
     return Documents(product=documents.product, parts=tuple(changed.items()))
 
 
-def with_other_model(documents: Documents) -> Documents:
-    """The same release with another model: one of other points."""
+def _more_points(bundle: Bundle) -> Bundle:
+    return replace(bundle, scale=replace(bundle.scale, points=bundle.scale.points + 1))
+
+
+def with_other_model(documents: Documents, change: Callable[[Bundle], Bundle] = _more_points) -> Documents:
+    """The same release with another model: one of other points, or changed otherwise."""
     parts = dict(documents.parts)
     bundle = decode_bundle(parts["model"])
-    scale = replace(bundle.scale, points=bundle.scale.points + 1)
-    model = encode_bundle(prove_bundle(replace(bundle, scale=scale, proof=None)))
+    model = encode_bundle(prove_bundle(replace(change(bundle), proof=None)))
     reference = encode_reference(replace(decode_reference(parts["reference"]), model_hash=hash_content(model)))
     manifest = replace(
         decode_manifest(parts["release"]), model_hash=hash_content(model), reference_hash=hash_content(reference)

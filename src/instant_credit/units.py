@@ -53,6 +53,11 @@ def prorate_floor(amount: Cents, part: Cents, whole: Cents) -> Cents:
     return Cents(amount * part // whole)
 
 
+def expected_loss_ceil(amount: Cents, pd: Ppm, lost: Ppm) -> Cents:
+    """What `amount` loses in expectation when a bad loan loses the part `lost` of it, rounded up to a whole cent."""
+    return Cents(-(-amount * pd * lost // (PPM * PPM)))
+
+
 def instalment_ceil(amount: Cents, apr: Ppm, term_months: int) -> Cents:
     """Level monthly instalment that repays `amount` over `term_months` at nominal annual rate `apr`, rounded up.
 

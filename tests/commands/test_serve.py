@@ -27,7 +27,7 @@ class Failing:
 async def test_no_error_ends_the_search_for_new_releases(log, monkeypatch):
     monkeypatch.setattr(answering, "REFRESH_SECONDS", 0)
     releases = Failing(RuntimeError("odd"), KeyError("odder"), MemoryError())
-    async with kept_fresh(releases):
+    async with kept_fresh((releases,)):
         await asyncio.wait_for(releases.is_asked_again.wait(), 20)
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert [line["event"] for line in lines] == ["releases_not_refreshed"] * 3

@@ -20,6 +20,13 @@ from instant_credit.record.chain import leaf_of, split_leaves
 from instant_credit.record.commit import commit_entries, commit_events
 from instant_credit.record.documents import put_document, put_documents
 from instant_credit.record.drafts import DraftEvent, DraftEventKind, DraftVersion, add_draft_event, add_draft_version
+from instant_credit.record.experiments import (
+    Conclusion,
+    ExperimentEvent,
+    ExperimentEventKind,
+    add_experiment_event,
+    plan_experiment,
+)
 from instant_credit.record.ids import bucket_of, new_id
 from instant_credit.record.life import LifeEvent, LifeEventKind, add_life_event
 from instant_credit.record.owning import open_owner
@@ -31,7 +38,7 @@ from instant_credit.record.queue_log import take_up
 from instant_credit.record.quotes import QuotedTerms, QuoteRow, add_quote
 from instant_credit.record.rings import turn_ring
 from instant_credit.record.rotating import note_current
-from instant_credit.record.rows import EventRow
+from instant_credit.record.rows import EventRow, ExposureRow
 from instant_credit.record.shadows import ShadowEntry, add_shadow_decisions
 from instant_credit.record.sketches import SketchRow, WindowRow, add_sketch, add_window
 from instant_credit.record.triggers import put_trigger, stop_trigger
@@ -110,6 +117,65 @@ async def write_some(record: Record, actor: Actor, turn: int) -> None:
     assert await commit_events(record, events, actor, record.clock.now()) == 4
     await write_monitoring(record, actor, turn)
     await write_quarantine(record, actor, turn, entry.case_id)
+    await write_experiment(record, actor, turn)
+
+
+async def write_experiment(record: Record, actor: Actor, turn: int) -> None:
+    """A planned experiment with what happens to one, and an application that drew its arm."""
+    (plan,) = await put_documents(record, [("plan", b"plan %d" % turn)], actor)
+    now, by = record.clock.now(), Signature(actor=actor)
+    planned = await plan_experiment(
+        record, plan_hash=plan, product="personal_loan", name=f"plan_{turn}", by=by, now=now
+    )
+    event = ExperimentEvent(
+        experiment=planned.experiment,
+        number=1,
+        kind=ExperimentEventKind.STARTED,
+        reach_from_ppm=0,
+        reach_to_ppm=400_000,
+        coverage_ppm=100_000,
+        is_single_person=True,
+        signature=by,
+        recorded_at=now,
+    )
+    assert await add_experiment_event(record, event)
+    closed = ExperimentEvent(
+        experiment=planned.experiment,
+        number=2,
+        kind=ExperimentEventKind.ARM_CLOSED,
+        arm="challenger",
+        guardrail="loss_budget",
+        reason="spent",
+        signature=by,
+        recorded_at=now,
+    )
+    assert await add_experiment_event(record, closed)
+    assert not await add_experiment_event(record, closed)
+    concluded = ExperimentEvent(
+        experiment=planned.experiment,
+        number=3,
+        kind=ExperimentEventKind.CONCLUDED,
+        verdict=Conclusion.KEEP,
+        reason="no better",
+        signature=by,
+        recorded_at=now,
+    )
+    assert await add_experiment_event(record, concluded)
+    exposure = ExposureRow(
+        experiment=planned.experiment,
+        arm=1,
+        unit_id=b"u" * 16,
+        propensity_ppm=500_000,
+        reach_ppm=40_000,
+        baseline_pd_ppm=70_000,
+        baseline_is_offer=True,
+        is_offer=True,
+        offered_cents=100_000,
+        reserved_cents=7_000,
+        segments=(2, -1),
+    )
+    exposed = replace(make_keyed(record, 500 + turn, f"exposed {turn}"), exposures=(exposure,))
+    await commit_entries(record, [exposed], actor)
 
 
 async def write_quarantine(record: Record, actor: Actor, turn: int, case_id: UUID) -> None:

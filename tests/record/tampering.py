@@ -52,6 +52,12 @@ OTHERWISE: Final = {
     "gate_waiver_approvals.actor_kind": "CASE actor_kind WHEN 'person' THEN 'api_key' ELSE 'person' END",
     "trigger_events.kind": "CASE kind WHEN 'put' THEN 'stopped' ELSE 'put' END, "
     "document_hash = CASE kind WHEN 'put' THEN NULL ELSE repeat('a', 64) END",
+    "experiment_events.kind": "CASE kind WHEN 'concluded' THEN 'stopped' ELSE 'concluded' END, reach_from_ppm = NULL, reach_to_ppm = NULL, "
+    "coverage_ppm = NULL, arm = NULL, guardrail = NULL, reason = 'why', "
+    "verdict = CASE kind WHEN 'concluded' THEN NULL ELSE 'keep' END",
+    "verdict": "CASE verdict WHEN 'keep' THEN 'extend' ELSE 'keep' END",
+    "segments": "array_append(segments, 7::smallint)",
+    "exposures.arm": "(arm + 1) % 8",
     "alert_events.kind": "CASE kind WHEN 'opened' THEN 'closed' ELSE 'opened' END",
     "draft_events.kind": "CASE kind WHEN 'completed' THEN 'withdrawn' ELSE 'completed' END",
     "release_events.kind": "'retired', "
@@ -73,6 +79,7 @@ OTHERWISE: Final = {
     "weight": "CASE weight WHEN 'heavy' THEN 'light' ELSE 'heavy' END",
     "job_events.kind": "CASE kind WHEN 'begun' THEN 'given_back' ELSE 'begun' END, step = NULL, result_hash = NULL, document_hash = NULL",
     "result_hash": "md5(result_hash) || md5(result_hash)",
+    "plan_hash": "md5(plan_hash) || md5(plan_hash)",
     "product_hash": "md5(product_hash) || md5(product_hash)",
     "reference_hash": "md5(reference_hash) || md5(reference_hash)",
     "rules_hash": "md5(rules_hash) || md5(rules_hash)",
@@ -111,6 +118,9 @@ KEYS: Final = {
     "jobs": "job_id = gen_random_uuid(), natural_key = NULL",
     "job_events": "number = number + 50",
     "trigger_events": "number = number + 50",
+    "experiments": "experiment = experiment + 1000, name = name || 'x', plan_hash = md5(plan_hash) || md5(plan_hash)",
+    "experiment_events": "number = number + 50",
+    "exposures": "case_id = gen_random_uuid()",
 }
 TABLES: Final = tuple(COVERED)
 

@@ -35,6 +35,7 @@ from instant_credit.record.partitions import make_months_ahead
 from instant_credit.record.pool import NOT_DURABLE, Record, open_record
 from instant_credit.settings import Settings
 from instant_credit.underwriting.desk import Desk
+from instant_credit.underwriting.experiments import Experiments, NotExposing
 from instant_credit.underwriting.probing import Probing
 from instant_credit.underwriting.releases import LiveReleases, NotLoaded
 from instant_credit.underwriting.shadowing import Shadowing
@@ -80,6 +81,8 @@ async def _answer(
         tell_safety(record)
         releases = LiveReleases(record, _log_not_loaded)
         await releases.refresh()
+        experiments = Experiments(record, _log_not_exposing)
+        await experiments.refresh()
         if inherited is None and not releases.live() and not releases.not_loaded():
             click.echo(NO_RELEASE)
         metrics = Metrics(None if inherited is None else Path(inherited.metrics))
@@ -99,6 +102,7 @@ async def _answer(
             observe=metrics.count_group,
             shadow=shadowing.offer,
             probing=probing,
+            experiments=experiments,
         )
         limits = ClientLimits(settings.allowance, record.clock.monotonic_ns)
         app = create_app(desk, KeyDesk(record).verify, metrics, limits)
@@ -119,7 +123,7 @@ async def _answer(
         keeping = beside(keep_months_ahead(lambda: make_months_ahead(record)))
         showing = beside(keep_monitored(record, metrics))
         metrics.show_due(releases.due())
-        fresh = kept_fresh(releases, revive, lambda: metrics.show_due(releases.due()))
+        fresh = kept_fresh((releases, experiments), revive, lambda: metrics.show_due(releases.due()))
         anchoring = kept_anchored(record, settings, metrics.show_not_anchoring)
         async with anchoring, fresh, keeping, showing, beside(shadowing.run()):
             await server.serve(list(sockets))
@@ -193,15 +197,24 @@ def _log_not_loaded(missed: NotLoaded) -> None:
     )
 
 
+def _log_not_exposing(missed: NotExposing) -> None:
+    reason = {"reason": str(missed.error)} if isinstance(missed.error, InstantCreditError) else {}
+    structlog.get_logger("instant_credit.experiments").error(
+        "experiment_not_exposing", product=missed.product, experiment=missed.experiment, exc_info=missed.error, **reason
+    )
+
+
 def _log_shadows_failed(release_hash: str, error: Exception) -> None:
     structlog.get_logger("instant_credit.releases").error("shadows_failed", release_hash=release_hash, exc_info=error)
 
 
 @contextlib.asynccontextmanager
 async def kept_fresh(
-    releases: LiveReleases, revive: Callable[[], bool] | None = None, tell: Callable[[], None] = lambda: None
+    kept: Sequence[LiveReleases | Experiments],
+    revive: Callable[[], bool] | None = None,
+    tell: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[None]:
-    """Look for newly activated releases while the server serves; whatever goes wrong is logged, and it looks again.
+    """Look for what was activated, started or stopped while the server serves; whatever goes wrong is logged, and it looks again.
 
     Parameters
     ----------
@@ -216,7 +229,8 @@ async def kept_fresh(
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
             try:
-                await releases.refresh()
+                for one in kept:
+                    await one.refresh()
                 tell()
                 is_out = False
             except Unavailable as trouble:

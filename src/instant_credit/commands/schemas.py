@@ -16,6 +16,7 @@ from instant_credit.decision.case import Case
 from instant_credit.decision.decision import Decision
 from instant_credit.decision.gate_report import GateReport
 from instant_credit.decision.release import Manifest
+from instant_credit.experiment.exploration import Programme
 from instant_credit.experiment.layers import Layers
 from instant_credit.experiment.plan import Plan
 from instant_credit.outcome.alerts import AlertRules
@@ -40,6 +41,7 @@ STRUCTS: Final = {
     "alert_rules": AlertRules,
     "plan": Plan,
     "layers": Layers,
+    "exploration": Programme,
 }
 
 

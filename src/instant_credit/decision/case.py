@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from instant_credit.application.facts import Facts
+from instant_credit.experiment.assignment import Assignment
 from instant_credit.features.build import FeatureMatrix, build_features
 from instant_credit.features.pack import pack_facts
 from instant_credit.features.program import FeatureProgram
@@ -21,7 +22,8 @@ class Case(Struct, frozen=True, kw_only=True):
 
     `product_hash` names the product document at whose door the facts were told, `layout_hash` what its columns of `facts` mean
     (`application.document.hash_layout`): a later version of the product with the same layout decides the Case as well. Nothing in
-    a Case says who the person is. `history` holds the person's earlier applications where the release's policy asks for them.
+    a Case says who the person is. `history` holds the person's earlier applications where the release's policy asks for them. `assignment` says
+    which arms of experiments the application drew, and with what chance; what was never assigned has none.
     """
 
     schema_version: int = 1
@@ -30,6 +32,7 @@ class Case(Struct, frozen=True, kw_only=True):
     as_of: date
     facts: Facts
     history: History | UnsetType = UNSET
+    assignment: Assignment | UnsetType = UNSET
 
 
 _DECODER = msgspec.json.Decoder(Case)

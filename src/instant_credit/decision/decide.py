@@ -131,4 +131,5 @@ def _decide_row(case: Case, release: Release, row: _Row) -> Decision:
         trace=verdict.trace,
         expected_log_odds=release.model.expected_log_odds if is_scored else None,
         contributions=tuple(contributions) if is_scored else (),
+        assignment=case.assignment,
     )

@@ -3,8 +3,9 @@
 from datetime import date
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
+from instant_credit.experiment.assignment import Assignment
 from instant_credit.policy.program import PRICE_EXITS
 from instant_credit.policy.verdict import Outcome, Reason, RuleResult, RuleTrace, Terms
 from instant_credit.units import Ppm
@@ -22,7 +23,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     `expected_log_odds` and `contributions` (log-odds of default by model variable, in product order; positive raises the risk) are
     missing when no score could be computed. Contributions count from the release's reference population, whose mean raw score is
     `expected_log_odds`; under engine 1 both count from the loans trained on. Together they add up to the raw score, which the
-    release's calibration turns into pd.
+    release's calibration turns into pd. `assignment` repeats the Case's: the arms, and the chance with which they were drawn.
     """
 
     schema_version: int = 1
@@ -37,6 +38,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     trace: tuple[RuleTrace, ...] = ()
     expected_log_odds: float | None = None
     contributions: tuple[float, ...] = ()
+    assignment: Assignment | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         """Approvals carry no reasons and, where the policy prices, terms; everything else carries one to four reasons."""

@@ -6,7 +6,7 @@ decide every Case of its product. What engine 1 made is composed and decides as 
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import msgspec
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from instant_credit.application.document import decode_product, hash_layout
 from instant_credit.application.product import Product, Variable
 from instant_credit.canonical import UNREADABLE, ContentHash, encode_canonical, hash_content
-from instant_credit.errors import Refused
+from instant_credit.errors import Refused, require
 from instant_credit.features.program import FeatureProgram, compile_features
 from instant_credit.outcome.losses import LossTable, decode_losses
 from instant_credit.policy.checks import check_policy
@@ -233,6 +233,33 @@ def compose_parts(manifest: Manifest, documents: Mapping[str, bytes]) -> Compose
         losses=losses,
     )
     return Composed(release=release, bundle=bundle, reference=reference)
+
+
+def recompose(live: Release, model_of: Release, manifest: Manifest, documents: Mapping[str, bytes]) -> Release:
+    """What `compose_release` makes of `manifest`, whose model is that of `model_of` and whose product is that of `live`: both are composed
+    already, so neither is proved or compiled again.
+
+    Raises
+    ------
+    Refused : as `compose_release`, about the policy and the losses.
+    """
+    told = (manifest.product_hash, manifest.model_hash, manifest.reference_hash, manifest.engine_version)
+    theirs = model_of.manifest
+    held = (live.manifest.product_hash, theirs.model_hash, theirs.reference_hash, theirs.engine_version)
+    require(told == held, "a release is made again of a model and a product that are composed already")
+    product = live.product
+    policy = decode_policy(_verified(documents, manifest.policy_hash, "policy"))
+    check_policy(policy, product)
+    losses = _read_losses(documents, manifest, product)
+    compiled = compile_policy(policy, product, _share_losses(policy, product, losses))
+    table = model_of.calibrations
+    calibrations = [
+        Calibration(slope=slope, intercept=intercept)
+        for slope, intercept in zip(table.slopes.tolist(), table.intercepts.tolist(), strict=True)
+    ]
+    mean = model_of.model.expected_log_odds + math.fsum(model_of.reference)
+    _check_reference(mean, calibrations, compiled.decline_from)
+    return replace(model_of, hash=hash_manifest(manifest), manifest=manifest, policy=compiled, losses=losses)
 
 
 def _verified(documents: Mapping[str, bytes], content_hash: str, part: str) -> bytes:

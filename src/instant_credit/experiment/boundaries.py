@@ -50,7 +50,8 @@ _CHANCE_MIN: Final = 1e-9
 # Nodes lie at most this many standard deviations of the next step apart; the rule then errs by less than 10^-10.
 _SPACING: Final = 0.8
 _NODES_MIN: Final = 64
-_STEP: Final = 1e-12
+_STEP: Final = 1e-11
+_MARGIN: Final = 1e-9
 _NORMAL: Final = NormalDist()
 
 Floats = NDArray[np.float64]
@@ -236,19 +237,29 @@ def find_chance(
     if len(scores) != len(fractions):
         raise Refused("scores: give one z for each look")
 
-    def has_crossed(alpha: float) -> bool:
-        bounds = find_bounds(fractions, spending, alpha, is_last=is_last).bounds
-        return any(abs(score) >= bound for score, bound in zip(scores, bounds, strict=True))
+    def find_margin(log_alpha: float) -> float:
+        """How far the score that comes furthest lies above its bound; rises with alpha."""
+        bounds = find_bounds(fractions, spending, math.exp(log_alpha), is_last=is_last).bounds
+        return max(abs(score) - bound for score, bound in zip(scores, bounds, strict=True))
 
-    if not has_crossed(_CHANCE_MAX):
-        return 1.0
     low, high = math.log(_CHANCE_MIN), math.log(_CHANCE_MAX)
-    if has_crossed(_CHANCE_MIN):
+    under, over = find_margin(low), find_margin(high)
+    if over < 0.0:
+        return 1.0
+    if under >= 0.0:
         return _CHANCE_MIN
-    while high - low > 1e-6:
-        middle = (low + high) / 2.0
-        low, high = (low, middle) if has_crossed(math.exp(middle)) else (middle, high)
-    return math.exp(high)
+    # Regula falsi; an end that stays a second time counts half (the Illinois rule), so that both move.
+    point, margin, last = high, over, 0.0
+    while abs(margin) > _MARGIN:
+        point = (low * over - high * under) / (over - under)
+        margin = find_margin(point)
+        weight = 0.5 if margin * last > 0.0 else 1.0
+        if margin < 0.0:
+            low, under, over = point, margin, over * weight
+        else:
+            high, over, under = point, margin, under * weight
+        last = margin
+    return math.exp(point)
 
 
 def _check_looks(fractions: Sequence[float]) -> list[float]:
@@ -334,18 +345,17 @@ def _drift_up(passes: Sequence[_Mass | None], boundaries: Boundaries, drift: flo
 
 
 def _solve_bound(mass: _Mass | None, information: float, wanted: float) -> float:
-    """Bound that is exceeded with the chance `wanted`: Newton's step, halved where it leaves the bracket."""
+    """Bound that is exceeded with the chance `wanted`: Newton's steps on the chance's logarithm.
+
+    That is concave in the bound (the density is log-concave), and the first guess, which forgets the looks before, lies on its far side, so that
+    each step comes nearer without passing.
+    """
     if wanted <= _exceed(mass, information, BOUND_MAX):
         return BOUND_MAX
-    low, high, step = 0.0, BOUND_MAX, BOUND_MAX
-    bound = min(max(-_NORMAL.inv_cdf(min(wanted, 0.5)), 0.0), BOUND_MAX) or 1.0
+    bound, step = min(-_NORMAL.inv_cdf(wanted), BOUND_MAX), BOUND_MAX
     while abs(step) > _STEP:
-        over = _exceed(mass, information, bound) - wanted
-        low, high = (bound, high) if over > 0.0 else (low, bound)
+        chance = _exceed(mass, information, bound)
         slope = float(_density(mass, information, np.array([bound]))[0])
-        following = bound + over / slope if slope > 0.0 else low
-        if not low < following < high:
-            following = (low + high) / 2.0
-        step = following - bound
-        bound = following
+        step = chance * math.log(chance / wanted) / slope
+        bound += step
     return bound

@@ -12,7 +12,7 @@ from instant_credit.access.actors import Actor
 from instant_credit.record.chain import leaf_of, salt_of
 from instant_credit.record.ids import bucket_of, new_id
 from instant_credit.record.pool import Record
-from instant_credit.record.rows import Entry, EventRow
+from instant_credit.record.rows import Entry, EventRow, ExposureRow
 from instant_credit.record.sealing import KEY_BYTES, WrappedKey, bucket_of_person, seal
 from instant_credit.record.writers import Writer
 from instant_credit.verify_receipt import commit_decision
@@ -23,6 +23,7 @@ IDENTITY_PLACE: Final = "identities.identity"
 DECISION_PLACE: Final = "decisions.decision"
 ANSWER_PLACE: Final = "decisions.answer"
 EVENT_COLUMNS: Final = 13
+_EXPOSURE_COLUMNS: Final = 15
 
 _DECISION_COLUMNS: Final = 8
 _ENTRY_COLUMNS: Final = 29
@@ -58,6 +59,7 @@ class Columns:
         self._data_keys: dict[bytes, tuple[UUID, bytes]] = {}
         self._entries: list[tuple[Any, ...]] = []
         self._events: list[tuple[Any, ...]] = []
+        self._exposures: list[tuple[Any, ...]] = []
         self._leaves: list[bytes] = []
 
     def fill(self, fresh: Sequence[tuple[Entry, Actor, Any]]) -> None:
@@ -69,7 +71,11 @@ class Columns:
 
     def arguments(self) -> list[Any]:
         """Arguments of ``insert_entries`` in its order, without its link. Rows are in order, so that two commits lock alike."""
-        return [*transpose(self._entries, _ENTRY_COLUMNS), *transpose(self._events, EVENT_COLUMNS)]
+        return [
+            *transpose(self._entries, _ENTRY_COLUMNS),
+            *transpose(self._events, EVENT_COLUMNS),
+            *transpose(self._exposures, _EXPOSURE_COLUMNS),
+        ]
 
     def leaves(self) -> list[bytes]:
         """The leaf of every row but those of persons' keys, which are wrapped anew and destroyed, and of what only decides races
@@ -133,6 +139,10 @@ class Columns:
         events = [event_row(case_id, event, written) for event in entry.events]
         self._events += events
         self._leaves += [leaf_of("repayment_events", event) for event in events]
+        if entry.exposures:
+            exposures = [_exposure_row(entry, exposure) for exposure in entry.exposures]
+            self._exposures += exposures
+            self._leaves += [leaf_of("exposures", exposure) for exposure in exposures]
 
     def _seal_decision(self, entry: Entry, cipher: AESGCM, data_key: bytes) -> tuple[Any, ...]:
         """What a row of decisions holds of its own: from its id to its stages."""
@@ -152,6 +162,27 @@ class Columns:
         if plaintext is None:
             return None
         return seal(cipher, plaintext, place=place, row_id=row_id.bytes, entropy=self._entropy)
+
+
+def _exposure_row(entry: Entry, exposure: ExposureRow) -> tuple[Any, ...]:
+    """An exposure as it is stored; its segments as an array literal."""
+    return (
+        bucket_of(entry.case_id),
+        entry.case_id,
+        exposure.experiment,
+        exposure.arm,
+        exposure.unit_id,
+        entry.as_of,
+        exposure.propensity_ppm,
+        exposure.reach_ppm,
+        exposure.baseline_pd_ppm,
+        exposure.baseline_is_offer,
+        exposure.is_offer,
+        exposure.offered_cents,
+        exposure.reserved_cents,
+        "{" + ",".join(map(str, exposure.segments)) + "}",
+        entry.recorded_at,
+    )
 
 
 def event_row(case_id: UUID, event: EventRow, written: tuple[Any, ...]) -> tuple[Any, ...]:

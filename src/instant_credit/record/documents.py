@@ -31,6 +31,9 @@ class DocumentKind(StrEnum):
     SKETCH_REFERENCE = "sketch_reference"
     ALERT_RULES = "alert_rules"
     TRIGGER = "trigger"
+    LAYERS = "layers"
+    PLAN = "plan"
+    OVERLAY = "overlay"
 
 
 class DocumentRow(Struct, frozen=True, kw_only=True):

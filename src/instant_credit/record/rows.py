@@ -24,6 +24,33 @@ class EventRow(Struct, frozen=True, kw_only=True):
     number: int | None = None
 
 
+class ExposureRow(Struct, frozen=True, kw_only=True):
+    """That an application drew an arm of an experiment.
+
+    Attributes
+    ----------
+    experiment : the number of the experiment; `arm` : the place of the arm in its plan, 0 = the control.
+    unit_id : 16 bytes that name the randomised unit, a person or a household.
+    propensity_ppm : chance of this arm given that the unit is exposed; `reach_ppm` : chance of being exposed at all.
+    baseline_pd_ppm, baseline_is_offer : what the live release says without the arm; None = it could compute no score.
+    is_offer, offered_cents : whether something was offered, and how much; cents, 0 without an offer or where nothing is priced.
+    reserved_cents : upper bound of what may be lost, taken out of the arm's budget; 0 without one.
+    segments : position of the category of each declared segment attribute, -1 = missing; in the order of the plan.
+    """
+
+    experiment: int
+    arm: int
+    unit_id: bytes
+    propensity_ppm: int
+    reach_ppm: int
+    baseline_pd_ppm: int | None
+    baseline_is_offer: bool
+    is_offer: bool
+    offered_cents: int
+    reserved_cents: int = 0
+    segments: tuple[int, ...] = ()
+
+
 class Entry(Struct, frozen=True, kw_only=True):
     """One Case with what belongs to it, ready to be recorded whole or not at all.
 
@@ -61,6 +88,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     body_mac: bytes | None = None
     person_number: int | None = None
     events: tuple[EventRow, ...] = ()
+    exposures: tuple[ExposureRow, ...] = ()
     recorded_at: datetime
     stage_ns: tuple[int, ...] = ()
 

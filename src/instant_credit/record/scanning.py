@@ -45,6 +45,9 @@ COVERED: Final[dict[str, int]] = {
     "jobs": 1,
     "job_events": 2,
     "trigger_events": 2,
+    "experiments": 1,
+    "experiment_events": 2,
+    "exposures": 3,
 }
 
 _ROWS_AT_ONCE: Final = 200

@@ -91,6 +91,11 @@ class KeyRing:
         kept = "".join(filter(str.isalnum, plain.casefold()))
         return keyed_hash(self._identity_key, b"person\x00" + kept.encode())
 
+    def household_id_of(self, address: str) -> bytes:
+        """Name of a household: 32 bytes, HMAC-SHA256 of the address's letters and digits, whatever their case."""
+        kept = "".join(filter(str.isalnum, unicodedata.normalize("NFKC", address).casefold()))
+        return keyed_hash(self._identity_key, b"household\x00" + kept.encode())
+
     def body_mac(self, client_id: str, body: bytes) -> bytes:
         """32 bytes that are equal for equal bodies of one client, and tell nothing to whoever lacks the key ring."""
         return keyed_hash(self._body_key, client_id.encode() + b"\x00" + body)

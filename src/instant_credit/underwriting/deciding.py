@@ -24,10 +24,11 @@ from instant_credit.record.commit import commit_group
 from instant_credit.record.grouping import Grouping, Written
 from instant_credit.record.ids import new_ids
 from instant_credit.record.pool import Record
-from instant_credit.record.rows import Committed, Entry
+from instant_credit.record.rows import Committed, Entry, ExposureRow
 from instant_credit.record.sealing import KeyRing, bucket_of_person
 from instant_credit.underwriting.answers import Answer, Timings, encode_answer
 from instant_credit.underwriting.course import Course, Submission
+from instant_credit.underwriting.experiments import Drawn, expose
 from instant_credit.underwriting.gathering import gather_histories
 from instant_credit.underwriting.offers import make_offer
 
@@ -36,14 +37,19 @@ _ROUNDS_MAX: Final = 16
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
-    """An application that passed the door at `now`, of the person `person_id`, to be decided by `release`."""
+    """An application that passed the door at `now`, of the person `person_id`, to be decided by what it drew."""
 
     submission: Submission
-    release: Release
+    drawn: Drawn
     told: Told
     person_id: bytes
     now: datetime
     course: Course
+
+    @property
+    def release(self) -> Release:
+        """Decides it."""
+        return self.drawn.release
 
 
 class Judged(Struct, frozen=True, kw_only=True):
@@ -93,13 +99,14 @@ class Deciding:
         taken_ns = tell_ns()
         cases = await self._freeze(group)
         read_ns = tell_ns()
-        decisions = _decide_all(cases, [waiting.release for waiting in group])
+        decisions = _decide_all([case for case, _ in cases], [waiting.release for waiting in group])
+        exposures = _expose_all(group, [case for case, _ in cases], decisions)
         decided_ns = tell_ns()
         for waiting in group:
             waiting.course.spend_deciding(taken_ns, read_ns, decided_ns)
         entries = [
-            self._write_entry(waiting, case, decision, number)
-            for waiting, (case, number), decision in zip(group, cases, decisions, strict=True)
+            self._write_entry(waiting, case, decision, number, drew)
+            for waiting, (case, number), decision, drew in zip(group, cases, decisions, exposures, strict=True)
         ]
         actors = [waiting.submission.actor for waiting in group]
         committed = await commit_group(self._record, list(zip(entries, actors, strict=True)))
@@ -120,11 +127,14 @@ class Deciding:
                 as_of=waiting.now.date(),
                 facts=waiting.told.facts,
                 history=UNSET if gathered is None else gathered[0],
+                assignment=waiting.drawn.assignment,
             )
             frozen.append((case, None if gathered is None else gathered[1]))
         return frozen
 
-    def _write_entry(self, waiting: Waiting, case: Case, decision: Decision, number: int | None) -> Entry:
+    def _write_entry(
+        self, waiting: Waiting, case: Case, decision: Decision, number: int | None, exposures: tuple[ExposureRow, ...]
+    ) -> Entry:
         """Everything that one transaction records: ids, answer and stage times are fixed here."""
         submission, release, now = waiting.submission, waiting.release, waiting.now
         key_ring = self._record.key_ring
@@ -164,6 +174,7 @@ class Deciding:
             idempotency_key=key,
             body_mac=None if key is None else mac_of(key_ring, submission),
             person_number=number,
+            exposures=exposures,
             recorded_at=now,
             stage_ns=(course.wait_ns, course.read_ns, course.decide_ns),
         )
@@ -184,12 +195,26 @@ def fold_key(key_ring: KeyRing, submission: Submission) -> str | None:
     return key_ring.body_mac(submission.client_id, space + key.encode()).hex()
 
 
-def _decide_all(cases: Sequence[tuple[Case, int | None]], releases: Sequence[Release]) -> list[Decision]:
+def _expose_all(
+    group: Sequence[Waiting], cases: Sequence[Case], decisions: Sequence[Decision]
+) -> list[tuple[ExposureRow, ...]]:
+    """What is written down of each one's arms, beside what the live release says where an arm replaced it."""
+    beneath = {place: waiting.drawn.baseline for place, waiting in enumerate(group)}
+    asked = [(place, release) for place, release in beneath.items() if release is not None]
+    said = _decide_all([cases[place] for place, _ in asked], [release for _, release in asked])
+    baselines = dict(zip([place for place, _ in asked], said, strict=True))
+    return [
+        expose(waiting.drawn, decision, baselines.get(place))
+        for place, (waiting, decision) in enumerate(zip(group, decisions, strict=True))
+    ]
+
+
+def _decide_all(cases: Sequence[Case], releases: Sequence[Release]) -> list[Decision]:
     """The Decision on each Case by its own release, in order."""
     places: dict[str, list[int]] = {}
     for place, release in enumerate(releases):
         places.setdefault(release.hash, []).append(place)
     decided: dict[int, Decision] = {}
     for own in places.values():
-        decided.update(zip(own, decide_many([cases[place][0] for place in own], releases[own[0]]), strict=True))
+        decided.update(zip(own, decide_many([cases[place] for place in own], releases[own[0]]), strict=True))
     return [decided[place] for place in range(len(cases))]

@@ -28,6 +28,7 @@ from instant_credit.record.rows import Entry
 from instant_credit.underwriting.answers import Contribution, RecordedDecision, read_ids
 from instant_credit.underwriting.course import APPLICATION_SECONDS, Answered, Caller, Course, Releases, Submission
 from instant_credit.underwriting.deciding import Deciding, Waiting, fold_key, mac_of
+from instant_credit.underwriting.experiments import Experiments
 from instant_credit.underwriting.lines import ApplicationLine, Ending
 from instant_credit.underwriting.probing import Probing, TooManyVariants
 
@@ -48,6 +49,7 @@ class Desk:
     observe : called with every group of decisions that was committed together.
     shadow : called with every application that was recorded and is no test; must return at once.
     probing : refuses too many variants of one person's application; None = lets all in.
+    experiments : those that run, refreshed by their owner; None = none does.
     """
 
     def __init__(
@@ -60,8 +62,10 @@ class Desk:
         observe: Callable[[Written], None] = lambda _: None,
         shadow: Callable[[Entry], None] = lambda _: None,
         probing: Probing | None = None,
+        experiments: Experiments | None = None,
     ) -> None:
         self.record = record
+        self._experiments = experiments or Experiments(record)
         self._releases = releases
         self._clock = record.clock
         self._report = report
@@ -203,14 +207,14 @@ class Desk:
                 return first
             course.facts["problems"] = ("VARIANTS_MANY",)
             raise
-        waiting = Waiting(
-            submission=submission, release=release, told=told, person_id=person_id, now=now, course=course
-        )
+        async with within(course.seconds_left()):
+            drawn = await self._experiments.draw(release, told, person_id, is_test=submission.is_test)
+        waiting = Waiting(submission=submission, drawn=drawn, told=told, person_id=person_id, now=now, course=course)
         judged = await self._deciding.decide(waiting)
         committed, entry = judged.committed, judged.entry
         if committed.kind == "existing":
             return self._repeat(submission, committed.answer, committed.body_mac, course)
-        course.tell_decided(entry, judged.decision, release)
+        course.tell_decided(entry, judged.decision, drawn.release)
         if not submission.is_test:
             self._shadow(entry)
         assert entry.answer is not None

@@ -14,7 +14,8 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.canonical import encode_canonical
@@ -165,7 +166,8 @@ class Shadowing:
 
 def _decide_by(release: Release, group: Sequence[_Waiting]) -> list[ShadowEntry]:
     """What the release decides on those of the Cases that have its columns."""
-    cases = [(waiting.case_id, decode_case(waiting.case)) for waiting in group]
+    # A shadow is no arm: what was drawn says nothing about its own decision.
+    cases = [(waiting.case_id, replace(decode_case(waiting.case), assignment=UNSET)) for waiting in group]
     own = [(case_id, case) for case_id, case in cases if case.layout_hash == release.layout_hash]
     decisions = decide_many([case for _, case in own], release)
     return [

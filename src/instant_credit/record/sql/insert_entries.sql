@@ -10,7 +10,10 @@
 -- $28..$29 idempotency keys, or NULL: idempotency_key text[], body_mac bytea[]
 -- $30..$42 events: bucket smallint[], case_id uuid[], event_id uuid[], kind text[], amount_cents bigint[], event_on date[], known_on
 --   date[], recorded_at timestamptz[], actor_kind text[], actor_id text[], days_past_due integer[], corrects uuid[], number integer[]
--- $43..$47 link: writer_id uuid, seq bigint, link bytea, leaves bytea, recorded_at timestamptz
+-- $43..$57 exposures: bucket smallint[], case_id uuid[], experiment integer[], arm smallint[], unit_id bytea[], exposed_on date[],
+--   propensity_ppm integer[], reach_ppm integer[], baseline_pd_ppm integer[], baseline_is_offer boolean[], is_offer boolean[],
+--   offered_cents bigint[], reserved_cents bigint[], segments text[] (each an array literal), recorded_at timestamptz[]
+-- $58..$62 link: writer_id uuid, seq bigint, link bytea, leaves bytea, recorded_at timestamptz
 -- Relies on the primary keys of all these tables and of natural_keys, on person_keys (bucket, person_id) and on (bucket, decision_id) of
 --   every partition of decisions: their uniqueness decides races. Rows are written in the order of these keys, so that two commits lock
 --   alike: those of cases, identities, decisions and events as they are given, the others sorted here.
@@ -81,7 +84,7 @@ WITH entries AS MATERIALIZED (
     )
     SELECT
         row.bucket, row.decision_id, row.commitment, row.case_id, row.release_hash, row.client_id, row.outcome, row.sealed_decision,
-        row.sealed_answer, row.stage_ns::bigint[], row.recorded_at, row.actor_kind, row.actor_id, $43, $44
+        row.sealed_answer, row.stage_ns::bigint[], row.recorded_at, row.actor_kind, row.actor_id, $58, $59
     FROM entries AS row
     WHERE row.decision_id IS NOT NULL
 ), inserted_keys AS (
@@ -93,9 +96,25 @@ WITH entries AS MATERIALIZED (
     FROM entries AS row
     WHERE row.idempotency_key IS NOT NULL
     ORDER BY row.client_id, row.idempotency_key
+), inserted_exposures AS (
+    INSERT INTO exposures (
+        bucket, case_id, experiment, arm, unit_id, exposed_on, propensity_ppm, reach_ppm, baseline_pd_ppm, baseline_is_offer, is_offer,
+        offered_cents, reserved_cents, segments, recorded_at
+    )
+    SELECT
+        row.bucket, row.case_id, row.experiment, row.arm, row.unit_id, row.exposed_on, row.propensity_ppm, row.reach_ppm,
+        row.baseline_pd_ppm, row.baseline_is_offer, row.is_offer, row.offered_cents, row.reserved_cents, row.segments::smallint[],
+        row.recorded_at
+    FROM unnest(
+        $43::smallint[], $44::uuid[], $45::integer[], $46::smallint[], $47::bytea[], $48::date[], $49::integer[], $50::integer[],
+        $51::integer[], $52::boolean[], $53::boolean[], $54::bigint[], $55::bigint[], $56::text[], $57::timestamptz[]
+    ) AS row (
+        bucket, case_id, experiment, arm, unit_id, exposed_on, propensity_ppm, reach_ppm, baseline_pd_ppm, baseline_is_offer, is_offer,
+        offered_cents, reserved_cents, segments, recorded_at
+    )
 ), appended AS (
     INSERT INTO links (writer_id, seq, link, leaves, recorded_at)
-    VALUES ($43, $44, $45, $46, $47)
+    VALUES ($58, $59, $60, $61, $62)
 )
 INSERT INTO repayment_events (
     bucket, case_id, event_id, kind, amount_cents, event_on, known_on, recorded_at, actor_kind, actor_id, days_past_due, corrects, number

@@ -1,0 +1,128 @@
+"""Portfolio caps: read, checked against their product, and found for an application."""
+
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from instant_credit.application.facts import Facts
+from instant_credit.application.product import AttributeType, Legal
+from instant_credit.errors import Refused
+from instant_credit.experiment.caps import (
+    Cap,
+    Caps,
+    cap_cents,
+    caps_of,
+    check_caps,
+    compile_caps,
+    decode_caps,
+    encode_caps,
+    hash_caps,
+    read_caps,
+)
+from instant_credit.units import Cents, Ppm, expected_loss_ceil
+from tests.budget import examples
+from tests.lending import personal_loan
+
+PRODUCT = personal_loan()
+CODED = [a for a in PRODUCT.case_attributes if a.type is AttributeType.CATEGORY]
+DOCUMENT = f"""
+product = "{PRODUCT.name}"
+
+[[caps]]
+name = "whole_book"
+cents_by_day = 500_000_00
+
+[[caps]]
+name = "segment"
+attribute = "{CODED[0].name}"
+category = "{CODED[0].categories[1]}"
+cents_by_day = 2_000_00
+counts = "expected_loss"
+lost_ppm = 600_000
+"""
+
+
+def test_a_document_and_its_canonical_bytes_are_the_same_caps() -> None:
+    caps = read_caps(DOCUMENT)
+    assert check_caps(caps, PRODUCT) == ()
+    assert decode_caps(encode_caps(caps)) == caps
+    assert len(hash_caps(caps)) == 64
+
+
+@examples(50)
+@given(st.data())
+def test_an_approval_counts_against_the_caps_of_its_categories(data: st.DataObject) -> None:
+    chance = Random(data.draw(st.integers(0, 2**32)))
+    caps = Caps(
+        product=PRODUCT.name,
+        caps=tuple(
+            Cap(name=f"cap_{i}", cents_by_day=1)
+            if (attribute := chance.choice([None, *CODED])) is None
+            else Cap(
+                name=f"cap_{i}", attribute=attribute.name, category=chance.choice(attribute.categories), cents_by_day=1
+            )
+            for i in range(8)
+        ),
+    )
+    codes = tuple(chance.randrange(-1, len(attribute.categories)) for attribute in CODED)
+    told = {a.name: a.categories[code] for a, code in zip(CODED, codes, strict=True) if code >= 0}
+    expected = [cap.name for cap in caps.caps if not cap.attribute or told.get(cap.attribute) == cap.category]
+    assert [cap.name for cap in caps_of(compile_caps(caps, PRODUCT), Facts(codes=codes))] == expected
+
+
+def test_an_approval_reserves_its_amount_or_its_expected_loss() -> None:
+    caps = read_caps(DOCUMENT).caps
+    assert cap_cents(caps, Cents(1_000_01), Ppm(50_000)) == {"whole_book": 1_000_01, "segment": 3_001}
+
+
+@examples(100)
+@given(st.integers(0, 10**12), st.integers(0, 10**6), st.integers(0, 10**6))
+def test_an_expected_loss_is_rounded_up_to_the_next_cent(amount: int, pd: int, lost: int) -> None:
+    loss = expected_loss_ceil(Cents(amount), Ppm(pd), Ppm(lost))
+    assert (loss - 1) * 10**12 < amount * pd * lost <= loss * 10**12
+
+
+def test_every_fault_is_named_at_once() -> None:
+    prohibited = next(a for a in PRODUCT.attributes if a.legal is Legal.PROHIBITED)
+    money = next(a for a in PRODUCT.case_attributes if a.type is AttributeType.CENTS)
+    places = (("no_such", "a"), (prohibited.name, "a"), (money.name, "a"), (CODED[0].name, "no_such"))
+    caps = Caps(
+        product="other_loan",
+        caps=tuple(Cap(name=f"c{i}", attribute=a, category=c, cents_by_day=1) for i, (a, c) in enumerate(places)),
+    )
+    with pytest.raises(Refused) as refused:
+        compile_caps(caps, PRODUCT)
+    for words in (
+        "for other_loan",
+        "no attribute no_such",
+        "is prohibited",
+        "is no category",
+        "has no category no_such",
+    ):
+        assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("cents_by_day = 500_000_00", "cents_by_day = 0"), ">= 1"),
+        (("lost_ppm = 600_000", ""), "only there"),
+        (('counts = "expected_loss"', ""), "only there"),
+        ((f'category = "{CODED[0].categories[1]}"', ""), "stand together"),
+        (('name = "segment"', 'name = "whole_book"'), "is there twice"),
+        (("[[caps]]", "[[caps"), "caps:"),
+        (("product =", "produkt ="), "produkt"),
+    ],
+)
+def test_a_document_that_is_none_is_refused(change: tuple[str, str], words: str) -> None:
+    with pytest.raises(Refused, match=words):
+        read_caps(DOCUMENT.replace(*change))
+
+
+def test_what_is_too_long_or_no_caps_is_refused() -> None:
+    with pytest.raises(Refused, match="longer than"):
+        read_caps("#" * 100_001)
+    with pytest.raises(Refused, match="caps:"):
+        decode_caps(b"{}")

@@ -1,0 +1,255 @@
+"""Applications draw arms at the desk, are decided by what the arms make, and can be decided again from the record."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from instant_credit.access.actors import Actor, ActorKind
+from instant_credit.access.four_eyes import Signature
+from instant_credit.canonical import encode_canonical
+from instant_credit.decision.case import decode_case
+from instant_credit.decision.decide import decide
+from instant_credit.decision.decision import Decision, decode_decision
+from instant_credit.decision.release import Release
+from instant_credit.experiment.plan import Plan, encode_plan
+from instant_credit.policy.document import Policy
+from instant_credit.record.documents import DocumentKind, put_document
+from instant_credit.record.experiments import (
+    ExperimentEvent,
+    ExperimentEventKind,
+    add_experiment_event,
+    plan_experiment,
+)
+from instant_credit.record.pool import Record
+from instant_credit.record.reads import read_decision
+from instant_credit.record.rows import StoredDecision
+from instant_credit.score.bundle import Bundle
+from instant_credit.underwriting.answers import read_ids
+from instant_credit.underwriting.desk import Desk
+from instant_credit.underwriting.experiments import Experiments, NotExposing, reserve_cents
+from instant_credit.underwriting.releases import load_release
+from instant_credit.underwriting.replay import replay
+from instant_credit.units import Cents, Ppm
+from tests.experiment.plans import LAYERS, PLAN
+from tests.lending import Documents, with_other_model, with_policy
+from tests.underwriting.rooms import Room
+
+pytestmark = pytest.mark.anyio
+
+BY = Signature(actor=Actor(kind=ActorKind.PERSON, id="staff-1"))
+
+
+def dearer(policy: Policy) -> Policy:
+    """The same policy with a price more on every band."""
+    return replace(policy, grid=tuple(replace(band, apr_ppm=band.apr_ppm + 10_000) for band in policy.grid))
+
+
+def riskier(bundle: Bundle) -> Bundle:
+    """The same model with a higher pd for everybody."""
+    return replace(bundle, calibration=replace(bundle.calibration, intercept=bundle.calibration.intercept + 0.25))
+
+
+@pytest.fixture(scope="module")
+def priced(documents: Documents, release: Release) -> Documents:
+    """A release with dearer prices; its worked examples say so."""
+    policy = release.policy.policy
+    changed = dearer(policy)
+    told = [replace(one, expect=replace(one.expect, apr_ppm=None, instalment_cents=None)) for one in changed.examples]
+    return with_policy(documents, replace(changed, examples=tuple(told), title="Dearer prices"))
+
+
+class Trial:
+    """A room whose desk draws."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self.missed: list[NotExposing] = []
+        self.experiments = Experiments(room.record, self.missed.append)
+        room.desk = Desk(room.record, room.releases, report=room.lines.append, experiments=self.experiments)
+
+    async def start(self, plan: Plan, *, coverage_ppm: int = 1_000_000) -> int:
+        record = self.room.record
+        layers = msgspec.json.encode(LAYERS | {"schema_version": 1})
+        await put_document(record, DocumentKind.LAYERS, layers, BY.actor)
+        plan_hash = await put_document(record, DocumentKind.PLAN, encode_plan(plan), BY.actor)
+        planned = await plan_experiment(
+            record, plan_hash=plan_hash, product=plan.product, name=plan.name, by=BY, now=record.clock.now()
+        )
+        await self.tell(
+            planned.experiment,
+            ExperimentEventKind.STARTED,
+            1,
+            reach_from_ppm=0,
+            reach_to_ppm=1_000_000,
+            coverage_ppm=coverage_ppm,
+            is_single_person=True,
+        )
+        return planned.experiment
+
+    async def tell(self, experiment: int, kind: ExperimentEventKind, number: int, **told: Any) -> None:
+        event = ExperimentEvent(
+            experiment=experiment,
+            number=number,
+            kind=kind,
+            signature=BY,
+            recorded_at=self.room.record.clock.now(),
+            **told,
+        )
+        assert await add_experiment_event(self.room.record, event)
+        await self.experiments.refresh()
+
+    async def apply(self, seed: int, **changes: Any) -> StoredDecision:
+        answered = await self.room.apply(self.room.submission(seed, **changes))
+        stored = await read_decision(self.room.record, read_ids(answered.body).decision_id)
+        assert stored is not None
+        return stored
+
+    async def exposures(self) -> list[Mapping[str, Any]]:
+        async with self.room.record.connection() as connection:
+            return [dict(row) for row in await connection.fetch("SELECT * FROM exposures ORDER BY case_id")]
+
+
+def make_plan(layer: str, part: str, source: str, **changes: Any) -> Plan:
+    arms = [
+        {"name": "control", "share_ppm": 500_000},
+        {"name": "challenger", "share_ppm": 500_000, "overlay": {part: source}},
+    ]
+    told = PLAN | {"name": f"trial_of_{part}", "layer": layer, "arms": arms} | changes
+    return msgspec.convert(told, Plan)
+
+
+def decision_of(stored: StoredDecision) -> Decision:
+    assert stored.decision is not None
+    return decode_decision(stored.decision)
+
+
+async def keep(record: Record, documents: Documents) -> str:
+    for kind, raw in documents.parts:
+        await put_document(record, kind, raw, BY.actor)
+    return documents.release_hash
+
+
+async def test_an_arm_decides_with_its_own_prices_and_the_record_makes_it_again(room: Room, priced: Documents) -> None:
+    trial = Trial(room)
+    source = await keep(room.record, priced)
+    experiment = await trial.start(make_plan("prices", "prices", source))
+    stored = [await trial.apply(seed) for seed in range(24)]
+    seen = set()
+    for one in stored:
+        decision = decision_of(one)
+        assert decision.assignment is not UNSET
+        (exposure,) = decision.assignment.exposures
+        assert exposure.propensity_ppm == decision.assignment.propensity_ppm == 500_000
+        seen.add(exposure.arm)
+        is_live = one.release_hash == room.release.hash
+        assert is_live == (exposure.arm == "control")
+        assert one.case is not None
+        case = decode_case(one.case)
+        release = await load_release(room.record, one.release_hash)
+        assert encode_canonical(decide(case, release)) == one.decision
+        beneath = decide(case, room.release)
+        if not is_live and decision.terms is not None and beneath.terms is not None:
+            assert decision.terms.apr_ppm == beneath.terms.apr_ppm + 10_000
+    assert seen == {"control", "challenger"}
+    summary = await replay(room.record)
+    assert (summary.equal, summary.different) == (24, 0)
+    rows = await trial.exposures()
+    assert [(row["case_id"], row["experiment"]) for row in rows] == sorted((one.case_id, experiment) for one in stored)
+    by_case = {row["case_id"]: row for row in rows}
+    for one in stored:
+        row, decision = by_case[one.case_id], decision_of(one)
+        assert row["baseline_pd_ppm"] == decision.pd_ppm
+        assert row["is_offer"] == (decision.outcome in ("approve", "counter_offer"))
+        offered = Cents(0) if decision.terms is None else decision.terms.amount_cents
+        assert row["offered_cents"] == offered
+        assert row["reserved_cents"] == reserve_cents(offered, decision.pd_ppm, Ppm(700_000))
+
+
+async def test_what_is_not_covered_is_decided_by_the_live_release_with_certainty(room: Room, priced: Documents) -> None:
+    trial = Trial(room)
+    await trial.start(make_plan("prices", "prices", await keep(room.record, priced)), coverage_ppm=0)
+    decision = decision_of(await trial.apply(1))
+    assert decision.release_hash == room.release.hash
+    assert decision.assignment is not UNSET
+    assert (decision.assignment.propensity_ppm, decision.assignment.exposures) == (1_000_000, ())
+    assert await trial.exposures() == []
+
+
+async def test_a_person_stays_in_an_arm_and_a_stop_ends_it_with_the_next_decision(
+    room: Room, priced: Documents
+) -> None:
+    trial = Trial(room)
+    experiment = await trial.start(make_plan("prices", "prices", await keep(room.record, priced)))
+    first = [(await trial.apply(seed)).release_hash for seed in range(12)]
+    assert [(await trial.apply(seed)).release_hash for seed in range(12)] == first
+    await trial.tell(experiment, ExperimentEventKind.STOPPED, 2, reason="seen enough")
+    assert {(await trial.apply(seed)).release_hash for seed in range(12)} == {room.release.hash}
+
+
+async def test_a_closed_arm_takes_nobody(room: Room, priced: Documents) -> None:
+    trial = Trial(room)
+    experiment = await trial.start(make_plan("prices", "prices", await keep(room.record, priced)))
+    await trial.tell(
+        experiment, ExperimentEventKind.ARM_CLOSED, 2, arm="challenger", reason="spent", guardrail="loss_budget"
+    )
+    assert {(await trial.apply(seed)).release_hash for seed in range(12)} == {room.release.hash}
+    assert {row["arm"] for row in await trial.exposures()} == {0}
+
+
+async def test_a_key_for_tests_draws_nothing(room: Room, priced: Documents) -> None:
+    trial = Trial(room)
+    await trial.start(make_plan("prices", "prices", await keep(room.record, priced)))
+    for seed in range(6):
+        assert (await trial.apply(seed, is_test=True)).release_hash == room.release.hash
+    assert await trial.exposures() == []
+
+
+async def test_arms_of_two_layers_are_laid_over_each_other(room: Room, priced: Documents, documents: Documents) -> None:
+    trial = Trial(room)
+    source = await keep(room.record, priced)
+    await trial.start(make_plan("prices", "prices", source))
+    words = tuple(replace(one, text="In other words. " + one.text) for one in room.release.policy.policy.reasons)
+    worded = with_policy(documents, replace(room.release.policy.policy, reasons=words, title="Other words"))
+    await trial.start(make_plan("texts", "texts", await keep(room.record, worded)))
+    hashes = {(await trial.apply(seed)).release_hash for seed in range(40)}
+    assert len(hashes) == 4
+    for name in hashes:
+        await load_release(room.record, name)
+    assert (await replay(room.record)).different == 0
+
+
+async def test_an_experiment_whose_arm_cannot_be_made_takes_nobody_at_all(room: Room) -> None:
+    trial = Trial(room)
+    experiment = await trial.start(make_plan("prices", "prices", "cd" * 32))
+    assert {(await trial.apply(seed)).release_hash for seed in range(12)} == {room.release.hash}
+    assert {missed.experiment for missed in trial.missed} == {experiment}
+    assert set(trial.experiments.not_exposing()) == {experiment}
+
+
+async def test_a_model_arm_is_written_down_with_what_the_live_release_would_have_said(
+    room: Room, documents: Documents
+) -> None:
+    trial = Trial(room)
+    other = with_other_model(documents, riskier)
+    await trial.start(make_plan("risk", "model", await keep(room.record, other)))
+    stored = {one.case_id: one for one in [await trial.apply(seed) for seed in range(12)]}
+    differs = 0
+    for row in await trial.exposures():
+        one = stored[row["case_id"]]
+        assert one.case is not None
+        beneath = decide(decode_case(one.case), room.release)
+        assert row["baseline_pd_ppm"] == beneath.pd_ppm
+        differs += decision_of(one).pd_ppm != beneath.pd_ppm
+    assert differs > 0
+    assert (await replay(room.record)).different == 0
+
+
+def test_what_is_reserved_is_rounded_up() -> None:
+    assert reserve_cents(Cents(100_000), Ppm(70_000), Ppm(700_000)) == 4_900
+    assert reserve_cents(Cents(1), Ppm(1), Ppm(1)) == 1
+    assert reserve_cents(Cents(100), None, Ppm(500_000)) == 50
+    assert reserve_cents(Cents(0), None, Ppm(500_000)) == 0
