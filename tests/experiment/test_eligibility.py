@@ -9,7 +9,8 @@ from instant_credit.application.facts import Facts
 from instant_credit.application.product import Product, Source
 from instant_credit.errors import Refused
 from instant_credit.experiment.checks import check_plan
-from instant_credit.experiment.eligibility import compile_eligible
+from instant_credit.experiment.eligibility import DEPTH_MAX, compile_eligible
+from instant_credit.policy.document import Comparison, Condition
 from instant_credit.policy.operands import Catalogue
 from tests.experiment.plans import layers, plan, product
 
@@ -79,3 +80,17 @@ def test_what_applications_do_not_tell_is_neither_asked_nor_looked_at() -> None:
         check_plan(plan(eligible=RENTERS, segments=[]), from_tapes("home_ownership"), layers())
     with pytest.raises(Refused, match="segment home_ownership: is told by tapes only"):
         check_plan(plan(), from_tapes("home_ownership"), layers())
+
+
+@pytest.mark.parametrize("depth", [7, 8, 900])
+def test_conditions_lie_eight_deep_at_most(depth: int) -> None:
+    condition: Any = Condition(attribute="home_ownership", compare=Comparison.IS, value="rent")
+    for _ in range(depth):
+        condition = Condition(not_=condition)
+    deep = replace(plan(), eligible=condition)
+    if depth < DEPTH_MAX:
+        check_plan(deep, product(), layers())
+        assert compile_eligible(deep, product())(facts()) is (depth % 2 == 0)
+    else:
+        with pytest.raises(Refused, match="eligible: conditions lie more than 8 deep in each other"):
+            check_plan(deep, product(), layers())

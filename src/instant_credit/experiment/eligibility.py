@@ -5,6 +5,7 @@ policy may not read (12 CFR 1002.4(a), 1002.6(b)) decides neither who is tried o
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from msgspec import UNSET
 
@@ -12,14 +13,19 @@ from instant_credit.application.facts import Facts
 from instant_credit.application.product import Product, Source
 from instant_credit.experiment.plan import Plan
 from instant_credit.policy.conditions import check_comparison
+from instant_credit.policy.document import Condition
 from instant_credit.policy.operands import Catalogue
 from instant_credit.policy.program import comparisons_of, compile_condition
+
+DEPTH_MAX: Final = 8
 
 
 def check_eligible(plan: Plan, catalogue: Catalogue) -> list[str]:
     """Everything wrong with the condition of `plan`, in words that name the attribute and what to do; empty is good."""
     if plan.eligible is UNSET:
         return []
+    if _is_deeper(plan.eligible, DEPTH_MAX):
+        return [f"eligible: conditions lie more than {DEPTH_MAX} deep in each other; say it more plainly"]
     problems = []
     for leaf in comparisons_of(plan.eligible):
         if leaf.variable is not None:
@@ -32,6 +38,14 @@ def check_eligible(plan: Plan, catalogue: Catalogue) -> list[str]:
             if name in catalogue.attributes and catalogue.attributes[name][0].source is Source.TAPE
         )
     return [f"eligible: {text}" for text in problems]
+
+
+def _is_deeper(condition: Condition, depth_max: int) -> bool:
+    """Whether conditions lie more than `depth_max` deep in each other."""
+    inner = [condition]
+    for _ in range(depth_max):
+        inner = [part for one in inner for part in (*one.all, *one.any, *(() if one.not_ is None else (one.not_,)))]
+    return bool(inner)
 
 
 def compile_eligible(plan: Plan, product: Product) -> Callable[[Facts], bool]:

@@ -23,15 +23,13 @@ from msgspec.structs import replace
 from instant_credit.errors import Refused
 from instant_credit.experiment.boundaries import Boundaries, Spending, find_drift, inflation
 from instant_credit.experiment.plan import Direction, Plan, StoppingKind
+from instant_credit.experiment.sequences import PRECISION_AT_MAXIMUM
 from instant_credit.units import PPM
 
-# Precision of the confidence sequences' normal mixture at the planned maximum.
-_PRECISION_AT_MAXIMUM: Final = 12.0
 # A sequence is counted as if looked at so often, at even steps: looking more often finds an effect a little earlier.
 _SEQUENCE_LOOKS: Final = 50
 DAYS_PER_MONTH: Final = 365.25 / 12
 _NORMAL: Final = NormalDist()
-_HALVINGS: Final = 200
 
 
 class Schedule(Struct, frozen=True, kw_only=True):
@@ -140,10 +138,8 @@ def find_effect(plan: Plan, units: float) -> float:
     if units <= 0 or count_units(plan, largest) > units:
         return inf
     low, high = 0.0, largest
-    for _ in range(_HALVINGS):
+    while high - low > largest * 1e-12:
         middle = (low + high) / 2
-        if middle <= low or high - low <= largest * 1e-12:
-            break
         if count_units(plan, middle) > units:
             low = middle
         else:
@@ -164,7 +160,7 @@ def inflate(plan: Plan) -> float:
 def _inflate_sequence(error: float, power: float) -> float:
     """The same of a confidence sequence: how far its bound lies beyond the fixed test's, looked at from the first unit to the last."""
     fractions = tuple(look / _SEQUENCE_LOOKS for look in range(1, _SEQUENCE_LOOKS + 1))
-    precisions = [_PRECISION_AT_MAXIMUM * fraction for fraction in fractions]
+    precisions = [PRECISION_AT_MAXIMUM * fraction for fraction in fractions]
     bounds = tuple(sqrt((1 + 1 / x) * log((1 + x) / error**2)) for x in precisions)
     drift = find_drift(Boundaries(fractions=fractions, bounds=bounds, spent=(error,) * _SEQUENCE_LOOKS), power)
     return (drift / (_NORMAL.inv_cdf(1 - error / 2) + _NORMAL.inv_cdf(power))) ** 2
