@@ -216,7 +216,8 @@ async def test_a_day_s_statistics_are_those_told_row_by_row(record: Record, supe
 
 async def test_applications_with_no_exposure_give_each_arm_a_count_of_nothing(record: Record) -> None:
     measured = await measure_day(record, START, [Followed(experiment=1, plan=make_plan())])
-    assert not measured.sums and not measured.hazards
+    assert not measured.sums
+    assert not measured.hazards
     assert [(one.arm, one.applications) for one in measured.counts] == [(0, 0), (1, 0)]
 
 

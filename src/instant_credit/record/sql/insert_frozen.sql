@@ -1,6 +1,7 @@
 -- Purpose: write down what a day gave some experiments, with its link: all of it or nothing. A unique violation means that the day was frozen already.
 -- $1..$17 sums: experiment integer[], metric smallint[], segment smallint[], category smallint[], arm smallint[], ripe_on date[],
---   units bigint[], s, y, x, ss, sy, sx, yy, yx, xx, hits float8[]
+--   units bigint[], s float8[], y float8[], x float8[], ss float8[], sy float8[], sx float8[], yy float8[], yx float8[], xx float8[],
+--   hits float8[]
 -- $18..$24 hazards: experiment integer[], metric smallint[], arm smallint[], month smallint[], known_on date[], at_risk bigint[], defaults bigint[]
 -- $25..$38 counts: experiment integer[], day_on date[], segment smallint[], category smallint[], arm smallint[], applications bigint[],
 --   offers bigint[], baseline_offers bigint[], without_pd bigint[], offered_cents bigint[], reserved_cents bigint[], units bigint[],
