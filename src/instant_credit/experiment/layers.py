@@ -32,7 +32,7 @@ class Layers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     schema_version: Literal[1] = 1
     product: Name
-    salt: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{8,64}$")]
+    salt: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{8,64}$(?!\n)")]
     layers: Annotated[tuple[Layer, ...], Meta(min_length=1, max_length=4)]
 
     def __post_init__(self) -> None:
