@@ -26,6 +26,8 @@ from instant_credit.commands.inheriting import decode_inheritance
 from instant_credit.decision.gate_report import decode_gate_report
 from instant_credit.decision.release import decode_manifest, decode_reference
 from instant_credit.errors import Problem, Refused
+from instant_credit.experiment.layers import decode_layers, read_layers
+from instant_credit.experiment.plan import decode_plan, read_plan
 from instant_credit.factory.triggers import decode_trigger, load_trigger
 from instant_credit.outcome.alerts import load_rules
 from instant_credit.policy.document import decode_policy, read_policy
@@ -233,6 +235,8 @@ def as_text(read: Callable[[str], object]) -> Callable[[bytes], object]:
         (read_scorecard, read_starter("scorecards", "personal_loan")),
         (load_rules, read_starter("alerts", "standard")),
         (load_trigger, read_starter("triggers", "learning")),
+        (read_plan, read_starter("plans", "personal_loan_prices")),
+        (read_layers, read_starter("layers", "personal_loan")),
     ],
     ids=[
         "product",
@@ -243,6 +247,8 @@ def as_text(read: Callable[[str], object]) -> Callable[[bytes], object]:
         "scorecard",
         "alert rules",
         "trigger",
+        "plan",
+        "layers",
     ],
 )
 def test_a_document_in_toml_is_read_or_refused(read: Callable[[str], object], whole: str) -> None:
@@ -283,6 +289,12 @@ def test_a_training_is_read_or_refused() -> None:
 def test_a_recorded_trigger_is_read_or_refused() -> None:
     for raw in HOSTILE:
         end_in(decode_trigger, raw, (Refused,))
+
+
+def test_recorded_plans_and_layers_are_read_or_refused() -> None:
+    for raw in HOSTILE:
+        end_in(decode_plan, raw, (Refused,))
+        end_in(decode_layers, raw, (Refused,))
 
 
 def test_gates_documents_are_read_or_refused() -> None:

@@ -16,6 +16,8 @@ from instant_credit.decision.case import Case
 from instant_credit.decision.decision import Decision
 from instant_credit.decision.gate_report import GateReport
 from instant_credit.decision.release import Manifest
+from instant_credit.experiment.layers import Layers
+from instant_credit.experiment.plan import Plan
 from instant_credit.outcome.alerts import AlertRules
 from instant_credit.outcome.definition import LabelDefinition
 from instant_credit.outcome.losses import LossTable
@@ -36,6 +38,8 @@ STRUCTS: Final = {
     "labels": LabelDefinition,
     "losses": LossTable,
     "alert_rules": AlertRules,
+    "plan": Plan,
+    "layers": Layers,
 }
 
 

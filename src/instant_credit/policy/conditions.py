@@ -30,7 +30,7 @@ def check_rules(policy: Policy, catalogue: Catalogue) -> list[str]:
     problems: list[str] = []
     readable: list[Rule] = []
     for rule in policy.rules:
-        found = [text for leaf in comparisons_of(rule.when) for text in _check_comparison(leaf, catalogue)]
+        found = [text for leaf in comparisons_of(rule.when) for text in check_comparison(leaf, catalogue)]
         is_readable = not found
         if is_readable:
             found.extend(_check_direction(rule, catalogue))
@@ -40,7 +40,7 @@ def check_rules(policy: Policy, catalogue: Catalogue) -> list[str]:
     return [*problems, *_check_reach(readable, catalogue)]
 
 
-def _check_comparison(leaf: Condition, catalogue: Catalogue) -> list[str]:
+def check_comparison(leaf: Condition, catalogue: Catalogue) -> list[str]:
     """Operand known and allowed, comparison and value of its type."""
     problems = [text for name in leaf.operand_names if (text := _check_name(name, leaf, catalogue))]
     if problems:
