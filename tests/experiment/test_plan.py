@@ -178,6 +178,10 @@ def test_bytes_that_are_no_document_are_refused(decode: Any) -> None:
         (MONEY | {"expect": MONEY["expect"] | {"mean": -1_000_001.0}}, "expect: mean lies beyond cents_max"),
         (MONEY | {"expect": MONEY["expect"] | {"deviation": 1e7}}, "expect: deviation lies beyond cents_max"),
         (MONEY | {"effect_min": 2_000_001.0}, "effect_min: no two applications differ by more than twice cents_max"),
+        (
+            {"stopping": PLAN["stopping"] | {"looks_units": [10_000, 10_049, 20_000]}},
+            "stopping: from look to look looks_units grow by at least 0.5%",
+        ),
         ({"guardrails": []}, "guardrails: arms replace model, policy or prices, so add one of kind loss_budget"),
         (
             MONEY | {"metrics": [PROFIT], "early": None},

@@ -3,10 +3,13 @@
 All that is wrong is named at once, with the field and what to do.
 """
 
+from itertools import pairwise
+
 from msgspec import UNSET
 
 from instant_credit.application.product import AttributeType, Product, Source
 from instant_credit.errors import Refused
+from instant_credit.experiment.boundaries import GROWTH_MIN
 from instant_credit.experiment.eligibility import check_eligible
 from instant_credit.experiment.layers import Layers
 from instant_credit.experiment.plan import (
@@ -32,6 +35,7 @@ def check_plan(plan: Plan, product: Product, layers: Layers) -> None:
         *check_eligible(plan, catalogue),
         *_check_metrics(plan),
         *_check_effect(plan),
+        *_check_looks(plan),
         *_check_guardrails(plan, product),
         *_check_segments(plan, product),
     ]
@@ -108,6 +112,14 @@ def _check_effect(plan: Plan) -> list[str]:
     if 0 <= reached <= 1:
         return []
     return [f"effect_min: {metric.name} would go from {mean} to {reached:.6g}; a share stays between 0 and 1"]
+
+
+def _check_looks(plan: Plan) -> list[str]:
+    """Each look brings enough for its bound to be found."""
+    looks = plan.stopping.looks_units
+    if all(after >= before * (1 + GROWTH_MIN) for before, after in pairwise(looks)):
+        return []
+    return [f"stopping: from look to look looks_units grow by at least {GROWTH_MIN:.1%}; leave some looks out"]
 
 
 def _check_guardrails(plan: Plan, product: Product) -> list[str]:
