@@ -24,6 +24,7 @@ def freeze(
     rates: tuple[float, ...] = (0.08, 0.08),
     seed: int = 1,
     entry_days: int | None = None,
+    start: date = START,
     **changes: Any,
 ) -> Frozen:
     """An experiment as of its day `days`: every metric is a share whose chance by arm is `rates`, times 1,000 cents where it is money.
@@ -51,7 +52,7 @@ def freeze(
                 units = int(here.sum())
                 counts.append(
                     DayCounts(
-                        day_on=START + timedelta(days=day),
+                        day_on=start + timedelta(days=day),
                         segment=segment,
                         category=category,
                         arm=arm,
@@ -71,7 +72,7 @@ def freeze(
                                 segment=segment,
                                 category=category,
                                 arm=arm,
-                                ripe_on=START + timedelta(days=day + metric.ripe_days),
+                                ripe_on=start + timedelta(days=day + metric.ripe_days),
                                 sums=add_up(np.where(is_bad, scale, 0.0)[here], np.round(pds[here] * PPM)),
                                 hits=0.0 if metric.kind.is_money else float(is_bad[here].sum()),
                             )
@@ -83,8 +84,8 @@ def freeze(
     return Frozen(
         experiment=1,
         plan_hash=hash_content(encode_plan(plan)),
-        started_on=START,
-        until=START + timedelta(days=days - 1) if days else None,
+        started_on=start,
+        until=start + timedelta(days=days - 1) if days else None,
         categories=(CATEGORIES,) * len(plan.segments),
         sums=tuple(sums),
         counts=tuple(counts),

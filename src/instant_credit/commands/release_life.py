@@ -19,7 +19,6 @@ from instant_credit.access.four_eyes import Signature
 from instant_credit.commands.operators import by_option, read_operator_id
 from instant_credit.commands.tables import print_table
 from instant_credit.errors import Refused
-from instant_credit.record.documents import DocumentKind, list_documents
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.release_life import ReleaseTerms, Stage, Tier
 from instant_credit.settings import read_settings
@@ -27,6 +26,7 @@ from instant_credit.underwriting.release_gates import GateFinding
 from instant_credit.underwriting.release_life import ReleaseDesk
 from instant_credit.underwriting.release_resources import ReleaseStatus, ToldGates
 from instant_credit.underwriting.release_states import DUE_DAYS
+from instant_credit.underwriting.releases import list_release_documents
 
 _WORDS_MAX: Final = 400
 _DAY: Final = click.DateTime(["%Y-%m-%d"])
@@ -35,7 +35,7 @@ _HASH: Final = click.argument("release_hash", metavar="RELEASE_HASH")
 
 async def require_release(record: Record, release_hash: str) -> None:
     """Refused, with where to look, unless the record holds a release of this hash."""
-    if release_hash not in {row.content_hash for row in await list_documents(record, DocumentKind.RELEASE)}:
+    if release_hash not in {row.content_hash for row in await list_release_documents(record)}:
         raise Refused(f"no release {release_hash} is recorded: `instant-credit release list` prints the hashes of all")
 
 

@@ -153,7 +153,7 @@ def show_experiment(life: ExperimentLife) -> ExperimentStatus:
         entry_ends_on=life.entry_ends_on,
         verdict=life.verdict,
         document=life.plan,
-        events=tuple(_tell_event(event) for event in life.events[-EVENTS_MAX:]),
+        events=tuple(tell_move(event) for event in life.events[-EVENTS_MAX:]),
         links=_link(life),
     )
 
@@ -192,7 +192,8 @@ def _tell_reach(reach: tuple[int, int] | None) -> ToldReach | None:
     return None if reach is None else ToldReach(from_ppm=reach[0], to_ppm=reach[1])
 
 
-def _tell_event(event: ExperimentEvent) -> ToldMove:
+def tell_move(event: ExperimentEvent) -> ToldMove:
+    """An event of an experiment's life, as it is told."""
     reach = None
     if event.reach_from_ppm is not None and event.reach_to_ppm is not None:
         reach = event.reach_from_ppm, event.reach_to_ppm
