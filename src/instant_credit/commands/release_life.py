@@ -95,14 +95,41 @@ def _tell_gates(gates: ToldGates) -> str:
             return "none has judged its model (`instant-credit gate judge`)."
 
 
+def terms_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that a release is proposed on, as `to_terms` takes them."""
+    options = (
+        click.option(
+            "--owner", required=True, callback=read_operator_id, help="Id of the team or staff that answers for it."
+        ),
+        click.option("--tier", required=True, type=click.Choice([one.value for one in Tier]), help="Its materiality."),
+        click.option("--review-on", required=True, type=_DAY, help="Day (UTC) by which it is looked at again."),
+        click.option(
+            "--expires-on", required=True, type=_DAY, help="First day (UTC) on which it can't go live any more."
+        ),
+        click.option(
+            "--use", "allowed_use", required=True, callback=_read_words, help="What it may be used for, in words."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def to_terms(*, owner: str, tier: str, review_on: datetime, expires_on: datetime, allowed_use: str) -> ReleaseTerms:
+    """The terms that the options tell."""
+    return ReleaseTerms(
+        owner=owner,
+        tier=Tier(tier),
+        review_on=review_on.date(),
+        expires_on=expires_on.date(),
+        allowed_use=allowed_use,
+    )
+
+
 @click.command("propose")
 @_HASH
 @by_option
-@click.option("--owner", required=True, callback=read_operator_id, help="Id of the team or staff that answers for it.")
-@click.option("--tier", required=True, type=click.Choice([one.value for one in Tier]), help="Its materiality.")
-@click.option("--review-on", required=True, type=_DAY, help="Day (UTC) by which it is looked at again.")
-@click.option("--expires-on", required=True, type=_DAY, help="First day (UTC) on which it can't go live any more.")
-@click.option("--use", "allowed_use", required=True, callback=_read_words, help="What it may be used for, in words.")
+@terms_options
 def propose(
     *,
     release_hash: str,
@@ -114,13 +141,7 @@ def propose(
     allowed_use: str,
 ) -> None:
     """Propose a release on terms, for the first time or anew; another person approves or rejects it."""
-    terms = ReleaseTerms(
-        owner=owner,
-        tier=Tier(tier),
-        review_on=review_on.date(),
-        expires_on=expires_on.date(),
-        allowed_use=allowed_use,
-    )
+    terms = to_terms(owner=owner, tier=tier, review_on=review_on, expires_on=expires_on, allowed_use=allowed_use)
     _move(release_hash, lambda desk: desk.propose(release_hash, terms, Signature(actor=actor)))
 
 
