@@ -9,16 +9,12 @@ from click.testing import CliRunner
 
 from instant_credit.canonical import hash_content
 from instant_credit.commands import cli
-from instant_credit.experiment.plan import Plan
 from instant_credit.record.pool import open_record
-from instant_credit.underwriting.experiment_life import ExperimentDesk
 from instant_credit.underwriting.experiment_moves import ExperimentConflict
 from tests.clock import FixedClock
-from tests.experiment.plans import plan
 from tests.lender import documents
-from tests.lending import install_release, vary, with_other_model
-from tests.underwriting.test_experiment_life import approve
-from tests.underwriting.test_experiment_readouts import METRICS, ONE, TWO, write_days
+from tests.lending import install_release
+from tests.underwriting.test_experiment_readouts import start_experiment, write_days
 
 __all__ = ["documents"]
 
@@ -37,22 +33,10 @@ def planned(settings, documents):
     asyncio.run(prepare(settings, documents))
 
 
-async def prepare(settings, documents) -> Plan:
-    other = with_other_model(vary(documents, "Another policy"))
+async def prepare(settings, documents):
     async with open_record(settings, clock=FixedClock()) as record:
         await install_release(record, documents)
-        await approve(record, other)
-        own = plan(
-            arms=[
-                {"name": "control", "share_ppm": 500_000},
-                {"name": "challenger", "share_ppm": 500_000, "overlay": {"policy": other.release_hash}},
-            ],
-            metrics=METRICS,
-            stopping={"kind": "confidence_sequence"},
-        )
-        desk = ExperimentDesk(record)
-        await desk.plan(own, ONE)
-        await desk.start(1, 1_000_000, 400_000, TWO)
+        own = await start_experiment(record, documents)
         await write_days(record, own, rates=(0.12, 0.03))
 
 

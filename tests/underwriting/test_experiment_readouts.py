@@ -42,13 +42,24 @@ DAYS = 50
 
 @pytest.fixture(scope="module")
 def other(documents: Documents) -> Documents:
+    return make_other(documents)
+
+
+def make_other(documents: Documents) -> Documents:
+    """The release whose policy is tried."""
     return with_other_model(vary(documents, "Another policy"))
 
 
 @pytest.fixture
-async def own(record: Record, documents: Documents, other: Documents) -> Plan:
-    """The plan of experiment 1, which runs: the policy of `other` over `documents`."""
+async def own(record: Record, documents: Documents) -> Plan:
+    """The plan of experiment 1, which runs on the policy of `other` over `documents`."""
     await install_release(record, documents)
+    return await start_experiment(record, documents)
+
+
+async def start_experiment(record: Record, documents: Documents) -> Plan:
+    """Plan and start experiment 1, on the policy of another release than `documents`, which is live."""
+    other = make_other(documents)
     await approve(record, other)
     desk = ExperimentDesk(record)
     told = plan(

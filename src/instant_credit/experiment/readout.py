@@ -40,7 +40,7 @@ from instant_credit.experiment.survival import (
     rank_defaults,
 )
 from instant_credit.experiment.validity import EarlyEffect, tell_effect
-from instant_credit.experiment.verdict import Verdict, block, conclude, stand
+from instant_credit.experiment.verdict import ExperimentVerdict, block, conclude, stand
 from instant_credit.units import PPM, Cents
 
 FROM_SUMS: Final = (GuardrailKind.LOSS_BUDGET, GuardrailKind.EARLY_DELINQUENCY, GuardrailKind.APPROVAL_RATE)
@@ -117,7 +117,7 @@ class Readout(Struct, frozen=True, kw_only=True):
     plan: ContentHash
     until: date | None
     frozen: ContentHash
-    verdict: Verdict
+    verdict: ExperimentVerdict
     sampling: Sampling
     exposure: tuple[ArmExposure, ...]
     metrics: tuple[MetricReading, ...]
@@ -180,7 +180,9 @@ def _withhold(reading: MetricReading) -> MetricReading:
     return replace(reading, arms=arms, comparisons=())
 
 
-def _judge(plan: Plan, frozen: Frozen, metrics: tuple[MetricReading, ...], findings: tuple[Finding, ...]) -> Verdict:
+def _judge(
+    plan: Plan, frozen: Frozen, metrics: tuple[MetricReading, ...], findings: tuple[Finding, ...]
+) -> ExperimentVerdict:
     place = next(at for at, metric in enumerate(plan.metrics) if metric.name == plan.primary)
     compared: tuple[Compared, ...] = metrics[place].comparisons
     totals = ripe_totals(plan, frozen, place)

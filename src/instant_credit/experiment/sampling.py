@@ -16,18 +16,32 @@ from msgspec import Struct
 
 from instant_credit.experiment.frozen import Counts, Frozen
 from instant_credit.experiment.plan import Plan
-from instant_credit.experiment.ratios import ALPHA, ArmCounts, Check, Finding, Ratios, check_ratios
+from instant_credit.experiment.ratios import ALPHA, ArmCounts, Check, Ratios, check_ratios
 from instant_credit.units import PPM
 
 
+class RatioCheck(Struct, frozen=True, kw_only=True):
+    """Counts by arm of a stage and segment ("" = everybody), the always-valid chance of them, and from which chance down it blocks."""
+
+    stage: str
+    segment: str
+    counts: tuple[int, ...]
+    chance: float
+    alpha: float
+    has_failed: bool
+
+
 class Span(Struct, frozen=True, kw_only=True):
-    """Checks over the units that came in on the days from `from_on` to `until_on`, when these arms were open."""
+    """Checks over the units that came in on the days from `from_on` to `until_on`, when these arms were open.
+
+    `findings` are what no chance explains, in words.
+    """
 
     from_on: date
     until_on: date
     arms: tuple[str, ...]
-    checks: tuple[Check, ...]
-    findings: tuple[Finding, ...]
+    checks: tuple[RatioCheck, ...]
+    findings: tuple[str, ...]
 
     @property
     def is_blocked(self) -> bool:
@@ -67,8 +81,8 @@ def check_sampling(plan: Plan, frozen: Frozen, alpha: float = ALPHA) -> Sampling
                     from_on=frozen.day(first),
                     until_on=frozen.day(last),
                     arms=tuple(plan.arms[place].name for place in places),
-                    checks=ratios.checks,
-                    findings=ratios.findings,
+                    checks=tuple(_tell_check(check) for check in ratios.checks),
+                    findings=tuple(f"{one.contradiction}{_within(one.segment)}" for one in ratios.findings),
                 )
             )
     is_blocked = any(span.is_blocked for span in spans)
@@ -140,14 +154,25 @@ def _accumulate(counts: tuple[Counts, Counts, Counts], span: _Days, ripe_days: i
     return came, known, np.cumsum(crossed.sum(axis=1))
 
 
+def _tell_check(check: Check) -> RatioCheck:
+    return RatioCheck(
+        stage=check.stage,
+        segment=check.segment,
+        counts=check.counts,
+        chance=check.chance,
+        alpha=check.alpha,
+        has_failed=check.has_failed,
+    )
+
+
 def _tell(spans: list[Span], is_blocked: bool) -> str:
     if not spans:
         return "Nobody has been counted yet."
     if not is_blocked:
         return "The arms hold their planned shares at every stage and in every segment."
-    told = []
+    told: list[str] = []
     for span in spans:
-        told += [f"{one.contradiction}{_within(one.segment)}" for one in span.findings]
+        told += span.findings
         told += [
             f"{check.stage} units{_within(check.segment)} are {' : '.join(map(str, check.counts))} "
             f"(chance {check.chance:.2g}, at most {check.alpha:.2g} blocks)"

@@ -65,7 +65,7 @@ class ArmStanding(Struct, frozen=True, kw_only=True):
     words: str
 
 
-class Verdict(Struct, frozen=True, kw_only=True):
+class ExperimentVerdict(Struct, frozen=True, kw_only=True):
     """What follows; `arm` is the one to promote."""
 
     kind: VerdictKind
@@ -75,9 +75,9 @@ class Verdict(Struct, frozen=True, kw_only=True):
     arms: tuple[ArmStanding, ...]
 
 
-def block(words: str) -> Verdict:
+def block(words: str) -> ExperimentVerdict:
     """No verdict, for the sample ratio does not hold."""
-    return Verdict(
+    return ExperimentVerdict(
         kind=VerdictKind.BLOCKED,
         arm=None,
         rule="the sample-ratio check has to pass before any effect is told",
@@ -122,7 +122,7 @@ def stand(
     return ArmStanding(arm=compared.arm, standing=standing, words=f"{compared.arm}: {words}")
 
 
-def conclude(plan: Plan, standings: tuple[ArmStanding, ...], compared: tuple[Compared, ...]) -> Verdict:
+def conclude(plan: Plan, standings: tuple[ArmStanding, ...], compared: tuple[Compared, ...]) -> ExperimentVerdict:
     """The experiment's verdict out of its arms' standings, in the plan's order."""
     gains = {one.arm: _gains(plan.primary_metric, one)[0] for one in compared}
     better = [one for one in standings if one.standing is Standing.BETTER]
@@ -147,7 +147,7 @@ def conclude(plan: Plan, standings: tuple[ArmStanding, ...], compared: tuple[Com
         VerdictKind.KEEP: "Keep the live release.",
     }[kind]
     words = " ".join([head, *(f"{one.words[:1].upper()}{one.words[1:]}." for one in standings)])
-    return Verdict(kind=kind, arm=arm, rule=rule, words=words, arms=standings)
+    return ExperimentVerdict(kind=kind, arm=arm, rule=rule, words=words, arms=standings)
 
 
 def figure(metric: Metric, value: float) -> str:
