@@ -60,8 +60,7 @@ def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
             *LIFE_STRUCTS,
             *OUTCOME_STRUCTS,
             *MONITORING_STRUCTS,
-            *RELEASE_STRUCTS,
-            *READOUT_STRUCTS,
+            *(RELEASE_STRUCTS + READOUT_STRUCTS),
             *(JOB_STRUCTS + TRIGGER_STRUCTS),
         ),
         ref_template="#/components/schemas/{name}",
@@ -80,8 +79,7 @@ def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
     paths.update(life_paths())
     paths.update(outcome_paths())
     paths.update(monitoring_paths())
-    paths.update(release_paths())
-    paths.update(readout_paths())
+    paths.update(release_paths() | readout_paths())
     paths.update(job_paths() | trigger_paths())
     paths["/health/live"] = {"get": _live()}
     paths["/health/ready"] = {"get": _ready()}

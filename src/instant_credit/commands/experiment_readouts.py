@@ -76,7 +76,7 @@ def read(*, experiment: int, until: datetime | None, is_json: bool) -> None:
 def memo(*, experiment: int, until: datetime | None, out: Path | None) -> None:
     """Write the memo that is decided on: one page that loads nothing, and the same numbers as JSON beside it."""
     # Drawing is the workshop's, which reading does without.
-    from instant_credit.factory.memos.page import write_memo
+    from instant_credit.training.memos.page import write_memo
 
     made = _run(lambda record: ReadoutDesk(record).write_memo(experiment, _day(until)))
     paths = write_memo(made, Path(f"memo-{experiment}") if out is None else out)

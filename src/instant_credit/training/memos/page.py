@@ -12,7 +12,7 @@ from msgspec import Struct
 from instant_credit.canonical import encode_canonical
 from instant_credit.experiment.comparing import MetricReading
 from instant_credit.experiment.plan import Direction, GuardrailKind, Plan
-from instant_credit.factory.memos.drawing import draw_intervals, draw_maturity, draw_spending, draw_survival
+from instant_credit.training.memos.drawing import draw_intervals, draw_maturity, draw_spending, draw_survival
 from instant_credit.training.report.environment import make_environment
 from instant_credit.training.whole_files import replace_files
 from instant_credit.underwriting.experiment_readouts import Memo
@@ -39,7 +39,7 @@ def write_memo(memo: Memo, folder: Path) -> MemoPaths:
 
 def render_memo(memo: Memo) -> str:
     """The whole HTML page."""
-    environment = make_environment("instant_credit.factory.memos")
+    environment = make_environment("instant_credit.training.memos")
     environment.filters.update(value=_tell_value, chance=_tell_chance)
     plan, readout = memo.plan, memo.readout
     budgets = [one.bound for one in plan.guardrails if one.kind is GuardrailKind.LOSS_BUDGET]

@@ -15,8 +15,8 @@ from instant_credit.canonical import hash_content
 from instant_credit.experiment.frozen import Frozen
 from instant_credit.experiment.plan import Plan, encode_plan
 from instant_credit.experiment.readout import read_experiment
-from instant_credit.factory.memos.page import render_memo, write_memo
 from instant_credit.record.experiments import ExperimentEvent, ExperimentEventKind, PlannedExperiment
+from instant_credit.training.memos.page import render_memo, write_memo
 from instant_credit.underwriting.experiment_readouts import Memo, make_memo
 from instant_credit.underwriting.experiment_states import tell_experiment
 from tests.experiment import plans
