@@ -54,6 +54,11 @@ def test_an_experiment_is_read_written_down_and_promoted(call, tmp_path):
     assert "bad (primary)" in told.stdout
     readout = json.loads(call("read", 1, "--json").stdout)
     assert readout["verdict"]["arm"] == "challenger"
+    listed = call("read")
+    assert listed.exit_code == 0, listed
+    assert "promote challenger" in listed.stdout
+    assert [one["experiment"] for one in json.loads(call("read", "--json").stdout)] == [1]
+    assert call("read", "--until", "2024-03-10").exit_code == 2
     for _ in range(2):
         written = call("memo", 1, "--out", tmp_path / "memo")
         assert written.exit_code == 0, written

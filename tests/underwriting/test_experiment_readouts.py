@@ -13,6 +13,7 @@ from instant_credit.experiment.frozen import Frozen
 from instant_credit.experiment.plan import Plan
 from instant_credit.experiment.readout import read_experiment
 from instant_credit.record.experiment_statistics import CellCounts, CellSums, DayStatistics, MonthHazard, add_day
+from instant_credit.record.experiments import Conclusion
 from instant_credit.record.pool import Record
 from instant_credit.underwriting.experiment_life import ExperimentDesk
 from instant_credit.underwriting.experiment_moves import ExperimentConflict
@@ -126,6 +127,20 @@ async def test_an_experiment_that_was_not_started_has_no_readout(record: Record,
     with pytest.raises(ExperimentConflict, match="never started"):
         await ReadoutDesk(record).read(2)
     assert (await ReadoutDesk(record).read(1)).until is None
+
+
+async def test_all_that_have_no_verdict_yet_are_read_as_each_one_is(record: Record, own: Plan) -> None:
+    await write_days(record, own)
+    await ExperimentDesk(record).plan(replace(own, name="later"), ONE)
+    desk = ReadoutDesk(record)
+    readout = await desk.read(1)
+    (told,) = await desk.read_open()
+    assert (told.experiment, told.readout_hash, told.verdict) == (1, readout.hash, readout.verdict)
+    assert (told.ripe, told.exposed) == (sum(arm.ripe for arm in readout.metrics[0].arms), DAYS * 100)
+    await ExperimentDesk(record).stop(1, ONE, "Enough is known.")
+    assert len(await desk.read_open()) == 1
+    await ExperimentDesk(record).conclude(1, Conclusion.KEEP, TWO, "Nothing was found.")
+    assert await desk.read_open() == ()
 
 
 async def test_a_better_arm_is_proposed_and_goes_live_by_two_persons_alone(

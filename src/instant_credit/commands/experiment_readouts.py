@@ -47,11 +47,16 @@ def _day(told: datetime | None) -> date | None:
 
 
 @click.command("read")
-@_EXPERIMENT
+@click.argument("experiment", type=click.IntRange(1, 10**6), required=False)
 @_UNTIL
 @click.option("--json", "is_json", is_flag=True, help="Print JSON: every number of the memo.")
-def read(*, experiment: int, until: datetime | None, is_json: bool) -> None:
-    """Read an experiment out of what is frozen: its verdict, and what each metric tells."""
+def read(*, experiment: int | None, until: datetime | None, is_json: bool) -> None:
+    """Read an experiment out of what is frozen: its verdict, and what each metric tells. Without a number, what each one without a verdict says."""
+    if experiment is None:
+        if until is not None:
+            raise click.UsageError("--until goes with the number of an experiment")
+        _read_open(is_json=is_json)
+        return
     readout = _run(lambda record: ReadoutDesk(record).read(experiment, _day(until)))
     if is_json:
         click.echo(encode_canonical(readout))
@@ -63,6 +68,20 @@ def read(*, experiment: int, until: datetime | None, is_json: bool) -> None:
     for early in readout.early:
         click.echo(f"{early.arm}, early: {early.effect.words}")
     click.echo(f"Frozen until {readout.until or 'no day yet'}; readout {readout.hash}")
+
+
+def _read_open(*, is_json: bool) -> None:
+    """Print what every experiment without a verdict says."""
+    told = _run(lambda record: ReadoutDesk(record).read_open())
+    if is_json:
+        click.echo(encode_canonical(told))
+        return
+    table = Table("experiment", "product", "name", "until", "ripe / exposed", "verdict")
+    for one in told:
+        verdict = one.verdict.kind if one.verdict.arm is None else f"{one.verdict.kind} {one.verdict.arm}"
+        ripe = f"{one.ripe:,} / {one.exposed:,}"
+        table.add_row(str(one.experiment), one.product, one.name, str(one.until or ""), ripe, verdict)
+    print_table(table)
 
 
 @click.command("memo")

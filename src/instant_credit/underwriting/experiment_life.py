@@ -183,6 +183,11 @@ class ExperimentDesk:
         async with within(APPLICATION_SECONDS):
             return await self._read_lives(lambda _, state: state is ExperimentState.RUNNING)
 
+    async def read_open(self) -> tuple[ExperimentLife, ...]:
+        """Every experiment that runs or was stopped and has no verdict yet, in order of numbers."""
+        async with within(APPLICATION_SECONDS):
+            return await self._read_lives(lambda _, state: state in (ExperimentState.RUNNING, ExperimentState.STOPPED))
+
     async def read_layers(self, product: str) -> tuple[str, Layers]:
         """Hash of the product's layers, and the layers: those recorded last, else the shipped ones. Raises NotFound when neither are there."""
         async with within(APPLICATION_SECONDS):

@@ -7,10 +7,11 @@ The categories of segments are those of the product as it was live when the expe
 """
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from datetime import date
+from typing import Final, TypeVar
 
 from msgspec import Struct
-from msgspec.structs import asdict
 
 from instant_credit.application.document import decode_product
 from instant_credit.canonical import ContentHash, encode_canonical, hash_content
@@ -19,16 +20,30 @@ from instant_credit.errors import require
 from instant_credit.experiment.frozen import Closing, DayCounts, DaySums, Frozen, Hazard
 from instant_credit.experiment.plan import Plan
 from instant_credit.experiment.readout import Readout, read_experiment
+from instant_credit.experiment.verdict import ExperimentVerdict
 from instant_credit.record.documents import get_document
-from instant_credit.record.experiment_statistics import list_counts, list_frozen_days, list_hazards, list_sums
+from instant_credit.record.experiment_statistics import (
+    CellCounts,
+    CellSums,
+    MonthHazard,
+    list_counts,
+    list_frozen_days,
+    list_hazards,
+    list_sums,
+)
 from instant_credit.record.pool import Record, within
 from instant_credit.record.release_life import read_release_events
-from instant_credit.underwriting.course import APPLICATION_SECONDS
 from instant_credit.underwriting.experiment_life import ExperimentDesk
 from instant_credit.underwriting.experiment_moves import ExperimentConflict
 from instant_credit.underwriting.experiment_resources import ToldMove, tell_move
 from instant_credit.underwriting.experiment_states import ExperimentLife
 from instant_credit.underwriting.release_states import tell_life
+
+FREEZING_SECONDS: Final = 30.0
+"""Within which the sums of some experiments are read; a year of one by segments are tens of thousands of rows."""
+CATEGORIES_HELD_MAX: Final = 1_000
+# Experiments whose sums are in memory together.
+_AT_ONCE: Final = 50
 
 
 class Memo(Struct, frozen=True, kw_only=True):
@@ -61,6 +76,19 @@ class Memo(Struct, frozen=True, kw_only=True):
         return hash_content(encode_canonical(self))
 
 
+class OpenReadout(Struct, frozen=True, kw_only=True):
+    """What an experiment says, in short."""
+
+    experiment: int
+    product: str
+    name: str
+    until: date | None
+    ripe: int
+    exposed: int
+    verdict: ExperimentVerdict
+    readout_hash: ContentHash
+
+
 class ReadoutDesk:
     """Reads experiments out.
 
@@ -75,6 +103,7 @@ class ReadoutDesk:
     def __init__(self, record: Record) -> None:
         self._record = record
         self._desk = ExperimentDesk(record)
+        self._categories: dict[str, dict[str, tuple[str, ...]]] = {}
 
     async def read(self, experiment: int, until: date | None = None) -> Readout:
         """The readout as of the end of a day, the last frozen one by default; a later day reads what there is."""
@@ -87,53 +116,39 @@ class ReadoutDesk:
         readout = await asyncio.to_thread(read_experiment, life.plan, await self.freeze(life, until))
         return make_memo(life, readout)
 
+    async def read_open(self) -> tuple[OpenReadout, ...]:
+        """What every experiment without a verdict says as of its last frozen day, in order of numbers; few of them in memory at once."""
+        told: list[OpenReadout] = []
+        lives = await self._desk.read_open()
+        for first in range(0, len(lives), _AT_ONCE):
+            some = lives[first : first + _AT_ONCE]
+            told += await asyncio.to_thread(_read_some, some, await self.freeze_many(some))
+        return tuple(told)
+
     async def freeze(self, life: ExperimentLife, until: date | None = None) -> Frozen:
         """What was frozen of an experiment until a day."""
-        if life.started_at is None:
+        (frozen,) = await self.freeze_many([life], until)
+        return frozen
+
+    async def freeze_many(self, lives: Sequence[ExperimentLife], until: date | None = None) -> tuple[Frozen, ...]:
+        """The same of several, in their order, by one statement a table."""
+        if any(life.started_at is None for life in lives):
             raise ExperimentConflict("it was never started, so there is nothing to read out")
-        number, started_on = life.planned.experiment, life.started_at.date()
-        async with within(APPLICATION_SECONDS):
-            last = (await list_frozen_days(self._record)).get(number)
-            day = last if until is None or last is None else min(until, last)
-            if day is not None and day < started_on:
-                day = None
-            shown = date.min if day is None else day
-            sums = await list_sums(self._record, [number], until=shown, is_daily=True)
-            counts = await list_counts(self._record, [number], until=shown, is_daily=True)
-            hazards = await list_hazards(self._record, [number], until=shown)
-            categories = await self._read_categories(life)
-        ended = None if life.stop is None else life.stop.recorded_at.date()
-        return Frozen(
-            experiment=number,
-            plan_hash=life.planned.plan_hash,
-            started_on=started_on,
-            until=day,
-            ended_on=None if ended is None or ended > shown else ended,
-            closings=_find_closings(life, shown),
-            categories=categories,
-            sums=tuple(
-                DaySums(
-                    metric=one.metric,
-                    segment=one.segment,
-                    category=one.category,
-                    arm=one.arm,
-                    ripe_on=_day_of(one.ripe_on),
-                    sums=one.sums,
-                    hits=one.hits,
-                )
-                for one in sums
-            ),
-            counts=tuple(
-                DayCounts(
-                    day_on=_day_of(one.day_on),
-                    **{name: value for name, value in asdict(one).items() if name in _COUNTED},
-                )
-                for one in counts
-            ),
-            hazards=tuple(
-                Hazard(metric=one.metric, arm=one.arm, month=one.month, at_risk=one.at_risk, defaults=one.defaults)
-                for one in hazards
-            ),
+        numbers, shown = [life.planned.experiment for life in lives], until or date.max
+        async with within(FREEZING_SECONDS):
+            lasts = await list_frozen_days(self._record)
+            sums = _group(await list_sums(self._record, numbers, until=shown, is_daily=True))
+            counts = _group(await list_counts(self._record, numbers, until=shown, is_daily=True))
+            hazards = _group(await list_hazards(self._record, numbers, until=shown))
+            categories = [await self._read_categories(life) for life in lives]
+        return tuple(
+            _freeze(
+                life,
+                _find_last(lasts.get(number), until),
+                told,
+                (sums.get(number, []), counts.get(number, []), hazards.get(number, [])),
+            )
+            for life, number, told in zip(lives, numbers, categories, strict=True)
         )
 
     async def _read_categories(self, life: ExperimentLife) -> tuple[tuple[str, ...], ...]:
@@ -150,9 +165,13 @@ class ReadoutDesk:
         champion = tell_life(life.plan.product, before, started_at).champion
         require(champion is not None, "an experiment starts on a live release")
         assert champion is not None
-        manifest = decode_manifest(await get_document(self._record, champion))
-        product = decode_product(await get_document(self._record, manifest.product_hash))
-        known = {attribute.name: attribute.categories for attribute in product.case_attributes}
+        if champion not in self._categories:
+            manifest = decode_manifest(await get_document(self._record, champion))
+            product = decode_product(await get_document(self._record, manifest.product_hash))
+            if len(self._categories) >= CATEGORIES_HELD_MAX:
+                self._categories.clear()
+            self._categories[champion] = {one.name: one.categories for one in product.case_attributes}
+        known = self._categories[champion]
         return tuple(known[segment.attribute] for segment in life.plan.segments)
 
 
@@ -175,7 +194,81 @@ def make_memo(life: ExperimentLife, readout: Readout) -> Memo:
     )
 
 
-_COUNTED = frozenset(DayCounts.__struct_fields__) - {"day_on"}
+_COUNTED: Final = frozenset(DayCounts.__struct_fields__) - {"day_on"}
+R = TypeVar("R", CellSums, CellCounts, MonthHazard)
+
+
+def _read_some(lives: Sequence[ExperimentLife], frozen: Sequence[Frozen]) -> list[OpenReadout]:
+    return [_shorten(life, read_experiment(life.plan, one)) for life, one in zip(lives, frozen, strict=True)]
+
+
+def _shorten(life: ExperimentLife, readout: Readout) -> OpenReadout:
+    primary = next(reading for reading in readout.metrics if reading.is_primary)
+    return OpenReadout(
+        experiment=readout.experiment,
+        product=life.plan.product,
+        name=life.plan.name,
+        until=readout.until,
+        ripe=sum(arm.ripe for arm in primary.arms),
+        exposed=sum(arm.exposed for arm in primary.arms),
+        verdict=readout.verdict,
+        readout_hash=readout.hash,
+    )
+
+
+def _group(rows: Iterable[R]) -> dict[int, list[R]]:
+    """Rows by experiment, in their order."""
+    found: dict[int, list[R]] = {}
+    for row in rows:
+        found.setdefault(row.experiment, []).append(row)
+    return found
+
+
+def _find_last(last: date | None, until: date | None) -> date | None:
+    return last if until is None or last is None else min(until, last)
+
+
+def _freeze(
+    life: ExperimentLife,
+    until: date | None,
+    categories: tuple[tuple[str, ...], ...],
+    rows: tuple[Sequence[CellSums], Sequence[CellCounts], Sequence[MonthHazard]],
+) -> Frozen:
+    sums, counts, hazards = rows
+    assert life.started_at is not None
+    # A process whose clock is behind may have exposed somebody on the day before.
+    started_on = min([life.started_at.date(), *(_day_of(one.day_on) for one in counts)])
+    until = None if until is None or until < started_on else until
+    shown = date.min if until is None else until
+    ended_on = None if life.stop is None else life.stop.recorded_at.date()
+    return Frozen(
+        experiment=life.planned.experiment,
+        plan_hash=life.planned.plan_hash,
+        started_on=started_on,
+        until=until,
+        ended_on=None if ended_on is None or ended_on > shown else ended_on,
+        closings=_find_closings(life, shown),
+        categories=categories,
+        sums=tuple(
+            DaySums(
+                metric=one.metric,
+                segment=one.segment,
+                category=one.category,
+                arm=one.arm,
+                ripe_on=_day_of(one.ripe_on),
+                sums=one.sums,
+                hits=one.hits,
+            )
+            for one in sums
+        ),
+        counts=tuple(
+            DayCounts(day_on=_day_of(one.day_on), **{name: getattr(one, name) for name in _COUNTED}) for one in counts
+        ),
+        hazards=tuple(
+            Hazard(metric=one.metric, arm=one.arm, month=one.month, at_risk=one.at_risk, defaults=one.defaults)
+            for one in hazards
+        ),
+    )
 
 
 def _find_closings(life: ExperimentLife, until: date) -> tuple[Closing, ...]:
