@@ -201,6 +201,14 @@ def test_a_stopped_arm_is_not_promoted_and_compares_over_its_own_cohorts() -> No
     assert [span.arms for span in found.sampling.spans] == [("arm_0", "arm_1", "arm_2"), ("arm_0", "arm_2")]
 
 
+def test_a_look_that_brings_an_arm_nothing_new_is_not_taken() -> None:
+    plan = looked(arms=plans.split(400_000, 300_000, 300_000))
+    frozen = freeze(plan, days=90, rates=(0.08, 0.08, 0.08), closings=(close("arm_1", 15),))
+    stopped, other = read_experiment(plan, frozen).metrics[0].comparisons
+    assert len(other.looks) == 3
+    assert [look.is_last for look in stopped.looks] == [True]
+
+
 def test_a_breached_guardrail_forbids_promotion() -> None:
     rails = [{"kind": "loss_budget", "bound": 1_000_000, "lost_ppm": 700_000}]
     plan = quick(guardrails=rails)

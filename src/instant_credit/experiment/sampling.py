@@ -75,16 +75,15 @@ def check_sampling(plan: Plan, frozen: Frozen, alpha: float = ALPHA) -> Sampling
         shares[0] += PPM - sum(shares)
         own = {name: (came[:, places], lost[:, places], crossed) for name, (came, lost, crossed) in cells.items()}
         ratios = _replay(tuple(shares), own, (first, last), ripe_days, alpha / (len(plan.arms) - 1))
-        if ratios is not None:
-            spans.append(
-                Span(
-                    from_on=frozen.day(first),
-                    until_on=frozen.day(last),
-                    arms=tuple(plan.arms[place].name for place in places),
-                    checks=tuple(_tell_check(check) for check in ratios.checks),
-                    findings=tuple(f"{one.contradiction}{_within(one.segment)}" for one in ratios.findings),
-                )
+        spans.append(
+            Span(
+                from_on=frozen.day(first),
+                until_on=frozen.day(last),
+                arms=tuple(plan.arms[place].name for place in places),
+                checks=tuple(_tell_check(check) for check in ratios.checks),
+                findings=tuple(f"{one.contradiction}{_within(one.segment)}" for one in ratios.findings),
             )
+        )
     is_blocked = any(span.is_blocked for span in spans)
     return Sampling(alpha=alpha, is_blocked=is_blocked, spans=tuple(spans), words=_tell(spans, is_blocked))
 
@@ -119,8 +118,8 @@ def _split_days(plan: Plan, frozen: Frozen) -> list[tuple[int, int, list[int]]]:
     return spans
 
 
-def _replay(shares: tuple[int, ...], cells: _Cells, span: _Days, ripe_days: int, alpha: float) -> Ratios | None:
-    """The check as it stands on the last day, each day's handed on to the next; None before the first day."""
+def _replay(shares: tuple[int, ...], cells: _Cells, span: _Days, ripe_days: int, alpha: float) -> Ratios:
+    """The check as it stands on the last day, each day's handed on to the next."""
     days = next(iter(cells.values()))[0].shape[0]
     courses = {name: _accumulate(counts, span, ripe_days) for name, counts in cells.items()}
     ratios: Ratios | None = None
@@ -139,6 +138,7 @@ def _replay(shares: tuple[int, ...], cells: _Cells, span: _Days, ripe_days: int,
             continue
         seen = now
         ratios = check_ratios(shares, now[""], {k: v for k, v in now.items() if k}, alpha=alpha, before=ratios)
+    assert ratios is not None
     return ratios
 
 
