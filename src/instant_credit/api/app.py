@@ -17,6 +17,7 @@ from instant_credit.api.applications import apply_route
 from instant_credit.api.deadlines import ARRIVED, begin_waiting
 from instant_credit.api.decisions import decision_route
 from instant_credit.api.drafts import draft_routes
+from instant_credit.api.experiment_readouts import readout_routes
 from instant_credit.api.express import ExpressLane
 from instant_credit.api.health import health_routes
 from instant_credit.api.jobs import job_routes
@@ -67,6 +68,7 @@ def create_app(desk: Desk, find_key: FindKey, metrics: Metrics, limits: ClientLi
         *outcome_routes(desk.record, guard),
         *monitoring_routes(desk.record, guard),
         *release_routes(ReleaseDesk(desk.record), guard),
+        *readout_routes(desk.record, guard),
         *job_routes(JobDesk(desk.record), guard),
         *trigger_routes(TriggerDesk(desk.record), guard),
         *health_routes(desk, metrics, openapi_writer(desk)),

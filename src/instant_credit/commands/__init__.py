@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "inference": ("inference", "inference", "Compare ways of answering for declined applicants."),
     "policy": ("policy", "policy", "Draft a policy from a book and a model; check one."),
     "release": ("release", "release", "Make releases, and lead them from proposal to retirement."),
+    "experiment": ("experiment", "experiment", "Read experiments out, write their memos, promote what was better."),
     "gate": ("gate", "gate", "Judge a candidate model; waive a gate, by two persons."),
     "retrain": ("job", "retrain", "Queue a retraining for the worker."),
     "worker": ("worker", "worker", "Run the jobs of the queue."),

@@ -19,7 +19,6 @@ from instant_credit.access.four_eyes import Signature
 from instant_credit.commands.operators import by_option, read_operator_id
 from instant_credit.commands.tables import print_table
 from instant_credit.errors import Refused
-from instant_credit.record.documents import DocumentKind, list_documents
 from instant_credit.record.pool import Record, open_record
 from instant_credit.record.release_life import ReleaseTerms, Stage, Tier
 from instant_credit.settings import read_settings
@@ -27,6 +26,7 @@ from instant_credit.underwriting.release_gates import GateFinding
 from instant_credit.underwriting.release_life import ReleaseDesk
 from instant_credit.underwriting.release_resources import ReleaseStatus, ToldGates
 from instant_credit.underwriting.release_states import DUE_DAYS
+from instant_credit.underwriting.releases import list_release_documents
 
 _WORDS_MAX: Final = 400
 _DAY: Final = click.DateTime(["%Y-%m-%d"])
@@ -35,7 +35,7 @@ _HASH: Final = click.argument("release_hash", metavar="RELEASE_HASH")
 
 async def require_release(record: Record, release_hash: str) -> None:
     """Refused, with where to look, unless the record holds a release of this hash."""
-    if release_hash not in {row.content_hash for row in await list_documents(record, DocumentKind.RELEASE)}:
+    if release_hash not in {row.content_hash for row in await list_release_documents(record)}:
         raise Refused(f"no release {release_hash} is recorded: `instant-credit release list` prints the hashes of all")
 
 
@@ -95,14 +95,41 @@ def _tell_gates(gates: ToldGates) -> str:
             return "none has judged its model (`instant-credit gate judge`)."
 
 
+def terms_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that a release is proposed on, as `to_terms` takes them."""
+    options = (
+        click.option(
+            "--owner", required=True, callback=read_operator_id, help="Id of the team or staff that answers for it."
+        ),
+        click.option("--tier", required=True, type=click.Choice([one.value for one in Tier]), help="Its materiality."),
+        click.option("--review-on", required=True, type=_DAY, help="Day (UTC) by which it is looked at again."),
+        click.option(
+            "--expires-on", required=True, type=_DAY, help="First day (UTC) on which it can't go live any more."
+        ),
+        click.option(
+            "--use", "allowed_use", required=True, callback=_read_words, help="What it may be used for, in words."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def to_terms(*, owner: str, tier: str, review_on: datetime, expires_on: datetime, allowed_use: str) -> ReleaseTerms:
+    """The terms that the options tell."""
+    return ReleaseTerms(
+        owner=owner,
+        tier=Tier(tier),
+        review_on=review_on.date(),
+        expires_on=expires_on.date(),
+        allowed_use=allowed_use,
+    )
+
+
 @click.command("propose")
 @_HASH
 @by_option
-@click.option("--owner", required=True, callback=read_operator_id, help="Id of the team or staff that answers for it.")
-@click.option("--tier", required=True, type=click.Choice([one.value for one in Tier]), help="Its materiality.")
-@click.option("--review-on", required=True, type=_DAY, help="Day (UTC) by which it is looked at again.")
-@click.option("--expires-on", required=True, type=_DAY, help="First day (UTC) on which it can't go live any more.")
-@click.option("--use", "allowed_use", required=True, callback=_read_words, help="What it may be used for, in words.")
+@terms_options
 def propose(
     *,
     release_hash: str,
@@ -114,13 +141,7 @@ def propose(
     allowed_use: str,
 ) -> None:
     """Propose a release on terms, for the first time or anew; another person approves or rejects it."""
-    terms = ReleaseTerms(
-        owner=owner,
-        tier=Tier(tier),
-        review_on=review_on.date(),
-        expires_on=expires_on.date(),
-        allowed_use=allowed_use,
-    )
+    terms = to_terms(owner=owner, tier=tier, review_on=review_on, expires_on=expires_on, allowed_use=allowed_use)
     _move(release_hash, lambda desk: desk.propose(release_hash, terms, Signature(actor=actor)))
 
 

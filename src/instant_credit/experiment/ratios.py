@@ -25,6 +25,7 @@ unit seen in more than one arm. Whatever was once found stays found: `before` ha
 import math
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -113,6 +114,8 @@ class Ratios(Struct, frozen=True, kw_only=True):
         return tuple(check for check in self.checks if check.has_failed)
 
 
+# The stages of a sound experiment hold the same counts, and the next look holds those of many segments again.
+@lru_cache(maxsize=4_096)
 def weigh_counts(counts: tuple[int, ...], shares: tuple[float, ...]) -> float:
     """Logarithm of the evidence against the shares: a non-negative martingale with mean 1 while they hold.
 

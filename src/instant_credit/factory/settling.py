@@ -29,7 +29,7 @@ from instant_credit.factory.requests import (
 from instant_credit.outcome.alerts import decode_rules, encode_rules, load_rules
 from instant_credit.outcome.definition import AS_LAST_SEEN, decode_definition, encode_definition, load_definition
 from instant_credit.policy.document import decode_policy, encode_policy, read_policy
-from instant_credit.record.documents import DocumentKind, get_document, list_documents, put_document
+from instant_credit.record.documents import DocumentKind, get_document, put_document
 from instant_credit.record.pool import Record
 from instant_credit.record.queue import JobRequest, JobWeight
 from instant_credit.record.reads import list_book_products
@@ -38,7 +38,7 @@ from instant_credit.record.triggers import read_trigger
 from instant_credit.score.bundle import decode_bundle
 from instant_credit.training.gates.thresholds import decode_thresholds, encode_thresholds, read_thresholds
 from instant_credit.underwriting.course import require_real
-from instant_credit.underwriting.releases import live_releases
+from instant_credit.underwriting.releases import list_release_documents, live_releases
 
 
 class JobRefused(Refused):
@@ -241,7 +241,7 @@ async def _find_champion(record: Record, told: str | None, product: str) -> str 
         if found is None and told is not None:
             raise JobRefused("/champion", "RELEASE_UNKNOWN", "No release of the model's product is live.")
         return found
-    if told not in {row.content_hash for row in await list_documents(record, DocumentKind.RELEASE)}:
+    if told not in {row.content_hash for row in await list_release_documents(record)}:
         raise JobRefused("/champion", "RELEASE_UNKNOWN", "The record holds no release of this hash.")
     return told
 

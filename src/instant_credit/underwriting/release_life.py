@@ -14,7 +14,7 @@ from instant_credit.access.four_eyes import Signature
 from instant_credit.application.document import decode_product
 from instant_credit.decision.release import Manifest, decode_manifest
 from instant_credit.errors import BrokenInvariant, NotFound, Problem, Refused
-from instant_credit.record.documents import DocumentKind, get_document, list_documents
+from instant_credit.record.documents import get_document
 from instant_credit.record.model_gates import read_model_gates
 from instant_credit.record.pool import Record, within
 from instant_credit.record.release_life import (
@@ -38,7 +38,7 @@ from instant_credit.underwriting.release_resources import (
     tell_release,
 )
 from instant_credit.underwriting.release_states import Due, ProductLife, tell_life, tell_lives
-from instant_credit.underwriting.releases import load_release
+from instant_credit.underwriting.releases import list_release_documents, load_release
 
 # Whoever loses more races than a product has moves in a moment has found a bug.
 _ROUNDS_MAX: Final = 32
@@ -67,7 +67,7 @@ class ReleaseDesk:
         """The newest `RELEASES_MAX` releases of a product, or of all, oldest first. One that can't be read is left out."""
         lives = tell_lives(await read_release_events(self._record), self._record.clock.now())
         found: list[ListedRelease] = []
-        for row in (await list_documents(self._record, DocumentKind.RELEASE))[-RELEASES_MAX:]:
+        for row in (await list_release_documents(self._record))[-RELEASES_MAX:]:
             try:
                 name, manifest = await self._read_parts(row.content_hash)
             except NotFound:
@@ -81,6 +81,25 @@ class ReleaseDesk:
     async def read(self, release_hash: str) -> ReleaseStatus:
         """The release as it stands."""
         return await self._tell(release_hash, await self._read_life(release_hash))
+
+    async def find_obstacle(self, release_hash: str, product: str) -> str | None:
+        """Why parts of the release may not decide for the product now, and what to do; None where they may.
+
+        Parts are laid over a live release by a release that could go live itself: approved, not expired, stopped by no gate.
+        """
+        try:
+            life = await self._read_life(release_hash)
+        except NotFound:
+            return "no release of this hash is recorded: `instant-credit release list` prints the hashes of all"
+        if life.product != product:
+            return f"it is a release of {life.product}: name one of {product}"
+        one = life.standing(release_hash)
+        try:
+            moves.require_fit(one, life.now.date())
+        except ReleaseConflict as why:
+            return str(why)
+        gating = await self._read_gating(release_hash, life, life.now)
+        return gating.tell_obstacle(is_single_person=one.is_single_person)
 
     async def list_due(self, within_days: int) -> tuple[Due, ...]:
         """What falls due until so many days from today, of the releases that decide: reviews, expiries, terms that are missing."""

@@ -34,7 +34,7 @@ from instant_credit.errors import NotFound, Refused, Unavailable
 from instant_credit.features.program import compile_features
 from instant_credit.policy.checks import check_policy
 from instant_credit.policy.document import CutOffs, Policy, encode_policy
-from instant_credit.record.documents import DocumentKind, get_document, put_documents
+from instant_credit.record.documents import DocumentKind, DocumentRow, get_document, list_documents, put_documents
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import iterate_cases
 from instant_credit.record.release_life import ReleaseEvent, count_release_events, read_release_events
@@ -151,6 +151,15 @@ async def read_parts(record: Record, release_hash: str) -> tuple[Manifest, dict[
     """
     manifest = decode_manifest(await get_document(record, release_hash))
     return manifest, {content_hash: await get_document(record, content_hash) for content_hash in manifest.part_hashes}
+
+
+async def list_release_documents(record: Record) -> tuple[DocumentRow, ...]:
+    """Every recorded release, oldest first: those made as one, and of those that arms of experiments were composed as, the proposed ones."""
+    events = await read_release_events(record)
+    moved = {event.release_hash for event in events}
+    made = await list_documents(record, DocumentKind.RELEASE)
+    composed = [row for row in await list_documents(record, DocumentKind.OVERLAY) if row.content_hash in moved]
+    return tuple(sorted((*made, *composed), key=lambda row: (row.recorded_at, row.content_hash)))
 
 
 async def live_releases(record: Record) -> dict[str, str]:
