@@ -17,7 +17,7 @@ class ActorKind(StrEnum):
 class Scope(StrEnum):
     """What an API key may do: apply, read the decisions of its own client, read those of every client and of every tape, tell what
     borrowers did, read what monitoring found; read, propose, approve (and reject) and activate (stage, roll back, retire) releases; read
-    jobs, ask for and cancel them.
+    jobs, ask for and cancel them; read, plan and start (ramp, stop) experiments.
     """
 
     APPLY = "apply"
@@ -31,6 +31,9 @@ class Scope(StrEnum):
     RELEASES_ACTIVATE = "releases:activate"
     JOBS_READ = "jobs:read"
     JOBS_WRITE = "jobs:write"
+    EXPERIMENTS_READ = "experiments:read"
+    EXPERIMENTS_PLAN = "experiments:plan"
+    EXPERIMENTS_START = "experiments:start"
 
 
 class Actor(Struct, frozen=True, kw_only=True):

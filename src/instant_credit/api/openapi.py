@@ -12,6 +12,7 @@ from msgspec import Struct
 from instant_credit import __version__
 from instant_credit.access.actors import Scope
 from instant_credit.api import problems
+from instant_credit.api.experiments_document import EXPERIMENT_STRUCTS, experiment_paths
 from instant_credit.api.jobs import JOB_STRUCTS, job_paths
 from instant_credit.api.life_document import LIFE_STRUCTS, draft_paths, life_paths, make_quote, open_draft, quote_paths
 from instant_credit.api.monitoring import MONITORING_STRUCTS, monitoring_paths
@@ -60,6 +61,7 @@ def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
             *OUTCOME_STRUCTS,
             *MONITORING_STRUCTS,
             *RELEASE_STRUCTS,
+            *EXPERIMENT_STRUCTS,
             *(JOB_STRUCTS + TRIGGER_STRUCTS),
         ),
         ref_template="#/components/schemas/{name}",
@@ -78,7 +80,7 @@ def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
     paths.update(life_paths())
     paths.update(outcome_paths())
     paths.update(monitoring_paths())
-    paths.update(release_paths())
+    paths.update(release_paths() | experiment_paths())
     paths.update(job_paths() | trigger_paths())
     paths["/health/live"] = {"get": _live()}
     paths["/health/ready"] = {"get": _ready()}

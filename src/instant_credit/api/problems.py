@@ -1,8 +1,8 @@
 """Errors as problem details (RFC 9457): the one place that knows which failure has which status.
 
 Every failure that leaves this server is an `application/problem+json` document. Its texts are ours: neither an exception's
-message nor anything that was sent is echoed, because both may hold personal data. Why a release can't be moved is told as it is: that is
-about releases, and written by this package. A failure of the server itself gets an `instance` by which its log line is found.
+message nor anything that was sent is echoed, because both may hold personal data. Why a release or an experiment can't be moved, and what is
+wrong with a plan, is told as it is: that is about releases and plans, and written by this package. A failure of the server itself gets an `instance` by which its log line is found.
 """
 
 from collections.abc import Mapping
@@ -20,6 +20,7 @@ from instant_credit.errors import Busy, Conflict, Late, NotFound, Overloaded, Pr
 from instant_credit.record.queue import JobClosed, JobExists
 from instant_credit.record.receipts import NotAnchored
 from instant_credit.underwriting.answers import ERRORS_MAX, ProblemDocument
+from instant_credit.underwriting.experiment_moves import ExperimentConflict, ExperimentRefused
 from instant_credit.underwriting.offers import ApplicationClosed, OfferExpired
 from instant_credit.underwriting.pending import DraftClosed, DraftCompleted
 from instant_credit.underwriting.probing import TooManyVariants
@@ -74,6 +75,14 @@ RELEASE_REFUSED: Final = Kind(
     name="release-refused", status=422, title="What was told of the release has wrong or missing fields"
 )
 JOB_REFUSED: Final = Kind(name="job-refused", status=422, title="The job cannot be run as it is asked for")
+EXPERIMENT_CONFLICT: Final = Kind(
+    name="experiment-conflict", status=409, title="The experiment cannot be planned or moved so"
+)
+EXPERIMENT_REFUSED: Final = Kind(
+    name="experiment-refused",
+    status=422,
+    title="The plan, or what was told of the experiment, has wrong or missing fields",
+)
 TOO_MANY_VARIANTS: Final = Kind(
     name="too-many-variants", status=429, title="One person's application came in too many variants"
 )
@@ -98,6 +107,8 @@ KINDS: Final = (
     RELEASE_REFUSED,
     JOB_EXISTS,
     JOB_CLOSED,
+    EXPERIMENT_CONFLICT,
+    EXPERIMENT_REFUSED,
     TOO_LARGE,
     WRONG_MEDIA_TYPE,
     JOB_REFUSED,
@@ -163,6 +174,10 @@ def failure_from(error: Exception) -> tuple[Failure, bool]:
         return Failure(RELEASE_CONFLICT, str(error)[:DETAIL_MAX]), False
     if isinstance(error, ReleaseRefused):
         return Failure(RELEASE_REFUSED, "Correct the fields under errors and send it again.", error.problems), False
+    if isinstance(error, ExperimentConflict):
+        return Failure(EXPERIMENT_CONFLICT, str(error)[:DETAIL_MAX]), False
+    if isinstance(error, ExperimentRefused):
+        return Failure(EXPERIMENT_REFUSED, "Correct what is under errors and send it again.", error.problems), False
     if isinstance(error, JobExists):
         return Failure(
             JOB_EXISTS, f"Read job {error.job_id}: it waits, runs, or was asked for under the same name."
