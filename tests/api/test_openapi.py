@@ -55,6 +55,12 @@ EXAMPLES = {
     "read_readout": (5, 5),
     "read_memo": (5, 5),
     "promote_arm": (10, 10),
+    "plan_experiment": (10, 20),
+    "list_experiments": (5, 5),
+    "read_experiment": (10, 10),
+    "start_experiment": (10, 10),
+    "ramp_experiment": (10, 10),
+    "stop_experiment": (10, 10),
     "ask_for_job": (10, 20),
     "list_jobs": (5, 5),
     "read_job": (10, 10),
@@ -112,7 +118,7 @@ def try_out(
     is_apply = name.startswith("apply_")
     # 10,001 events are too many or, as they are mostly, too large: 413 is no rejection to the tool.
     is_large = name == "take_outcomes"
-    is_said_in_part = name in ("change_draft", "ask_for_job", "put_trigger")
+    is_said_in_part = name in ("change_draft", "plan_experiment", "ask_for_job", "put_trigger")
     is_free = is_apply or name.startswith(("open_draft_", "quote_")) or is_said_in_part
 
     excluded = [positive_data_acceptance] if is_free else [negative_data_rejection] if is_large else []

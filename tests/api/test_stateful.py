@@ -28,6 +28,7 @@ RULED = (
     "take_outcomes",
     "propose_release",
     "activate_release",
+    "plan_experiment",
     "ask_for_job",
     "put_trigger",
 )

@@ -26,10 +26,10 @@ from instant_credit.commands.inheriting import decode_inheritance
 from instant_credit.decision.gate_report import decode_gate_report
 from instant_credit.decision.release import decode_manifest, decode_reference
 from instant_credit.errors import Problem, Refused
+from instant_credit.experiment.caps import read_caps
 from instant_credit.experiment.exploration import decode_programme, read_programme
 from instant_credit.experiment.layers import decode_layers, read_layers
 from instant_credit.experiment.plan import decode_plan, read_plan
-from instant_credit.experiment.caps import read_caps
 from instant_credit.factory.triggers import decode_trigger, load_trigger
 from instant_credit.outcome.alerts import load_rules
 from instant_credit.policy.document import decode_policy, read_policy

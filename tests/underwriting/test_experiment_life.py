@@ -12,6 +12,7 @@ from instant_credit.errors import NotFound, Refused
 from instant_credit.experiment.assignment import Table
 from instant_credit.experiment.layers import Layers, encode_layers, read_layers
 from instant_credit.experiment.plan import Plan
+from instant_credit.experiment.planner import plan_duration
 from instant_credit.record.documents import DocumentKind, list_documents, put_document
 from instant_credit.record.experiments import (
     Conclusion,
@@ -23,6 +24,7 @@ from instant_credit.record.experiments import (
 from instant_credit.record.pool import Record
 from instant_credit.record.shipped import read_starter
 from instant_credit.underwriting import experiment_life
+from instant_credit.underwriting.experiment_documents import NESTED_MAX
 from instant_credit.underwriting.experiment_life import ExperimentDesk
 from instant_credit.underwriting.experiment_moves import ExperimentConflict, ExperimentRefused
 from instant_credit.underwriting.experiment_states import ExperimentState
@@ -73,9 +75,11 @@ def make_plan(release_hash: str, **changes: Any) -> Plan:
 async def test_an_experiment_is_led_from_its_plan_to_its_verdict(
     record: Record, desk: ExperimentDesk, other: Documents, clock: FixedClock
 ) -> None:
-    planned = await desk.plan(make_plan(other.release_hash), ONE)
+    own = make_plan(other.release_hash)
+    planned = await desk.plan(own, ONE)
     assert (planned.state, planned.experiment, planned.reach, planned.planned_by) == ("planned", 1, None, "staff-1")
     assert planned.links.start is not None
+    assert planned.schedule == plan_duration(own)
     with pytest.raises(ExperimentConflict, match="a second person is needed"):
         await desk.start(1, 10_000, 400_000, ONE)
     clock.advance(timedelta(hours=1))
@@ -83,6 +87,7 @@ async def test_an_experiment_is_led_from_its_plan_to_its_verdict(
     assert (started.state, started.coverage_ppm, started.started_at) == ("running", 10_000, clock.now())
     assert started.reach is not None
     assert (started.reach.from_ppm, started.reach.to_ppm) == (0, 400_000)
+    assert started.schedule == plan_duration(own, reach_ppm=400_000, coverage_ppm=10_000)
     assert (await desk.ramp(1, 500_000, ONE)).coverage_ppm == 500_000
     stopped = await desk.stop(1, ONE, WHY)
     assert (stopped.state, stopped.links.stop, stopped.events[-1].reason) == ("stopped", None, WHY)
@@ -137,6 +142,15 @@ async def test_whatever_is_wrong_with_a_plan_is_told_by_its_field(desk: Experime
     assert {problem.pointer for problem in refused.value.problems} == {"/arms", "/guardrails", "/segments"}
     assert "- arm challenger: part policy does not belong to layer prices" in str(refused.value)
     assert (await desk.list_experiments()).experiments == ()
+
+
+async def test_a_condition_that_is_nested_too_deeply_is_refused(desk: ExperimentDesk, other: Documents) -> None:
+    told: dict[str, Any] = {"attribute": "requested_amount_cents", "compare": "at_most", "value": 5_000_000}
+    for depth in range(1, NESTED_MAX):
+        told = {"not": told} if depth % 2 else {"any": [told, told]} if depth < 4 else {"all": [told]}
+    assert (await desk.plan(make_plan(other.release_hash, eligible=told), ONE)).experiment == 1
+    with pytest.raises(ExperimentRefused, match="eligible: conditions stand within each other more than 32 deep"):
+        await desk.plan(make_plan(other.release_hash, eligible={"not": told}, name="deeper"), ONE)
 
 
 async def test_an_arm_is_made_of_releases_that_could_go_live_themselves(

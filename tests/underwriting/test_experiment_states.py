@@ -120,16 +120,18 @@ def test_a_state_follows_from_the_events_as_the_definition_says(world: World) ->
     """Told again event by event, as by somebody who reads them aloud."""
     kinds = ExperimentEventKind
     for experiment, events in world.events.items():
-        state, coverage, closed = "planned", 0, set()
+        state, coverage = "planned", 0
+        closed: set[str | None] = set()
         for event in events:
+            covered = event.coverage_ppm or 0
             assert event.number == events.index(event) + 1
             if event.kind is kinds.STARTED:
                 assert state == "planned"
-                state, coverage = "running", event.coverage_ppm
+                state, coverage = "running", covered
             elif event.kind is kinds.RAMPED:
                 assert state == "running"
-                assert event.coverage_ppm > coverage
-                coverage = event.coverage_ppm
+                assert covered > coverage
+                coverage = covered
             elif event.kind is kinds.ARM_CLOSED:
                 assert state == "running"
                 assert event.arm not in {"control", *closed}

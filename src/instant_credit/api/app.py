@@ -18,6 +18,7 @@ from instant_credit.api.deadlines import ARRIVED, begin_waiting
 from instant_credit.api.decisions import decision_route
 from instant_credit.api.drafts import draft_routes
 from instant_credit.api.experiment_readouts import readout_routes
+from instant_credit.api.experiments import experiment_routes
 from instant_credit.api.express import ExpressLane
 from instant_credit.api.health import health_routes
 from instant_credit.api.jobs import job_routes
@@ -39,6 +40,7 @@ from instant_credit.factory.desk import JobDesk
 from instant_credit.factory.triggers import TriggerDesk
 from instant_credit.record.patience import wait_forever
 from instant_credit.underwriting.desk import Desk
+from instant_credit.underwriting.experiment_life import ExperimentDesk
 from instant_credit.underwriting.life import LifeDesk
 from instant_credit.underwriting.lines import ApplicationLine
 from instant_credit.underwriting.pending import DraftDesk
@@ -69,6 +71,7 @@ def create_app(desk: Desk, find_key: FindKey, metrics: Metrics, limits: ClientLi
         *monitoring_routes(desk.record, guard),
         *release_routes(ReleaseDesk(desk.record), guard),
         *readout_routes(desk.record, guard),
+        *experiment_routes(ExperimentDesk(desk.record), guard),
         *job_routes(JobDesk(desk.record), guard),
         *trigger_routes(TriggerDesk(desk.record), guard),
         *health_routes(desk, metrics, openapi_writer(desk)),

@@ -1,14 +1,21 @@
 """Reading a request's body within its bounds: type, encoding, size and time."""
 
 import asyncio
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+import msgspec
 from litestar import Request
 from litestar.types import Scope
+from msgspec import Struct
 
 from instant_credit.api.deadlines import begin_again, is_whole
-from instant_credit.api.problems import MALFORMED, TOO_LARGE, TOO_SLOW, WRONG_MEDIA_TYPE, Failure
+from instant_credit.api.problems import MALFORMED, TOO_LARGE, TOO_SLOW, WRONG_MEDIA_TYPE, Failure, Kind
 from instant_credit.application.complaints import BODY_BYTES_MAX
+from instant_credit.application.invalid import point_at
+from instant_credit.canonical import UNREADABLE
+from instant_credit.errors import Problem
+
+T = TypeVar("T", bound=Struct)
 
 JSON: Final = b"application/json"
 BODY_SECONDS_MAX: Final = 10.0
@@ -56,6 +63,34 @@ async def read_body(request: Request[Any, Any, Any]) -> bytes:
         raise Failure(TOO_SLOW, detail, headers=_CLOSE) from error
     begin_again(request.scope)
     return body
+
+
+async def read_told(request: Request[Any, Any, Any], decoder: "msgspec.json.Decoder[T]", refused: Kind) -> T:
+    """What is told of a move; no body at all counts as an empty object.
+
+    Parameters
+    ----------
+    refused : the failure where a field is wrong or missing.
+
+    Raises
+    ------
+    Failure : `refused` with the field, 400 when the body is no JSON, 415 when it is not announced as JSON.
+    """
+    raw = await read_body(request)
+    if raw:
+        require_json(request.scope)
+    try:
+        return decoder.decode(raw or b"{}")
+    except msgspec.ValidationError as error:
+        # The decoder's message may quote what was sent; the place is one of ours, and so are the words of a rule between fields.
+        pointer, rule = point_at(error), error.__cause__
+        message = "must be as /openapi.json describes it" if pointer else "has an unknown, missing or wrong field"
+        problem = Problem(
+            pointer=pointer, code="FIELD_INVALID", message=str(rule) if isinstance(rule, ValueError) else message
+        )
+        raise Failure(refused, "Correct the fields under errors and send it again.", (problem,)) from None
+    except UNREADABLE:
+        raise Failure(MALFORMED, "The body is not JSON.") from None
 
 
 async def _receive(request: Request[Any, Any, Any]) -> bytes:

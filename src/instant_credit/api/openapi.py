@@ -13,6 +13,7 @@ from instant_credit import __version__
 from instant_credit.access.actors import Scope
 from instant_credit.api import problems
 from instant_credit.api.experiment_readouts import READOUT_STRUCTS, readout_paths
+from instant_credit.api.experiments_document import EXPERIMENT_STRUCTS, experiment_paths
 from instant_credit.api.jobs import JOB_STRUCTS, job_paths
 from instant_credit.api.life_document import LIFE_STRUCTS, draft_paths, life_paths, make_quote, open_draft, quote_paths
 from instant_credit.api.monitoring import MONITORING_STRUCTS, monitoring_paths
@@ -60,7 +61,8 @@ def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
             *LIFE_STRUCTS,
             *OUTCOME_STRUCTS,
             *MONITORING_STRUCTS,
-            *(RELEASE_STRUCTS + READOUT_STRUCTS),
+            *RELEASE_STRUCTS,
+            *(EXPERIMENT_STRUCTS + READOUT_STRUCTS),
             *(JOB_STRUCTS + TRIGGER_STRUCTS),
         ),
         ref_template="#/components/schemas/{name}",
@@ -79,7 +81,7 @@ def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
     paths.update(life_paths())
     paths.update(outcome_paths())
     paths.update(monitoring_paths())
-    paths.update(release_paths() | readout_paths())
+    paths.update(release_paths() | experiment_paths() | readout_paths())
     paths.update(job_paths() | trigger_paths())
     paths["/health/live"] = {"get": _live()}
     paths["/health/ready"] = {"get": _ready()}

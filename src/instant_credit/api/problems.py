@@ -79,7 +79,9 @@ EXPERIMENT_CONFLICT: Final = Kind(
     name="experiment-conflict", status=409, title="The experiment cannot be planned or moved so"
 )
 EXPERIMENT_REFUSED: Final = Kind(
-    name="experiment-refused", status=422, title="The plan, or what was told of the experiment, has wrong or missing fields"
+    name="experiment-refused",
+    status=422,
+    title="The plan, or what was told of the experiment, has wrong or missing fields",
 )
 TOO_MANY_VARIANTS: Final = Kind(
     name="too-many-variants", status=429, title="One person's application came in too many variants"

@@ -4,23 +4,20 @@ A move that was made already is answered as it stands, so every one of them may 
 """
 
 import re
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
-from msgspec import Struct
 
 from instant_credit.access.actors import Scope
 from instant_credit.access.four_eyes import Signature
-from instant_credit.api.bodies import read_body, require_json
+from instant_credit.api.bodies import read_told
 from instant_credit.api.life import tell
-from instant_credit.api.problems import FORBIDDEN, MALFORMED, RELEASE_REFUSED, Failure
+from instant_credit.api.problems import FORBIDDEN, RELEASE_REFUSED, Failure
 from instant_credit.api.security import Guard, grant_of
-from instant_credit.application.invalid import point_at
-from instant_credit.canonical import UNREADABLE
-from instant_credit.errors import NotFound, Problem
+from instant_credit.errors import NotFound
 from instant_credit.underwriting.release_life import ReleaseDesk
 from instant_credit.underwriting.release_resources import (
     Activated,
@@ -29,8 +26,6 @@ from instant_credit.underwriting.release_resources import (
     Reasoned,
     Staged,
 )
-
-T = TypeVar("T", bound=Struct)
 
 _RELEASES: Final = "/v1/releases"
 _RELEASE: Final = f"{_RELEASES}/{{release_hash:str}}"
@@ -63,17 +58,17 @@ def release_routes(desk: ReleaseDesk, guard: Guard) -> list[HTTPRouteHandler]:
 def _approval_routes(desk: ReleaseDesk, guard: Guard) -> list[HTTPRouteHandler]:
     @post(f"{_RELEASE}/propose", guards=[guard], opt=_PROPOSES)
     async def propose_release(request: Request[Any, Any, Any], release_hash: FromPath[str]) -> Response[bytes]:
-        proposal = await _read(request, _PROPOSAL)
+        proposal = await read_told(request, _PROPOSAL, RELEASE_REFUSED)
         return tell(await desk.propose(_release(release_hash), proposal.terms(), _sign(request)))
 
     @post(f"{_RELEASE}/approve", guards=[guard], opt=_APPROVES)
     async def approve_release(request: Request[Any, Any, Any], release_hash: FromPath[str]) -> Response[bytes]:
-        told = await _read(request, _APPROVED)
+        told = await read_told(request, _APPROVED, RELEASE_REFUSED)
         return tell(await desk.approve(_release(release_hash), _sign(request), told.reason))
 
     @post(f"{_RELEASE}/reject", guards=[guard], opt=_APPROVES)
     async def reject_release(request: Request[Any, Any, Any], release_hash: FromPath[str]) -> Response[bytes]:
-        told = await _read(request, _REASONED)
+        told = await read_told(request, _REASONED, RELEASE_REFUSED)
         return tell(await desk.reject(_release(release_hash), _sign(request), told.reason))
 
     return [propose_release, approve_release, reject_release]
@@ -82,22 +77,22 @@ def _approval_routes(desk: ReleaseDesk, guard: Guard) -> list[HTTPRouteHandler]:
 def _activation_routes(desk: ReleaseDesk, guard: Guard) -> list[HTTPRouteHandler]:
     @post(f"{_RELEASE}/stage", guards=[guard], opt=_ACTIVATES)
     async def stage_release(request: Request[Any, Any, Any], release_hash: FromPath[str]) -> Response[bytes]:
-        told = await _read(request, _STAGED)
+        told = await read_told(request, _STAGED, RELEASE_REFUSED)
         return tell(await desk.stage(_release(release_hash), told.stage, _sign(request)))
 
     @post(f"{_RELEASE}/activate", guards=[guard], opt=_ACTIVATES)
     async def activate_release(request: Request[Any, Any, Any], release_hash: FromPath[str]) -> Response[bytes]:
-        told = await _read(request, _ACTIVATED)
+        told = await read_told(request, _ACTIVATED, RELEASE_REFUSED)
         return tell(await desk.activate(_release(release_hash), _sign(request), told.at))
 
     @post(f"{_RELEASE}/rollback", guards=[guard], opt=_ACTIVATES)
     async def roll_release_back(request: Request[Any, Any, Any], release_hash: FromPath[str]) -> Response[bytes]:
-        told = await _read(request, _REASONED)
+        told = await read_told(request, _REASONED, RELEASE_REFUSED)
         return tell(await desk.roll_back(_release(release_hash), _sign(request), told.reason))
 
     @post(f"{_RELEASE}/retire", guards=[guard], opt=_ACTIVATES)
     async def retire_release(request: Request[Any, Any, Any], release_hash: FromPath[str]) -> Response[bytes]:
-        told = await _read(request, _REASONED)
+        told = await read_told(request, _REASONED, RELEASE_REFUSED)
         return tell(await desk.retire(_release(release_hash), _sign(request), told.reason))
 
     return [stage_release, activate_release, roll_release_back, retire_release]
@@ -116,28 +111,3 @@ def _sign(request: Request[Any, Any, Any]) -> Signature:
     if grant.is_test:
         raise Failure(FORBIDDEN, "A key for tests moves no release.")
     return Signature(actor=grant.actor, client_id=grant.client_id)
-
-
-async def _read(request: Request[Any, Any, Any], decoder: "msgspec.json.Decoder[T]") -> T:
-    """What is told of a move; no body at all counts as an empty object.
-
-    Raises
-    ------
-    Failure : 400 when the body is no JSON, 415 when it is not announced as JSON, 422 where a field is wrong or missing.
-    """
-    raw = await read_body(request)
-    if raw:
-        require_json(request.scope)
-    try:
-        return decoder.decode(raw or b"{}")
-    except msgspec.ValidationError as error:
-        # The message may quote what was sent; the place is one of ours.
-        pointer = point_at(error)
-        problem = Problem(
-            pointer=pointer,
-            code="FIELD_INVALID",
-            message="must be as /openapi.json describes it" if pointer else "has an unknown, missing or wrong field",
-        )
-        raise Failure(RELEASE_REFUSED, "Correct the fields under errors and send it again.", (problem,)) from None
-    except UNREADABLE:
-        raise Failure(MALFORMED, "The body is not JSON.") from None

@@ -7,6 +7,7 @@ Whoever loses a race reads again and is judged by what stands, so of two moves a
 on the same buckets, too.
 """
 
+import asyncio
 from collections.abc import Callable
 from itertools import groupby
 from typing import Final
@@ -17,6 +18,7 @@ from instant_credit.canonical import hash_content
 from instant_credit.errors import BrokenInvariant, Conflict, NotFound
 from instant_credit.experiment.layers import Layers
 from instant_credit.experiment.plan import Plan, decode_plan, encode_plan, read_plan
+from instant_credit.experiment.planner import Schedule, plan_duration
 from instant_credit.record.documents import DocumentKind, get_documents, put_document
 from instant_credit.record.experiments import (
     Conclusion,
@@ -30,7 +32,7 @@ from instant_credit.record.experiments import (
 from instant_credit.record.pool import Record, within
 from instant_credit.underwriting import experiment_moves as moves
 from instant_credit.underwriting.course import APPLICATION_SECONDS
-from instant_credit.underwriting.experiment_documents import find_layers, put_layers, require_plan
+from instant_credit.underwriting.experiment_documents import find_layers, put_layers, require_plan, require_shallow
 from instant_credit.underwriting.experiment_moves import ExperimentConflict, Judge, Move
 from instant_credit.underwriting.experiment_resources import (
     LISTED_MAX,
@@ -46,11 +48,14 @@ from instant_credit.underwriting.experiment_states import (
     tell_experiment,
 )
 from instant_credit.underwriting.release_life import ReleaseDesk
+from instant_credit.units import PPM
 
 # Whoever loses more races than experiments are moved in a moment has found a bug.
 _ROUNDS_MAX: Final = 32
 PLANS_HELD_MAX: Final = 10_000
 """Plans that a desk holds; a plan never changes."""
+SCHEDULES_HELD_MAX: Final = 2_000
+"""Schedules that a desk holds, by plan, reach and coverage."""
 
 
 class ExperimentDesk:
@@ -69,6 +74,7 @@ class ExperimentDesk:
         self._record = record
         self._releases = ReleaseDesk(record)
         self._plans: dict[str, Plan] = {}
+        self._schedules: dict[tuple[str, int, int], Schedule] = {}
 
     async def list_experiments(
         self, product: str | None = None, state: ExperimentState | None = None
@@ -82,7 +88,7 @@ class ExperimentDesk:
 
     async def read(self, experiment: int) -> ExperimentStatus:
         """The experiment as it stands."""
-        return show_experiment(await self.read_life(experiment))
+        return await self._show(await self.read_life(experiment))
 
     async def read_life(self, experiment: int) -> ExperimentLife:
         """The same, as it is computed."""
@@ -102,6 +108,7 @@ class ExperimentDesk:
         Refused : the text is no plan.
         """
         plan = read_plan(told) if isinstance(told, str) else told
+        require_shallow(plan)
         raw = encode_plan(plan)
         known = await list_experiments(self._record)
         for one in known:
@@ -140,7 +147,7 @@ class ExperimentDesk:
         for _ in range(_ROUNDS_MAX):
             life = await self.read_life(experiment)
             if moves.is_started(move, life, coverage_ppm, reach_ppm):
-                return show_experiment(life)
+                return await self._show(life)
             layers = await require_plan(self._record, life.plan, self._releases, by.actor)
             event = moves.start(
                 move,
@@ -209,7 +216,7 @@ class ExperimentDesk:
             life = await self.read_life(experiment)
             event = judge(life, self._record.clock.now())
             if event is None:
-                return show_experiment(life)
+                return await self._show(life)
             if (told := await self._add(life, event)) is not None:
                 return told
         raise _never_won()
@@ -219,7 +226,20 @@ class ExperimentDesk:
         async with within(APPLICATION_SECONDS):
             if not await add_experiment_event(self._record, event):
                 return None
-        return show_experiment(tell_experiment(life.planned, life.plan, (*life.events, event)))
+        return await self._show(tell_experiment(life.planned, life.plan, (*life.events, event)))
+
+    async def _show(self, life: ExperimentLife) -> ExperimentStatus:
+        """The experiment, and how long it takes: on the range that it claims, or on all of its layer before it claims one."""
+        width = PPM if life.reach is None else life.reach[1] - life.reach[0]
+        key = life.planned.plan_hash, width, life.coverage_ppm or PPM
+        if key not in self._schedules:
+            if len(self._schedules) >= SCHEDULES_HELD_MAX:
+                self._schedules.clear()
+            # A quarter of a second of arithmetic for some plans, and others wait on this loop.
+            self._schedules[key] = await asyncio.to_thread(
+                plan_duration, life.plan, reach_ppm=width, coverage_ppm=key[2]
+            )
+        return show_experiment(life, self._schedules[key])
 
     async def _read_lives(
         self, is_wanted: Callable[[PlannedExperiment, ExperimentState], bool], newest: int | None = None

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from instant_credit.access.actors import ActorKind
 from instant_credit.experiment.plan import Plan
+from instant_credit.experiment.planner import Schedule
 from instant_credit.record.experiments import Conclusion, ExperimentEvent, ExperimentEventKind
 from instant_credit.underwriting.answers import Hash, ProductName
 from instant_credit.underwriting.experiment_states import ExperimentLife, ExperimentState
@@ -104,7 +105,8 @@ class ListedExperiment(Struct, frozen=True, kw_only=True):
 class ExperimentStatus(Struct, frozen=True, kw_only=True):
     """An experiment as it stands: its plan, locked by its hash, and its last events, oldest first.
 
-    From `entry_ends_on` on nobody new is exposed. `planned_by_kind` and `planned_by` say who planned it, and can't start it.
+    From `entry_ends_on` on nobody new is exposed. `schedule` says how long it takes at its reach and coverage; before it is started, on all of its
+    layer. `planned_by_kind` and `planned_by` say who planned it, and can't start it.
     """
 
     schema_version: int = 1
@@ -122,6 +124,7 @@ class ExperimentStatus(Struct, frozen=True, kw_only=True):
     started_at: Instant | None
     entry_ends_on: date | None
     verdict: Conclusion | None
+    schedule: Schedule
     document: Plan
     events: Annotated[tuple[ToldMove, ...], Meta(max_length=EVENTS_MAX)]
     links: ExperimentLinks
@@ -134,8 +137,8 @@ class ListedExperiments(Struct, frozen=True, kw_only=True):
     experiments: Annotated[tuple[ListedExperiment, ...], Meta(max_length=LISTED_MAX)]
 
 
-def show_experiment(life: ExperimentLife) -> ExperimentStatus:
-    """The experiment as it stands."""
+def show_experiment(life: ExperimentLife, schedule: Schedule) -> ExperimentStatus:
+    """The experiment as it stands, and how long it takes."""
     planned = life.planned
     return ExperimentStatus(
         experiment=planned.experiment,
@@ -152,6 +155,7 @@ def show_experiment(life: ExperimentLife) -> ExperimentStatus:
         started_at=life.started_at,
         entry_ends_on=life.entry_ends_on,
         verdict=life.verdict,
+        schedule=schedule,
         document=life.plan,
         events=tuple(tell_move(event) for event in life.events[-EVENTS_MAX:]),
         links=_link(life),
