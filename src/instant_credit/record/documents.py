@@ -1,6 +1,6 @@
 """Edge. Documents by content hash (products, policies, models, references, manifests)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -97,6 +97,24 @@ async def get_document(record: Record, content_hash: str) -> bytes:
     body: bytes = row["body"]
     require(hash_content(body) == content_hash, f"document {content_hash} does not match its hash")
     return body
+
+
+async def get_documents(record: Record, hashes: Collection[str]) -> dict[str, bytes]:
+    """Bodies of documents by hash, each checked against it.
+
+    Raises
+    ------
+    NotFound : there is no document of one of the hashes.
+    BrokenInvariant : a stored body was altered.
+    """
+    async with record.connection() as connection:
+        rows = await connection.fetch(read_sql("read_documents"), list(hashes))
+    found: dict[str, bytes] = {row["content_hash"]: row["body"] for row in rows}
+    for content_hash in hashes:
+        if content_hash not in found:
+            raise NotFound("document", content_hash)
+        require(hash_content(found[content_hash]) == content_hash, f"document {content_hash} does not match its hash")
+    return found
 
 
 async def list_documents(record: Record, kind: str) -> tuple[DocumentRow, ...]:

@@ -1,7 +1,8 @@
 """Edge. Experiments: plans, locked by their hash, and what happens to them: events that are only ever added, each with its number.
 
 The law is that of `record/release_life.py`: an event is written for a state that was read. Its number is one more than that of the experiment's
-last event, and the table keeps numbers apart, so of two events that follow the same state one is written and the other one is not.
+last event, and the table keeps numbers apart, so of two events that follow the same state one is written and the other one is not. It keeps
+the ranges of starts apart, too: of two experiments that claim the same buckets of a layer at once, one starts.
 """
 
 from datetime import datetime
@@ -142,7 +143,7 @@ async def count_experiment_events(record: Record) -> tuple[int, int]:
 
 
 async def add_experiment_event(record: Record, event: ExperimentEvent) -> bool:
-    """Add the next event of its experiment; whether it was written, which it is not when another one took its number.
+    """Add the next event of its experiment; whether it was written, which it is not when another one took its number, or a start's range.
 
     Raises
     ------

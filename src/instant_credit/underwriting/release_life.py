@@ -82,6 +82,25 @@ class ReleaseDesk:
         """The release as it stands."""
         return await self._tell(release_hash, await self._read_life(release_hash))
 
+    async def find_obstacle(self, release_hash: str, product: str) -> str | None:
+        """Why parts of the release may not decide for the product now, and what to do; None where they may.
+
+        Parts are laid over a live release by a release that could go live itself: approved, not expired, stopped by no gate.
+        """
+        try:
+            life = await self._read_life(release_hash)
+        except NotFound:
+            return "no release of this hash is recorded: `instant-credit release list` prints the hashes of all"
+        if life.product != product:
+            return f"it is a release of {life.product}: name one of {product}"
+        one = life.standing(release_hash)
+        try:
+            moves.require_fit(one, life.now.date())
+        except ReleaseConflict as why:
+            return str(why)
+        gating = await self._read_gating(release_hash, life, life.now)
+        return gating.tell_obstacle(is_single_person=one.is_single_person)
+
     async def list_due(self, within_days: int) -> tuple[Due, ...]:
         """What falls due until so many days from today, of the releases that decide: reviews, expiries, terms that are missing."""
         now = self._record.clock.now()

@@ -142,7 +142,7 @@ def stage(move: Move, stage: Stage) -> Judge:
         _require_unplanned(life, move.release_hash)
         if one.state is ReleaseState.CHAMPION:
             raise ReleaseConflict(f"it is the champion of {life.product}: activate another release first")
-        _require_fit(one, life.now.date())
+        require_fit(one, life.now.date())
         others = [one for one in life.in_state(*UNSEEN) if one != move.release_hash]
         if len(others) >= SHADOWS_MAX:
             raise ReleaseConflict(
@@ -176,7 +176,7 @@ def activate(move: Move, at: datetime | None = None) -> Judge:
             if life.champion is None:
                 raise ReleaseConflict(f"{life.product} has no champion to decide until then: activate it now")
         active_at = life.now if at is None else at
-        _require_fit(one, active_at.date())
+        require_fit(one, active_at.date())
         return move.write(life, ReleaseEventKind.ACTIVATED, active_at=active_at)
 
     return judge
@@ -198,7 +198,7 @@ def roll_back(move: Move) -> Judge:
         if life.former is None:
             raise ReleaseConflict(f"no release of {life.product} came before it: activate another one")
         try:
-            _require_fit(life.standing(life.former), life.now.date())
+            require_fit(life.standing(life.former), life.now.date())
         except ReleaseConflict as why:
             raise ReleaseConflict(f"release {life.former} came before it, and {why}") from None
         return _bring_back(move, life, life.former)
@@ -232,8 +232,8 @@ def _require_second(one: Standing, move: Move) -> None:
     raise ReleaseConflict("whoever proposed a release can't judge the proposal: a second person is needed")
 
 
-def _require_fit(one: Standing, day: date) -> None:
-    """Whether the release may decide on a day."""
+def require_fit(one: Standing, day: date) -> None:
+    """Raise `ReleaseConflict` unless the release may decide on a day: it is approved, and has not expired."""
     if one.approval is not Approval.APPROVED:
         raise ReleaseConflict(f"its approval is {one.approval}: it has to be proposed and approved by a second person")
     if one.terms is not None and one.terms.expires_on <= day:
