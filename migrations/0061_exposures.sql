@@ -25,5 +25,8 @@ CREATE TRIGGER exposures_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON inst
 
 CREATE INDEX exposures_of_experiments ON instant_credit.exposures (experiment, exposed_on);
 
+-- What else a unit applied for, and whether it was seen before.
+CREATE INDEX exposures_of_units ON instant_credit.exposures (experiment, unit_id, exposed_on);
+
 GRANT SELECT, INSERT ON instant_credit.exposures TO instant_credit_app;
 GRANT SELECT ON instant_credit.exposures TO instant_credit_reader;

@@ -10,6 +10,7 @@ from instant_credit.access.actors import Actor, ActorKind, Scope
 from instant_credit.access.four_eyes import Signature
 from instant_credit.access.purposes import BookPurpose, ErasureReason, HoldReason, Reading, ReadPurpose, ReleaseReason
 from instant_credit.decision.gate_report import Gate, Verdict
+from instant_credit.experiment.sums import Sums
 from instant_credit.outcome.alerts import AlertEvent, AlertEventKind
 from instant_credit.outcome.sketches import Sketch
 from instant_credit.record.anchoring import open_anchorer
@@ -20,6 +21,7 @@ from instant_credit.record.chain import leaf_of, split_leaves
 from instant_credit.record.commit import commit_entries, commit_events
 from instant_credit.record.documents import put_document, put_documents
 from instant_credit.record.drafts import DraftEvent, DraftEventKind, DraftVersion, add_draft_event, add_draft_version
+from instant_credit.record.experiment_statistics import CellCounts, CellSums, DayStatistics, MonthHazard, add_day
 from instant_credit.record.experiments import (
     Conclusion,
     ExperimentEvent,
@@ -176,6 +178,42 @@ async def write_experiment(record: Record, actor: Actor, turn: int) -> None:
     )
     exposed = replace(make_keyed(record, 500 + turn, f"exposed {turn}"), exposures=(exposure,))
     await commit_entries(record, [exposed], actor)
+    await write_statistics(record, actor, planned.experiment)
+
+
+async def write_statistics(record: Record, actor: Actor, experiment: int) -> None:
+    """What a day gave an experiment, twice; the second time nothing is written."""
+    on = record.clock.now().date()
+    sums = CellSums(
+        experiment=experiment,
+        metric=0,
+        segment=-1,
+        category=-1,
+        arm=1,
+        ripe_on=on,
+        sums=Sums(units=4, s=5.0, y=1.0, x=0.5, ss=7.0, sy=2.0, sx=1.0, yy=1.0, yx=0.1, xx=0.2),
+        hits=0.5,
+    )
+    hazard = MonthHazard(experiment=experiment, metric=0, arm=1, month=2, known_on=on, at_risk=9, defaults=1)
+    counts = CellCounts(
+        experiment=experiment,
+        day_on=on,
+        segment=-1,
+        category=-1,
+        arm=1,
+        applications=10,
+        offers=4,
+        baseline_offers=5,
+        without_pd=1,
+        offered_cents=400_000,
+        reserved_cents=20_000,
+        units=6,
+        unit_offers=3,
+        units_in_two_arms=1,
+    )
+    day = DayStatistics(sums=(sums,), hazards=(hazard,), counts=(counts,))
+    assert await add_day(record, day, actor)
+    assert not await add_day(record, day, actor)
 
 
 async def write_quarantine(record: Record, actor: Actor, turn: int, case_id: UUID) -> None:

@@ -121,6 +121,9 @@ KEYS: Final = {
     "experiments": "experiment = experiment + 1000, name = name || 'x', plan_hash = md5(plan_hash) || md5(plan_hash)",
     "experiment_events": "number = number + 50",
     "exposures": "case_id = gen_random_uuid()",
+    "experiment_sums": "ripe_on = ripe_on + 1000",
+    "experiment_hazards": "known_on = known_on + 1000",
+    "experiment_counts": "day_on = day_on + 1000",
 }
 TABLES: Final = tuple(COVERED)
 

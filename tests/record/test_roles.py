@@ -48,6 +48,9 @@ FACTS = [
     "experiments",
     "experiment_events",
     "exposures",
+    "experiment_sums",
+    "experiment_hazards",
+    "experiment_counts",
 ]
 CHANGES = ["UPDATE {table} SET recorded_at = now()", "DELETE FROM {table}", "TRUNCATE {table} CASCADE"]
 

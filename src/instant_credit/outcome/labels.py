@@ -77,8 +77,8 @@ def label_outcome(
     bad_on, late_on, left_on, doubted_on = (
         min((day for day in days if day <= end), default=None)
         for days in (
-            [*_list_overdue(standing, definition.bad_days_past_due), *_list_days(standing, definition.bad_kinds)],
-            _list_overdue(standing, definition.indeterminate_days_past_due),
+            [*list_overdue(standing, definition.bad_days_past_due), *_list_days(standing, definition.bad_kinds)],
+            list_overdue(standing, definition.indeterminate_days_past_due),
             _list_days(standing, definition.indeterminate_kinds),
             _list_days(standing, definition.doubtful_kinds),
         )
@@ -103,7 +103,7 @@ def _list_days(standing: Sequence[RepaymentEvent], kinds: Collection[EventKind])
     return [event.event_on for event in standing if event.kind in kinds]
 
 
-def _list_overdue(standing: Sequence[RepaymentEvent], days_past_due: int) -> Iterator[date]:
+def list_overdue(standing: Sequence[RepaymentEvent], days_past_due: int) -> Iterator[date]:
     """Days on which the loan was so many days past due, the first one among them."""
     for event in standing:
         if event.days_past_due is not None and event.days_past_due >= days_past_due:

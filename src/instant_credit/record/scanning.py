@@ -48,6 +48,9 @@ COVERED: Final[dict[str, int]] = {
     "experiments": 1,
     "experiment_events": 2,
     "exposures": 3,
+    "experiment_sums": 6,
+    "experiment_hazards": 5,
+    "experiment_counts": 5,
 }
 
 _ROWS_AT_ONCE: Final = 200
