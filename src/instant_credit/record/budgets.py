@@ -77,7 +77,7 @@ async def take_lease(
         cents = lease_cents(left, needed_cents, largest_cents)
         if cents == 0:
             return Granted(cents=cents, left_cents=left)
-        if await _add(record, key, budget, cents, cap_cents, holder_id, actor):
+        if await _add(record, key, budget, cents, cap_cents, holder_id=holder_id, actor=actor):
             return Granted(cents=cents, left_cents=Cents(left - cents))
     raise Unavailable(f"budget {key} changes too fast: try again")
 
@@ -96,13 +96,13 @@ async def return_lease(
     for _ in range(_TRIES):
         budget = await read_budget(record, key)
         require(cents <= budget.leased_cents, "no more comes back to a budget than is out")
-        if await _add(record, key, budget, Cents(-cents), cap_cents, holder_id, actor):
+        if await _add(record, key, budget, Cents(-cents), cap_cents, holder_id=holder_id, actor=actor):
             return
     raise Unavailable(f"budget {key} changes too fast: try again")
 
 
 async def _add(
-    record: Record, key: str, budget: Budget, cents: Cents, cap_cents: Cents, holder_id: UUID, actor: Actor
+    record: Record, key: str, budget: Budget, cents: Cents, cap_cents: Cents, *, holder_id: UUID, actor: Actor
 ) -> bool:
     """Write the row that follows; False where another one came first."""
     now = record.clock.now()
