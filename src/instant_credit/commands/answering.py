@@ -34,6 +34,7 @@ from instant_credit.record.embedded import revive_cluster
 from instant_credit.record.partitions import make_months_ahead
 from instant_credit.record.pool import NOT_DURABLE, Record, open_record
 from instant_credit.settings import Settings
+from instant_credit.underwriting.affording import SpentArm
 from instant_credit.underwriting.desk import Desk
 from instant_credit.underwriting.experiments import Experiments, NotExposing
 from instant_credit.underwriting.probing import Probing
@@ -103,6 +104,7 @@ async def _answer(
             shadow=shadowing.offer,
             probing=probing,
             experiments=experiments,
+            closed=_log_arm_closed,
         )
         limits = ClientLimits(settings.allowance, record.clock.monotonic_ns)
         app = create_app(desk, KeyDesk(record).verify, metrics, limits)
@@ -123,7 +125,7 @@ async def _answer(
         keeping = beside(keep_months_ahead(lambda: make_months_ahead(record)))
         showing = beside(keep_monitored(record, metrics))
         metrics.show_due(releases.due())
-        fresh = kept_fresh((releases, experiments), revive, lambda: metrics.show_due(releases.due()))
+        fresh = kept_fresh((releases, experiments, desk), revive, lambda: metrics.show_due(releases.due()))
         anchoring = kept_anchored(record, settings, metrics.show_not_anchoring)
         async with anchoring, fresh, keeping, showing, beside(shadowing.run()):
             await server.serve(list(sockets))
@@ -204,13 +206,21 @@ def _log_not_exposing(missed: NotExposing) -> None:
     )
 
 
+def _log_arm_closed(spent: SpentArm, trouble: Exception | None) -> None:
+    log = structlog.get_logger("instant_credit.experiments")
+    if trouble is None:
+        log.warning("arm_closed", experiment=spent.experiment, arm=spent.arm, guardrail="loss_budget")
+    else:
+        log.error("arm_not_closed", experiment=spent.experiment, arm=spent.arm, error=type(trouble).__name__)
+
+
 def _log_shadows_failed(release_hash: str, error: Exception) -> None:
     structlog.get_logger("instant_credit.releases").error("shadows_failed", release_hash=release_hash, exc_info=error)
 
 
 @contextlib.asynccontextmanager
 async def kept_fresh(
-    kept: Sequence[LiveReleases | Experiments],
+    kept: Sequence[LiveReleases | Experiments | Desk],
     revive: Callable[[], bool] | None = None,
     tell: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[None]:

@@ -10,6 +10,7 @@ applications; one that lies idle gives back what it has, and so does every one a
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from contextvars import Context
 from typing import Final
 from uuid import UUID
@@ -17,7 +18,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from instant_credit.access.actors import Actor, ActorKind
-from instant_credit.errors import require
+from instant_credit.errors import Unavailable, require
 from instant_credit.experiment.leases import Lease, extend, give_back, reserve_all
 from instant_credit.record.budgets import return_lease, take_lease
 from instant_credit.record.pool import Record
@@ -124,14 +125,13 @@ class Purses:
     async def close(self) -> None:
         """Give back everything that is not held or used; purses that are asked for afterwards begin anew.
 
-        Raises
-        ------
-        Unavailable : as of `tidy`.
+        What the record does not take back counts as leased for good.
         """
-        for purse in list(self._purses.values()):
-            if purse.taking is not None:
-                await asyncio.wait({purse.taking})
-        await self._give_back(list(self._purses))
+        taking = {purse.taking for purse in self._purses.values() if purse.taking is not None}
+        if taking:
+            await asyncio.wait(taking)
+        with suppress(Unavailable):
+            await self._give_back(list(self._purses))
 
     def _find(self, key: str, want: Want) -> _Purse:
         purse = self._purses.get(key)
