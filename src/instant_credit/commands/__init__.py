@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "policy": ("policy", "policy", "Draft a policy from a book and a model; check one."),
     "release": ("release", "release", "Make releases, and lead them from proposal to retirement."),
     "gate": ("gate", "gate", "Judge a candidate model; waive a gate, by two persons."),
+    "caps": ("caps", "caps_group", "Cap what one day may approve, in all and by segment."),
     "retrain": ("job", "retrain", "Queue a retraining for the worker."),
     "worker": ("worker", "worker", "Run the jobs of the queue."),
     "job": ("job", "job", "List, show, cancel and retry jobs; add some."),

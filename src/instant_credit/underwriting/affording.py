@@ -1,15 +1,17 @@
 """Affording: what an application is decided on, so that what its decision reserves is there.
 
     Cases ─► decide_many, release by release, and the live release beside it ─► what each reserves, to the cent ─► held (purses)
-                 ▲                                                                                    └─ too little left of a loss budget:
-                 └──────────────────── drawn again, without that arm ◄─── the arm is closed ◄─────────────┘
+       ▲                                                                                               ├─ too little left of a loss budget:
+       ├────────────────────────────── drawn again, without that arm ◄─── the arm is closed ◄──────────┤
+       └────────────────────────────── the Case names the closed caps, and is referred ◄───────────────┴─ of a portfolio cap
 
 Deciding is pure and quick, so what an offer reserves is known before money is asked for: no more is held than is recorded. What is recorded is the
 Case that decided at last, with the arms that it was decided by.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
@@ -17,15 +19,19 @@ from msgspec.structs import replace
 from instant_credit.application.door import Told
 from instant_credit.decision.case import Case
 from instant_credit.decision.decide import decide_many
-from instant_credit.decision.decision import Decision
+from instant_credit.decision.decision import Decision, Outcome
 from instant_credit.decision.release import Release
+from instant_credit.experiment.caps import tell_closed
 from instant_credit.record.pool import Record
 from instant_credit.record.rows import ExposureRow
 from instant_credit.underwriting.course import Course, Submission
 from instant_credit.underwriting.experiments import Drawn, Drew, Experiments, expose
 from instant_credit.underwriting.gathering import gather_histories
+from instant_credit.underwriting.portfolio import Portfolio, want_of_caps
 from instant_credit.underwriting.purses import Hold, Purses, Want
-from instant_credit.units import Cents
+from instant_credit.units import Cents, Ppm
+
+OFFERS: Final = (Outcome.APPROVE, Outcome.COUNTER_OFFER)
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
@@ -53,12 +59,20 @@ class Frozen(Struct, frozen=True, kw_only=True):
 
 
 class Afforded(Struct, frozen=True, kw_only=True):
-    """What was decided, what is written down of its arms, and what is held for it; None = it reserves nothing."""
+    """What was decided, the pd that the live release gives, what is written down of its arms, and what is held for it; None = it reserves nothing."""
 
     frozen: Frozen
     decision: Decision
+    pd_ppm: Ppm | None
     exposures: tuple[ExposureRow, ...]
     hold: Hold | None = None
+
+
+class _Short(Struct, frozen=True, kw_only=True):
+    """What an application does not fit into: arms, with what it would have reserved of each, and caps by name."""
+
+    arms: tuple[tuple[Drew, Cents], ...] = ()
+    caps: tuple[str, ...] = ()
 
 
 class SpentArm(Struct, frozen=True, kw_only=True):
@@ -77,15 +91,22 @@ class Affording:
     ----------
     experiments : draw anew for whom an arm was closed.
     purses : hold the money.
+    portfolio : the caps of the day.
     spent : called once with every arm that this process closes; must return at once.
     """
 
     def __init__(
-        self, record: Record, experiments: Experiments, purses: Purses, spent: Callable[[SpentArm], None]
+        self,
+        record: Record,
+        experiments: Experiments,
+        purses: Purses,
+        portfolio: Portfolio,
+        spent: Callable[[SpentArm], None],
     ) -> None:
         self._record = record
         self._experiments = experiments
         self._purses = purses
+        self._portfolio = portfolio
         self._spent = spent
 
     async def freeze(self, group: Sequence[Waiting]) -> list[Frozen]:
@@ -121,7 +142,7 @@ class Affording:
                     if isinstance(held, Afforded):
                         afforded[place] = held
                     else:
-                        again[place] = await self._draw_again(judged.frozen.waiting, held)
+                        again[place] = await self._change(judged.frozen, held)
                 waiting = again
         except BaseException:
             self.let_go(afforded.values())
@@ -140,29 +161,52 @@ class Affording:
             if one.hold is not None:
                 self._purses.settle(one.hold)
 
-    async def _hold(self, judged: Afforded) -> Afforded | list[tuple[Drew, Cents]]:
-        """With its money held; or the arms that it can't be decided by, with what it would have reserved of each."""
-        wanted = [
+    async def _hold(self, judged: Afforded) -> Afforded | _Short:
+        """With its money held; or what it does not fit into. A cap is asked before an arm is closed: who is referred by one reserves nothing."""
+        arms = [
             (drew, Cents(row.reserved_cents))
             for drew, row in zip(judged.frozen.waiting.drawn.drew, judged.exposures, strict=True)
             if drew.budget_cents is not None
         ]
-        if not wanted:
+        caps = self._find_caps(judged)
+        if isinstance(caps, _Short):
+            return caps
+        if not arms and not caps:
             return judged
-        gone = [(drew, cents) for drew, cents in wanted if self._experiments.is_closed(drew)]
+        gone = tuple((drew, cents) for drew, cents in arms if self._experiments.is_closed(drew))
         if gone:
-            return gone
-        wants = {
-            drew.budget: Want(cents=cents, cap_cents=drew.budget_cents)
-            for drew, cents in wanted
-            if cents and drew.budget_cents is not None
-        }
+            return _Short(arms=gone)
+        wants = {key: want for key, (_, want) in caps.items()}
+        for drew, cents in arms:
+            if cents and drew.budget_cents is not None:
+                wants[drew.budget] = Want(cents=cents, cap_cents=drew.budget_cents)
         if not wants:
             return judged
         held = await self._purses.hold(wants)
         if isinstance(held, Hold):
             return replace(judged, hold=held)
-        return [(drew, cents) for drew, cents in wanted if drew.budget in held]
+        closed = tuple(caps[key][0] for key in held if key in caps)
+        return _Short(caps=closed) if closed else _Short(arms=tuple(one for one in arms if one[0].budget in held))
+
+    def _find_caps(self, judged: Afforded) -> Mapping[str, tuple[str, Want]] | _Short:
+        """What it wants of each cap by key, with the cap's name; those that have no room whatever it wants."""
+        waiting, decision = judged.frozen.waiting, judged.decision
+        if decision.outcome not in OFFERS or waiting.submission.is_test:
+            return {}
+        held = self._portfolio.find(waiting.drawn.live)
+        if held is None:
+            return {}
+        if held.table is None:
+            return _Short(caps=tuple(cap.name for cap in held.caps.caps))
+        return want_of_caps(held, judged.frozen.case.facts, decision, judged.pd_ppm, waiting.now.date())
+
+    async def _change(self, frozen: Frozen, short: _Short) -> Frozen:
+        """The application as it is decided after all."""
+        if not short.caps:
+            return await self._draw_again(frozen.waiting, short.arms)
+        held = self._portfolio.find(frozen.waiting.drawn.live)
+        assert held is not None
+        return replace(frozen, case=replace(frozen.case, closed_caps=tell_closed(held.caps, short.caps)))
 
     async def _draw_again(self, waiting: Waiting, spent: Sequence[tuple[Drew, Cents]]) -> Frozen:
         """The application as it is drawn once these arms are closed."""
@@ -194,7 +238,10 @@ def judge(group: Sequence[Frozen]) -> list[Afforded]:
     baselines = dict(zip([place for place, _ in asked], said, strict=True))
     return [
         Afforded(
-            frozen=frozen, decision=decision, exposures=expose(frozen.waiting.drawn, decision, baselines.get(place))
+            frozen=frozen,
+            decision=decision,
+            pd_ppm=baselines.get(place, decision).pd_ppm,
+            exposures=expose(frozen.waiting.drawn, decision, baselines.get(place)),
         )
         for place, (frozen, decision) in enumerate(zip(group, decisions, strict=True))
     ]

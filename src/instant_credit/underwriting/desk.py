@@ -17,7 +17,7 @@ from instant_credit.application.door import Door, Told
 from instant_credit.application.product import Product
 from instant_credit.decision.decision import decode_decision
 from instant_credit.decision.release import Release
-from instant_credit.errors import Conflict, NotFound, Overloaded, Problem, Throttled, require
+from instant_credit.errors import Conflict, NotFound, Overloaded, Problem, Refused, Throttled, require
 from instant_credit.record.commit import find_answer
 from instant_credit.record.documents import get_document
 from instant_credit.record.grouping import Written
@@ -32,6 +32,7 @@ from instant_credit.underwriting.course import APPLICATION_SECONDS, Answered, Ca
 from instant_credit.underwriting.deciding import Deciding, fold_key, mac_of
 from instant_credit.underwriting.experiments import Experiments
 from instant_credit.underwriting.lines import ApplicationLine, Ending
+from instant_credit.underwriting.portfolio import Portfolio
 from instant_credit.underwriting.probing import Probing, TooManyVariants
 from instant_credit.underwriting.purses import Purses
 
@@ -54,6 +55,7 @@ class Desk:
     probing : refuses too many variants of one person's application; None = lets all in.
     experiments : those that run, refreshed by their owner; None = none does.
     closed : called with every arm that is closed here since its money is spent, and with what keeps that out of the record, if anything does.
+    caps_unfit : called with a product whose portfolio caps do not fit it, and why.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Desk:
         probing: Probing | None = None,
         experiments: Experiments | None = None,
         closed: Callable[[SpentArm, Exception | None], None] = lambda *_: None,
+        caps_unfit: Callable[[str, Refused], None] = lambda *_: None,
     ) -> None:
         self.record = record
         self._experiments = experiments or Experiments(record)
@@ -84,7 +87,8 @@ class Desk:
         self._in_flight = 0
         self._purses = Purses(record)
         self._closing = Closing(record, closed)
-        affording = Affording(record, self._experiments, self._purses, self._closing.close)
+        self._portfolio = Portfolio(record, caps_unfit)
+        affording = Affording(record, self._experiments, self._purses, self._portfolio, self._closing.close)
         self._deciding = Deciding(record, affording, observe=observe)
         self.read_log = ReadLog(record)
 
@@ -96,12 +100,13 @@ class Desk:
         await self._purses.close()
 
     async def refresh(self) -> None:
-        """Have the record say what it could not be told before, and give back money that lies idle.
+        """Look which caps hold, have the record say what it could not be told before, and give back money that lies idle.
 
         Raises
         ------
         Unavailable : the record did not answer.
         """
+        await self._portfolio.refresh()
         await self._closing.refresh()
         await self._purses.tidy()
 

@@ -71,6 +71,11 @@ class Drawn(Struct, frozen=True, kw_only=True):
     baseline: Release | None = None
     drew: tuple[Drew, ...] = ()
 
+    @property
+    def live(self) -> Release:
+        """The live release."""
+        return self.baseline or self.release
+
 
 class NotExposing(Struct, frozen=True, kw_only=True, eq=False):
     """A running experiment that takes nobody, since its plan or an arm of it can't be made, and why."""
