@@ -8,12 +8,13 @@ import msgspec
 from instant_credit.experiment import plan as plan_document
 from instant_credit.experiment.assignment import SCHEME, Assignment, Draw, Exposure
 from instant_credit.experiment.boundaries import GROWTH_MIN
+from instant_credit.experiment.caps import check_caps, read_caps
 from instant_credit.experiment.layers import Layer, Layers
 from instant_credit.experiment.plan import Plan, Unit, read_plan
 from instant_credit.experiment.planner import inflate, plan_duration
 from instant_credit.record.shipped import list_starters, read_starter
 from tests.docs.test_examples import ROOT, list_fences, list_structs, list_words, read_page
-from tests.experiment.plans import plan
+from tests.experiment.plans import plan, product
 
 PAGE = "experiments.md"
 
@@ -38,7 +39,8 @@ def test_every_shipped_plan_and_every_shipped_layers_document_is_named() -> None
 
 
 def test_the_arms_shown_are_arms() -> None:
-    (body,) = list_fences(read_page(PAGE), "toml")
+    body, caps = list_fences(read_page(PAGE), "toml")
+    assert check_caps(read_caps(caps), product()) == ()
     arms = msgspec.convert(tomllib.loads(body)["arms"], list[plan_document.Arm])
     assert plan(layer="prices", arms=tomllib.loads(body)["arms"]).arms == tuple(arms)
 

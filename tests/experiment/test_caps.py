@@ -6,12 +6,15 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from instant_credit.application.document import load_product
 from instant_credit.application.facts import Facts
 from instant_credit.application.product import AttributeType, Legal
 from instant_credit.errors import Refused
 from instant_credit.experiment.caps import (
     Cap,
+    CapReason,
     Caps,
     cap_cents,
     caps_of,
@@ -21,7 +24,10 @@ from instant_credit.experiment.caps import (
     encode_caps,
     hash_caps,
     read_caps,
+    tell_closed,
 )
+from instant_credit.policy.document import ReasonText
+from instant_credit.record.shipped import list_starters, read_starter
 from instant_credit.units import Cents, Ppm
 from tests.budget import ROOT, examples
 from tests.lending import personal_loan
@@ -30,6 +36,12 @@ PRODUCT = personal_loan()
 CODED = [a for a in PRODUCT.case_attributes if a.type is AttributeType.CATEGORY]
 DOCUMENT = f"""
 product = "{PRODUCT.name}"
+
+[reason]
+code = "PORTFOLIO_CAP_REACHED"
+number = 901
+family = "portfolio"
+text = "We have lent as much today as we may"
 
 [[caps]]
 name = "whole_book"
@@ -43,6 +55,9 @@ cents_by_day = 2_000_00
 counts = "expected_loss"
 lost_ppm = 600_000
 """
+
+
+REASON = CapReason(code="PORTFOLIO_CAP_REACHED", number=901, family="portfolio", text="We have lent as much as we may")
 
 
 def test_a_document_and_its_canonical_bytes_are_the_same_caps() -> None:
@@ -64,6 +79,7 @@ def test_an_approval_counts_against_the_caps_of_its_categories(data: st.DataObje
     chance = Random(data.draw(st.integers(0, 2**32)))
     caps = Caps(
         product=PRODUCT.name,
+        reason=REASON,
         caps=tuple(
             Cap(name=f"cap_{i}", cents_by_day=1)
             if (attribute := chance.choice([None, *CODED])) is None
@@ -90,6 +106,7 @@ def test_every_fault_is_named_at_once() -> None:
     places = (("no_such", "a"), (prohibited.name, "a"), (money.name, "a"), (CODED[0].name, "no_such"))
     caps = Caps(
         product="other_loan",
+        reason=REASON,
         caps=tuple(Cap(name=f"c{i}", attribute=a, category=c, cents_by_day=1) for i, (a, c) in enumerate(places)),
     )
     with pytest.raises(Refused) as refused:
@@ -126,3 +143,33 @@ def test_what_is_too_long_or_no_caps_is_refused() -> None:
         read_caps("#" * 100_001)
     with pytest.raises(Refused, match="caps:"):
         decode_caps(b"{}")
+
+
+def test_a_reason_has_code_and_number_of_its_own_and_says_nothing_about_an_applicant() -> None:
+    caps = read_caps(DOCUMENT)
+    own = next(v for v in PRODUCT.variables if v.reason_number is not None)
+    assert own.reason_number is not None
+    for reason in (
+        replace(caps.reason, number=own.reason_number),
+        replace(caps.reason, code=own.reason or ""),
+        replace(caps.reason, text="Your income of {value}"),
+    ):
+        assert len(check_caps(replace(caps, reason=reason), PRODUCT)) == 1
+    theirs = ReasonText(code="TOO_YOUNG", number=caps.reason.number, family="age", text="Too young")
+    assert check_caps(caps, PRODUCT, [theirs]) == (
+        "reason PORTFOLIO_CAP_REACHED: code and number of a reason are its own, and TOO_YOUNG has number 901",
+    )
+    same = ReasonText(code=caps.reason.code, number=caps.reason.number, family="portfolio", text="The same")
+    assert len(check_caps(caps, PRODUCT, [same])) == 1
+
+
+def test_closed_caps_stand_in_the_order_of_the_document_with_its_reason() -> None:
+    closed = tell_closed(read_caps(DOCUMENT), ["segment", "whole_book"])
+    assert [cap.name for cap in closed] == ["whole_book", "segment"]
+    assert {cap.reason.code for cap in closed} == {"PORTFOLIO_CAP_REACHED"}
+
+
+def test_the_shipped_caps_fit_their_product() -> None:
+    for name in list_starters("caps"):
+        caps = read_caps(read_starter("caps", name))
+        assert check_caps(caps, load_product(read_starter("products", caps.product))) == ()

@@ -26,7 +26,7 @@ from instant_credit.commands.inheriting import decode_inheritance
 from instant_credit.decision.gate_report import decode_gate_report
 from instant_credit.decision.release import decode_manifest, decode_reference
 from instant_credit.errors import Problem, Refused
-from instant_credit.experiment.caps import read_caps
+from instant_credit.experiment.caps import decode_caps, read_caps
 from instant_credit.experiment.exploration import decode_programme, read_programme
 from instant_credit.experiment.layers import decode_layers, read_layers
 from instant_credit.experiment.plan import decode_plan, read_plan
@@ -240,7 +240,7 @@ def as_text(read: Callable[[str], object]) -> Callable[[bytes], object]:
         (read_plan, read_starter("plans", "personal_loan_prices")),
         (read_layers, read_starter("layers", "personal_loan")),
         (read_programme, read_starter("explorations", "personal_loan")),
-        (read_caps, 'product = "a"\n[[caps]]\nname = "b"\ncents_by_day = 1\nattribute = "c"\ncategory = "d"\n'),
+        (read_caps, read_starter("caps", "personal_loan")),
     ],
     ids=[
         "product",
@@ -306,6 +306,11 @@ def test_recorded_plans_and_layers_are_read_or_refused() -> None:
 def test_an_exploration_programme_is_read_or_refused() -> None:
     for raw in HOSTILE:
         end_in(decode_programme, raw, (Refused,))
+
+
+def test_portfolio_caps_are_read_or_refused() -> None:
+    for raw in HOSTILE:
+        end_in(decode_caps, raw, (Refused,))
 
 
 def test_gates_documents_are_read_or_refused() -> None:

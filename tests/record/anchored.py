@@ -17,6 +17,7 @@ from instant_credit.record.anchoring import open_anchorer
 from instant_credit.record.anchors import decode_anchor, read_anchor_key
 from instant_credit.record.api_keys import create_key, list_keys, revoke_key, rotate_key
 from instant_credit.record.audit import AuditReport, audit_record
+from instant_credit.record.budgets import return_lease, take_lease
 from instant_credit.record.chain import leaf_of, split_leaves
 from instant_credit.record.commit import commit_entries, commit_events
 from instant_credit.record.documents import put_document, put_documents
@@ -46,6 +47,7 @@ from instant_credit.record.sketches import SketchRow, WindowRow, add_sketch, add
 from instant_credit.record.triggers import put_trigger, stop_trigger
 from instant_credit.record.waivers import approve_waiver, propose_waiver, put_gate_report
 from instant_credit.settings import Settings
+from instant_credit.units import Cents
 from tests.clock import FixedClock
 from tests.decision.gate_reports import make_report
 from tests.record.entries import make_entry, make_keyed
@@ -179,6 +181,17 @@ async def write_experiment(record: Record, actor: Actor, turn: int) -> None:
     exposed = replace(make_keyed(record, 500 + turn, f"exposed {turn}"), exposures=(exposure,))
     await commit_entries(record, [exposed], actor)
     await write_statistics(record, actor, planned.experiment)
+    await write_leases(record, actor, turn)
+
+
+async def write_leases(record: Record, actor: Actor, turn: int) -> None:
+    """A lease of a budget, and what came back of it."""
+    key, holder = f"loss:{turn + 1}:challenger", UUID(int=turn + 1)
+    cap, needed = Cents(1_000_000), Cents(7_000)
+    granted = await take_lease(
+        record, key, cap, needed_cents=needed, largest_cents=needed, holder_id=holder, actor=actor
+    )
+    await return_lease(record, key, cap, Cents(granted.cents - needed), holder_id=holder, actor=actor)
 
 
 async def write_statistics(record: Record, actor: Actor, experiment: int) -> None:

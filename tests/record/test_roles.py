@@ -51,6 +51,7 @@ FACTS = [
     "experiment_sums",
     "experiment_hazards",
     "experiment_counts",
+    "budget_leases",
 ]
 CHANGES = ["UPDATE {table} SET recorded_at = now()", "DELETE FROM {table}", "TRUNCATE {table} CASCADE"]
 

@@ -21,7 +21,7 @@ from instant_credit.errors import Conflict, NotFound, Unavailable
 from instant_credit.record import read_log
 from instant_credit.record.persons import find_person, list_reads
 from instant_credit.record.reads import list_books, read_decision, read_identity, read_monitoring
-from instant_credit.underwriting import deciding
+from instant_credit.underwriting import affording, deciding
 from instant_credit.underwriting import desk as desk_module
 from instant_credit.underwriting.answers import RecordedDecision
 from instant_credit.underwriting.course import BOOK, TEST_BOOK, Answered
@@ -218,7 +218,7 @@ async def test_retries_that_arrive_while_the_first_is_under_way_do_not_decide_ag
         decided += len(cases)
         return decide_many(cases, release)
 
-    monkeypatch.setattr(deciding, "decide_many", count)
+    monkeypatch.setattr(affording, "decide_many", count)
     answers = await asyncio.gather(*(room.apply(room.submission(key="k")) for _ in range(20)))
     assert decided == 1
     assert len({answer.body for answer in answers}) == 1

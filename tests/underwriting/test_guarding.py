@@ -14,7 +14,7 @@ from instant_credit.decision.release import Release, compose_release, decode_man
 from instant_credit.errors import Busy
 from instant_credit.record.pool import Record
 from instant_credit.record.reads import read_decision
-from instant_credit.underwriting import deciding
+from instant_credit.underwriting import affording
 from instant_credit.underwriting.course import BOOK
 from instant_credit.underwriting.life import LifeDesk
 from instant_credit.underwriting.replay import replay
@@ -129,13 +129,13 @@ async def test_a_policy_without_guards_asks_for_no_history_and_numbers_nothing(r
 async def test_losing_every_round_ends_as_busy_and_records_nothing(
     guarded: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gather = deciding.gather_histories
+    gather = affording.gather_histories
 
     async def lag(*arguments: Any) -> Any:
         return [None if found is None else (found[0], 1) for found in await gather(*arguments)]
 
     await guarded.apply(guarded.submission())
-    monkeypatch.setattr(deciding, "gather_histories", lag)
+    monkeypatch.setattr(affording, "gather_histories", lag)
     with pytest.raises(Busy):
         await guarded.apply(guarded.submission())
     monkeypatch.undo()

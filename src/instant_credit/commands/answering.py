@@ -28,12 +28,13 @@ from instant_credit.commands.listening import addresses_of, tell_address
 from instant_credit.commands.monitored import keep_monitored
 from instant_credit.commands.months import beside, keep_months_ahead
 from instant_credit.commands.server import HANDOVER_SECONDS, Server
-from instant_credit.errors import InstantCreditError, Unavailable
+from instant_credit.errors import InstantCreditError, Refused, Unavailable
 from instant_credit.record.api_keys import KeyDesk
 from instant_credit.record.embedded import revive_cluster
 from instant_credit.record.partitions import make_months_ahead
 from instant_credit.record.pool import NOT_DURABLE, Record, open_record
 from instant_credit.settings import Settings
+from instant_credit.underwriting.affording import SpentArm
 from instant_credit.underwriting.desk import Desk
 from instant_credit.underwriting.experiments import Experiments, NotExposing
 from instant_credit.underwriting.probing import Probing
@@ -79,9 +80,8 @@ async def _answer(
             open_record(settings, statement_seconds=STATEMENT_SECONDS, plan_cache_mode="force_generic_plan")
         )
         tell_safety(record)
-        releases = LiveReleases(record, _log_not_loaded)
+        releases, experiments = LiveReleases(record, _log_not_loaded), Experiments(record, _log_not_exposing)
         await releases.refresh()
-        experiments = Experiments(record, _log_not_exposing)
         await experiments.refresh()
         if inherited is None and not releases.live() and not releases.not_loaded():
             click.echo(NO_RELEASE)
@@ -92,7 +92,6 @@ async def _answer(
         tracing = _start_tracing(stack) if settings.has_traces else None
         if tracing is not None:
             report = tracing.beside(report)
-        probing = Probing(record, settings.variant_limit)
         shadowing = Shadowing(record, releases.shadows, count=metrics.count_shadows, report=_log_shadows_failed)
         desk = Desk(
             record,
@@ -101,9 +100,12 @@ async def _answer(
             lost=metrics.count_lost_line,
             observe=metrics.count_group,
             shadow=shadowing.offer,
-            probing=probing,
+            probing=Probing(record, settings.variant_limit),
             experiments=experiments,
+            closed=_log_arm_closed,
+            caps_unfit=_log_caps_unfit,
         )
+        await desk.refresh()
         limits = ClientLimits(settings.allowance, record.clock.monotonic_ns)
         app = create_app(desk, KeyDesk(record).verify, metrics, limits)
         config = uvicorn.Config(
@@ -122,8 +124,7 @@ async def _answer(
         settle_memory()
         keeping = beside(keep_months_ahead(lambda: make_months_ahead(record)))
         showing = beside(keep_monitored(record, metrics))
-        metrics.show_due(releases.due())
-        fresh = kept_fresh((releases, experiments), revive, lambda: metrics.show_due(releases.due()))
+        fresh = kept_fresh((releases, experiments, desk), revive, lambda: metrics.show_due(releases.due()))
         anchoring = kept_anchored(record, settings, metrics.show_not_anchoring)
         async with anchoring, fresh, keeping, showing, beside(shadowing.run()):
             await server.serve(list(sockets))
@@ -204,13 +205,25 @@ def _log_not_exposing(missed: NotExposing) -> None:
     )
 
 
+def _log_arm_closed(spent: SpentArm, trouble: Exception | None) -> None:
+    log = structlog.get_logger("instant_credit.experiments")
+    if trouble is None:
+        log.warning("arm_closed", experiment=spent.experiment, arm=spent.arm, guardrail="loss_budget")
+    else:
+        log.error("arm_not_closed", experiment=spent.experiment, arm=spent.arm, error=type(trouble).__name__)
+
+
+def _log_caps_unfit(product: str, error: Refused) -> None:
+    structlog.get_logger("instant_credit.experiments").error("caps_unfit", product=product, reason=str(error))
+
+
 def _log_shadows_failed(release_hash: str, error: Exception) -> None:
     structlog.get_logger("instant_credit.releases").error("shadows_failed", release_hash=release_hash, exc_info=error)
 
 
 @contextlib.asynccontextmanager
 async def kept_fresh(
-    kept: Sequence[LiveReleases | Experiments],
+    kept: Sequence[LiveReleases | Experiments | Desk],
     revive: Callable[[], bool] | None = None,
     tell: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[None]:
@@ -220,8 +233,9 @@ async def kept_fresh(
     ----------
     revive : starts an embedded database again that has ended, and says whether it had. It is called, in a thread and at most every
         `REVIVE_SECONDS`, while the record does not answer. An outage is logged once, at its start.
-    tell : called after every look.
+    tell : called at once and after every look.
     """
+    tell()
 
     async def refresh() -> None:
         log = structlog.get_logger("instant_credit.releases")

@@ -16,6 +16,7 @@ from instant_credit.decision.case import Case
 from instant_credit.decision.decision import Decision
 from instant_credit.decision.gate_report import GateReport
 from instant_credit.decision.release import Manifest
+from instant_credit.experiment.caps import Caps
 from instant_credit.experiment.exploration import Programme
 from instant_credit.experiment.layers import Layers
 from instant_credit.experiment.plan import Plan
@@ -42,6 +43,7 @@ STRUCTS: Final = {
     "plan": Plan,
     "layers": Layers,
     "exploration": Programme,
+    "caps": Caps,
 }
 
 

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from instant_credit.application.facts import Facts
 from instant_credit.experiment.assignment import Assignment
+from instant_credit.experiment.caps import ClosedCap
 from instant_credit.features.build import FeatureMatrix, build_features
 from instant_credit.features.pack import pack_facts
 from instant_credit.features.program import FeatureProgram
@@ -23,7 +24,8 @@ class Case(Struct, frozen=True, kw_only=True):
     `product_hash` names the product document at whose door the facts were told, `layout_hash` what its columns of `facts` mean
     (`application.document.hash_layout`): a later version of the product with the same layout decides the Case as well. Nothing in
     a Case says who the person is. `history` holds the person's earlier applications where the release's policy asks for them. `assignment` says
-    which arms of experiments the application drew, and with what chance; what was never assigned has none.
+    which arms of experiments the application drew, and with what chance; what was never assigned has none. `closed_caps` are portfolio caps that had
+    no room left for what would have been offered; then nothing is.
     """
 
     schema_version: int = 1
@@ -33,6 +35,7 @@ class Case(Struct, frozen=True, kw_only=True):
     facts: Facts
     history: History | UnsetType = UNSET
     assignment: Assignment | UnsetType = UNSET
+    closed_caps: tuple[ClosedCap, ...] | UnsetType = UNSET
 
 
 _DECODER = msgspec.json.Decoder(Case)

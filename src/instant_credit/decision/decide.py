@@ -22,12 +22,14 @@ from msgspec import UNSET
 from numpy.typing import NDArray
 
 from instant_credit.decision.case import Case, build_case_features
-from instant_credit.decision.decision import Decision, Outcome, Reason
+from instant_credit.decision.decision import Decision, Outcome, Reason, RuleResult, RuleTrace
 from instant_credit.decision.reasons import merge_reasons
 from instant_credit.decision.release import Release
 from instant_credit.errors import require
+from instant_credit.experiment.caps import ClosedCap
 from instant_credit.features.build import count_known
 from instant_credit.policy.evaluate import evaluate
+from instant_credit.policy.verdict import Verdict
 from instant_credit.score.calibration import calibrate_matrix, pd_to_ppm
 from instant_credit.score.engine_1 import ModelOfEngine1, explain_engine_1
 from instant_credit.score.model import explain_row, explain_rows, rank_rows
@@ -115,6 +117,8 @@ def _decide_row(case: Case, release: Release, row: _Row) -> Decision:
     is_scored = has_evidence and math.isfinite(log_odds)
     pd_ppm = pd_to_ppm(pd) if is_scored else None
     verdict = evaluate(release.policy, case.facts, values, pd_ppm, None if case.history is UNSET else case.history)
+    if case.closed_caps and verdict.outcome in (Outcome.APPROVE, Outcome.COUNTER_OFFER):
+        verdict = _refer_by_caps(verdict, case.closed_caps)
     reasons: tuple[Reason, ...] = ()
     if verdict.outcome is not Outcome.APPROVE:
         seen = [values[position] for position in release.model_positions]
@@ -132,4 +136,16 @@ def _decide_row(case: Case, release: Release, row: _Row) -> Decision:
         expected_log_odds=release.model.expected_log_odds if is_scored else None,
         contributions=tuple(contributions) if is_scored else (),
         assignment=case.assignment,
+    )
+
+
+def _refer_by_caps(verdict: Verdict, closed: Sequence[ClosedCap]) -> Verdict:
+    """What the policy would offer, referred since portfolio caps have no room left for it; each cap stands in the trace."""
+    return Verdict(
+        outcome=Outcome.REFER,
+        terms=None,
+        reasons=(closed[0].reason,),
+        has_model_reasons=False,
+        fallback=None,
+        trace=(*verdict.trace, *(RuleTrace(rule=f"cap:{cap.name}", result=RuleResult.HIT) for cap in closed)),
     )

@@ -6,16 +6,18 @@ none; where one is short, it is not made.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from instant_credit.application.facts import Facts
-from instant_credit.application.product import AttributeType, Legal, Name, Product
+from instant_credit.application.product import AttributeType, Code, Legal, Name, Product, Text
 from instant_credit.canonical import UNREADABLE, encode_canonical, hash_content
 from instant_credit.errors import Refused
+from instant_credit.policy.document import ReasonText
+from instant_credit.policy.verdict import Reason
 from instant_credit.units import Cents, Ppm, expected_loss_ceil
 
 DOCUMENT_CHARACTERS_MAX: Final = 100_000
@@ -49,11 +51,28 @@ class Cap(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"cap {self.name}: lost_ppm stands with counts = expected_loss, and only there")
 
 
+class CapReason(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why an application is referred that no cap has room for, as a policy tells its reasons. `number` and `code` name this reason alone."""
+
+    code: Code
+    number: Annotated[int, Meta(ge=1, le=9999)]
+    family: Name
+    text: Text
+
+
+class ClosedCap(Struct, frozen=True, kw_only=True):
+    """A cap that had no room left for what an application would have been offered, and the reason that it is referred with."""
+
+    name: str
+    reason: Reason
+
+
 class Caps(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole document."""
+    """The whole document. Without caps in it, nothing is limited."""
 
     schema_version: Literal[1] = 1
     product: Name
+    reason: CapReason
     caps: Annotated[tuple[Cap, ...], Meta(max_length=100)]
 
     def __post_init__(self) -> None:
@@ -107,9 +126,9 @@ def hash_caps(caps: Caps) -> str:
     return hash_content(encode_caps(caps))
 
 
-def check_caps(caps: Caps, product: Product) -> tuple[str, ...]:
-    """Every reason why the caps do not fit the product; none where they do."""
-    faults = []
+def check_caps(caps: Caps, product: Product, reasons: Iterable[ReasonText] = ()) -> tuple[str, ...]:
+    """Every reason why the caps do not fit the product, or the `reasons` of its policy; none where they do."""
+    faults = _check_reason(caps.reason, product, reasons)
     if caps.product != product.name:
         faults.append(f"product: these caps are for {caps.product}, not for {product.name}")
     attributes = {attribute.name: attribute for attribute in product.attributes}
@@ -127,6 +146,29 @@ def check_caps(caps: Caps, product: Product) -> tuple[str, ...]:
             known = ", ".join(attribute.categories)
             faults.append(f"cap {cap.name}: {cap.attribute} has no category {cap.category}, only {known}")
     return tuple(faults)
+
+
+def _check_reason(reason: CapReason, product: Product, reasons: Iterable[ReasonText]) -> list[str]:
+    """Its code and number name no other reason of the product or the policy, and its text has no place for a value."""
+    faults = []
+    taken = {
+        (v.reason_number, v.reason) for v in product.variables if v.reason is not None and v.reason_number is not None
+    }
+    for number, code in sorted(taken | {(one.number, one.code) for one in reasons}):
+        if (number == reason.number) or (code == reason.code):
+            faults.append(
+                f"reason {reason.code}: code and number of a reason are its own, and {code} has number {number}"
+            )
+    if "{" in reason.text or "}" in reason.text:
+        faults.append(f"reason {reason.code}: text has no placeholder, since a cap says nothing about an applicant")
+    return faults
+
+
+def tell_closed(caps: Caps, names: Iterable[str]) -> tuple[ClosedCap, ...]:
+    """Caps of the document that have no room left, in its order, as a Case holds them."""
+    wanted, told = frozenset(names), caps.reason
+    reason = Reason(number=told.number, code=told.code, family=told.family, text=told.text)
+    return tuple(ClosedCap(name=cap.name, reason=reason) for cap in caps.caps if cap.name in wanted)
 
 
 def compile_caps(caps: Caps, product: Product) -> CapTable:

@@ -236,7 +236,7 @@ def _read_guardrails(plan: Plan, frozen: Frozen) -> tuple[Finding, ...]:
             )
             for at in (place, 0)
         )
-        found += [one for one in judge_guardrails(plan, arm.name, own, control) if one.guardrail in FROM_SUMS]
+        found += [one for one in judge_guardrails(plan, control, own, name=arm.name) if one.guardrail in FROM_SUMS]
     return tuple(found)
 
 

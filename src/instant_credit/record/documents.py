@@ -34,6 +34,7 @@ class DocumentKind(StrEnum):
     LAYERS = "layers"
     PLAN = "plan"
     OVERLAY = "overlay"
+    CAPS = "caps"
 
 
 class DocumentRow(Struct, frozen=True, kw_only=True):
@@ -122,3 +123,10 @@ async def list_documents(record: Record, kind: str) -> tuple[DocumentRow, ...]:
     async with record.connection() as connection:
         rows = await connection.fetch(read_sql("list_documents"), kind)
     return tuple(DocumentRow(**dict(row)) for row in rows)
+
+
+async def count_caps(record: Record) -> int:
+    """How many caps documents there are: as long as there are as many, the same ones hold."""
+    async with record.connection() as connection:
+        found: int = await connection.fetchval(read_sql("count_caps"))
+    return found

@@ -51,6 +51,7 @@ COVERED: Final[dict[str, int]] = {
     "experiment_sums": 6,
     "experiment_hazards": 5,
     "experiment_counts": 5,
+    "budget_leases": 2,
 }
 
 _ROWS_AT_ONCE: Final = 200

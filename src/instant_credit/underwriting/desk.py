@@ -17,7 +17,7 @@ from instant_credit.application.door import Door, Told
 from instant_credit.application.product import Product
 from instant_credit.decision.decision import decode_decision
 from instant_credit.decision.release import Release
-from instant_credit.errors import Conflict, NotFound, Overloaded, Problem, Throttled, require
+from instant_credit.errors import Conflict, NotFound, Overloaded, Problem, Refused, Throttled, require
 from instant_credit.record.commit import find_answer
 from instant_credit.record.documents import get_document
 from instant_credit.record.grouping import Written
@@ -25,12 +25,16 @@ from instant_credit.record.pool import Record, within
 from instant_credit.record.read_log import ReadLog, ReadNote
 from instant_credit.record.reads import read_decision
 from instant_credit.record.rows import Entry
+from instant_credit.underwriting.affording import Affording, SpentArm, Waiting
 from instant_credit.underwriting.answers import Contribution, RecordedDecision, read_ids
+from instant_credit.underwriting.closing import Closing
 from instant_credit.underwriting.course import APPLICATION_SECONDS, Answered, Caller, Course, Releases, Submission
-from instant_credit.underwriting.deciding import Deciding, Waiting, fold_key, mac_of
+from instant_credit.underwriting.deciding import Deciding, fold_key, mac_of
 from instant_credit.underwriting.experiments import Experiments
 from instant_credit.underwriting.lines import ApplicationLine, Ending
+from instant_credit.underwriting.portfolio import Portfolio
 from instant_credit.underwriting.probing import Probing, TooManyVariants
+from instant_credit.underwriting.purses import Purses
 
 # What the door calls a body that is no JSON at all; every other problem names a field.
 UNREADABLE: Final = frozenset({"BODY_NOT_JSON", "BODY_TOO_DEEP"})
@@ -50,6 +54,8 @@ class Desk:
     shadow : called with every application that was recorded and is no test; must return at once.
     probing : refuses too many variants of one person's application; None = lets all in.
     experiments : those that run, refreshed by their owner; None = none does.
+    closed : called with every arm that is closed here since its money is spent, and with what keeps that out of the record, if anything does.
+    caps_unfit : called with a product whose portfolio caps do not fit it, and why.
     """
 
     def __init__(
@@ -63,6 +69,8 @@ class Desk:
         shadow: Callable[[Entry], None] = lambda _: None,
         probing: Probing | None = None,
         experiments: Experiments | None = None,
+        closed: Callable[[SpentArm, Exception | None], None] = lambda *_: None,
+        caps_unfit: Callable[[str, Refused], None] = lambda *_: None,
     ) -> None:
         self.record = record
         self._experiments = experiments or Experiments(record)
@@ -77,13 +85,30 @@ class Desk:
         # Who decides for a client's key, and an event for those who wait for that.
         self._under_way: dict[tuple[str, str], asyncio.Event | None] = {}
         self._in_flight = 0
-        self._deciding = Deciding(record, observe=observe)
+        self._purses = Purses(record)
+        self._closing = Closing(record, closed)
+        self._portfolio = Portfolio(record, caps_unfit)
+        affording = Affording(record, self._experiments, self._purses, self._portfolio, self._closing.close)
+        self._deciding = Deciding(record, affording, observe=observe)
         self.read_log = ReadLog(record)
 
     async def drain(self) -> None:
-        """Return when every commit under way has ended."""
+        """Return when every commit under way has ended, and money that was not used is given back."""
         await self._deciding.drain()
         await self.read_log.drain()
+        await self._closing.drain()
+        await self._purses.close()
+
+    async def refresh(self) -> None:
+        """Look which caps hold, have the record say what it could not be told before, and give back money that lies idle.
+
+        Raises
+        ------
+        Unavailable : the record did not answer.
+        """
+        await self._portfolio.refresh()
+        await self._closing.refresh()
+        await self._purses.tidy()
 
     def offered(self) -> Mapping[str, Release]:
         """The live release of every product that can be applied for."""
@@ -214,7 +239,7 @@ class Desk:
         committed, entry = judged.committed, judged.entry
         if committed.kind == "existing":
             return self._repeat(submission, committed.answer, committed.body_mac, course)
-        course.tell_decided(entry, judged.decision, drawn.release)
+        course.tell_decided(entry, judged.decision, judged.release)
         if not submission.is_test:
             self._shadow(entry)
         assert entry.answer is not None

@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Final
 
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from instant_credit.application.door import Told
 from instant_credit.application.facts import Facts
@@ -45,7 +46,7 @@ RETRY_NS: Final = 30_000_000_000
 
 class Drew(Struct, frozen=True, kw_only=True):
     """One exposure of an application, ready to be written down: `number` of the experiment, place of the arm, who was drawn, and the
-    positions of the plan's segments; -1 = missing.
+    positions of the plan's segments; -1 = missing. `budget_cents` is what the arm may reserve in all, None = as much as it likes.
     """
 
     number: int
@@ -54,6 +55,12 @@ class Drew(Struct, frozen=True, kw_only=True):
     exposure: Exposure
     segments: tuple[int, ...]
     lost_ppm: Ppm | None
+    budget_cents: Cents | None = None
+
+    @property
+    def budget(self) -> str:
+        """The key of the arm's loss budget."""
+        return f"loss:{self.number}:{self.exposure.arm}"
 
 
 class Drawn(Struct, frozen=True, kw_only=True):
@@ -63,6 +70,11 @@ class Drawn(Struct, frozen=True, kw_only=True):
     release: Release
     baseline: Release | None = None
     drew: tuple[Drew, ...] = ()
+
+    @property
+    def live(self) -> Release:
+        """The live release."""
+        return self.baseline or self.release
 
 
 class NotExposing(Struct, frozen=True, kw_only=True, eq=False):
@@ -83,6 +95,7 @@ class _Open(Struct, frozen=True, kw_only=True, eq=False):
     arms: dict[str, int]
     segments: tuple[int, ...]
     lost_ppm: Ppm | None
+    budget_cents: Cents | None
 
 
 class _Lanes(Struct, frozen=True, kw_only=True, eq=False):
@@ -112,6 +125,7 @@ class Experiments:
         self._layers: dict[str, Layers] = {}
         self._lanes: dict[str, _Lanes] = {}
         self._not_exposing: dict[ContentHash, NotExposing] = {}
+        self._closed: set[tuple[ContentHash, str]] = set()
 
     def running(self) -> Mapping[str, Sequence[Running]]:
         """Running experiments by product, as of the last refresh."""
@@ -135,6 +149,10 @@ class Experiments:
             layers = await read_layers_of(self._record, running)
             self._numbers = {one.plan_hash: one.experiment for one in planned}
             self._running, self._layers, self._seen = running, layers, seen
+            self._closed &= {
+                (one.experiment, arm.name) for own in running.values() for one in own for arm in one.plan.arms
+            }
+            self._leave_closed()
             self._lanes.clear()
             models = [arm.overlay.get(Part.MODEL) for own in running.values() for one in own for arm in one.plan.arms]
             self._overlays.release_models(frozenset(name for name in models if name is not None))
@@ -144,6 +162,16 @@ class Experiments:
             for name in over:
                 del self._not_exposing[name]
             self._lanes.clear()
+
+    def close_arm(self, drew: Drew) -> None:
+        """Have an arm take nobody any more, here and at once; that the record says so is up to the caller."""
+        self._closed.add((drew.exposure.experiment, drew.exposure.arm))
+        self._leave_closed()
+        self._lanes.clear()
+
+    def is_closed(self, drew: Drew) -> bool:
+        """Whether the arm was closed here since it was drawn."""
+        return (drew.exposure.experiment, drew.exposure.arm) in self._closed
 
     async def draw(self, live: Release, told: Told, person_id: bytes, *, is_test: bool) -> Drawn:
         """Assign one application to arms and find the release that they make.
@@ -179,6 +207,21 @@ class Experiments:
                 baseline=None if release is live else live,
                 drew=tuple([_tell(lanes, one, units, told.facts) for one in assigned.assignment.exposures]),
             )
+
+    def _leave_closed(self) -> None:
+        """Add the arms that were closed here to those that the record says are closed."""
+        closed: dict[ContentHash, set[str]] = {}
+        for experiment, arm in self._closed:
+            closed.setdefault(experiment, set()).add(arm)
+        self._running = {
+            product: tuple(
+                replace(one, closed=tuple(sorted({*one.closed, *closed[one.experiment]})))
+                if one.experiment in closed
+                else one
+                for one in own
+            )
+            for product, own in self._running.items()
+        }
 
     def _find_lanes(self, live: Release) -> _Lanes:
         """The product's table, made again when its live release has another version of the product."""
@@ -309,28 +352,31 @@ async def read_layers_of(record: Record, products: Mapping[str, object]) -> dict
 
 def _open(number: int, plan: Plan, product: Product) -> _Open:
     catalogue = Catalogue(product)
-    lost = [one.lost_ppm for one in plan.guardrails if one.kind is GuardrailKind.LOSS_BUDGET]
+    budget = next((one for one in plan.guardrails if one.kind is GuardrailKind.LOSS_BUDGET), None)
     return _Open(
         number=number,
         plan=plan,
         is_open_to=compile_eligible(plan, product),
         arms={arm.name: place for place, arm in enumerate(plan.arms)},
         segments=tuple(catalogue.attribute_operand(one.attribute).positions[0] for one in plan.segments),
-        lost_ppm=Ppm(lost[0]) if lost and lost[0] is not UNSET else None,
+        lost_ppm=None if budget is None or budget.lost_ppm is UNSET else Ppm(budget.lost_ppm),
+        budget_cents=None if budget is None else Cents(budget.bound),
     )
 
 
 def _tell(lanes: _Lanes, exposure: Exposure, units: Mapping[Unit, bytes | None], facts: Facts) -> Drew:
     one = lanes.open[exposure.experiment]
-    unit = units[one.plan.unit]
+    unit, arm = units[one.plan.unit], one.arms[exposure.arm]
     assert unit is not None
     return Drew(
         number=one.number,
-        arm=one.arms[exposure.arm],
+        arm=arm,
         unit_id=unit[:UNIT_BYTES],
         exposure=exposure,
         segments=tuple([facts.codes[position] for position in one.segments]),
         lost_ppm=one.lost_ppm,
+        # The control is the live release itself, whose approvals would be made without the experiment.
+        budget_cents=one.budget_cents if arm > 0 else None,
     )
 
 
