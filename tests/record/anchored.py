@@ -178,7 +178,7 @@ async def write_experiment(record: Record, actor: Actor, turn: int) -> None:
         reserved_cents=7_000,
         segments=(2, -1),
     )
-    exposed = replace(make_keyed(record, 500 + turn, f"exposed {turn}"), exposures=(exposure,))
+    exposed = replace(make_keyed(record, 700 + turn, f"exposed {turn}"), exposures=(exposure,))
     await commit_entries(record, [exposed], actor)
     await write_statistics(record, actor, planned.experiment)
     await write_leases(record, actor, turn)

@@ -41,6 +41,12 @@ KEYED_OTHERWISE = {
     "monitoring_windows": ["book", "product", "last_on"],
     "alert_events": ["book", "product", "last_on", "rule", "subject"],
     "trigger_events": ["name", "number"],
+    "experiments": ["experiment"],
+    "experiment_events": ["experiment", "number"],
+    "experiment_sums": ["experiment", "metric", "segment", "category", "arm", "ripe_on"],
+    "experiment_hazards": ["experiment", "metric", "arm", "month", "known_on"],
+    "experiment_counts": ["experiment", "day_on", "segment", "category", "arm"],
+    "budget_leases": ["key", "number"],
     "schema_migrations": ["number"],
 }
 UNIQUE_INDEXES = """

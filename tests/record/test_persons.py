@@ -297,7 +297,14 @@ async def test_the_app_neither_erases_nor_retires(record: Record, actor: Actor) 
 
 async def test_every_table_with_dated_facts_of_a_case_counts_for_retention(record: Record) -> None:
     """A person-owned table that names a Case is an action on it, or written with or right after one, or a read of it."""
-    apart = {"identities", "natural_keys", "person_applications", "personal_data_reads", "shadow_decisions"}
+    apart = {
+        "identities",
+        "natural_keys",
+        "person_applications",
+        "personal_data_reads",
+        "shadow_decisions",
+        "exposures",
+    }
     async with record.connection() as connection:
         tables = await connection.fetch(
             "SELECT relname FROM pg_class WHERE relnamespace = 'instant_credit'::regnamespace AND relkind IN ('r', 'p')"

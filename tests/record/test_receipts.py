@@ -106,7 +106,7 @@ async def test_every_decision_of_a_record_has_a_true_receipt(
     erased = make_entry(record, 1).decision_id
     async with record.connection() as connection:
         rows = await connection.fetch("SELECT decision_id FROM decisions WHERE decision_id <> $1", erased)
-    assert len(rows) == 18
+    assert len(rows) == 21
     for row in rows:
         verify_receipt(await receive(record, row["decision_id"]), public_key_of(settings))
 

@@ -10,6 +10,7 @@ from instant_credit.access.actors import Actor, ActorKind
 from instant_credit.access.four_eyes import Signature
 from instant_credit.errors import NotFound, Refused
 from instant_credit.experiment.assignment import Table
+from instant_credit.experiment.eligibility import DEPTH_MAX
 from instant_credit.experiment.layers import Layers, encode_layers, read_layers
 from instant_credit.experiment.plan import Plan
 from instant_credit.experiment.planner import plan_duration
@@ -24,7 +25,6 @@ from instant_credit.record.experiments import (
 from instant_credit.record.pool import Record
 from instant_credit.record.shipped import read_starter
 from instant_credit.underwriting import experiment_life
-from instant_credit.underwriting.experiment_documents import NESTED_MAX
 from instant_credit.underwriting.experiment_life import ExperimentDesk
 from instant_credit.underwriting.experiment_moves import ExperimentConflict, ExperimentRefused
 from instant_credit.underwriting.experiment_states import ExperimentState
@@ -146,10 +146,10 @@ async def test_whatever_is_wrong_with_a_plan_is_told_by_its_field(desk: Experime
 
 async def test_a_condition_that_is_nested_too_deeply_is_refused(desk: ExperimentDesk, other: Documents) -> None:
     told: dict[str, Any] = {"attribute": "requested_amount_cents", "compare": "at_most", "value": 5_000_000}
-    for depth in range(1, NESTED_MAX):
+    for depth in range(1, DEPTH_MAX):
         told = {"not": told} if depth % 2 else {"any": [told, told]} if depth < 4 else {"all": [told]}
     assert (await desk.plan(make_plan(other.release_hash, eligible=told), ONE)).experiment == 1
-    with pytest.raises(ExperimentRefused, match="eligible: conditions stand within each other more than 32 deep"):
+    with pytest.raises(ExperimentRefused, match="eligible: conditions lie more than 8 deep"):
         await desk.plan(make_plan(other.release_hash, eligible={"not": told}, name="deeper"), ONE)
 
 

@@ -24,9 +24,8 @@ def check_eligible(plan: Plan, catalogue: Catalogue) -> list[str]:
     """Everything wrong with the condition of `plan`, in words that name the attribute and what to do; empty is good."""
     if plan.eligible is UNSET:
         return []
-    if _is_deeper(plan.eligible, DEPTH_MAX):
-        return [f"eligible: conditions lie more than {DEPTH_MAX} deep in each other; say it more plainly"]
-    problems = []
+    if problems := check_depth(plan):
+        return problems
     for leaf in comparisons_of(plan.eligible):
         if leaf.variable is not None:
             problems.append(f"variable {leaf.variable} is not computed yet when it is asked; compare an attribute")
@@ -40,12 +39,12 @@ def check_eligible(plan: Plan, catalogue: Catalogue) -> list[str]:
     return [f"eligible: {text}" for text in problems]
 
 
-def _is_deeper(condition: Condition, depth_max: int) -> bool:
-    """Whether conditions lie more than `depth_max` deep in each other."""
-    inner = [condition]
-    for _ in range(depth_max):
+def check_depth(plan: Plan) -> list[str]:
+    """That conditions lie more than `DEPTH_MAX` deep in each other, in words; empty is good. It is asked before anything goes down into them."""
+    inner: list[Condition] = [] if plan.eligible is UNSET else [plan.eligible]
+    for _ in range(DEPTH_MAX):
         inner = [part for one in inner for part in (*one.all, *one.any, *(() if one.not_ is None else (one.not_,)))]
-    return bool(inner)
+    return [f"eligible: conditions lie more than {DEPTH_MAX} deep in each other; say it more plainly"] if inner else []
 
 
 def compile_eligible(plan: Plan, product: Product) -> Callable[[Facts], bool]:

@@ -8,9 +8,6 @@ shipped one is recorded, so that whoever assigns and whoever reads later find th
 
 import asyncio
 from collections.abc import Iterable
-from typing import Final
-
-from msgspec import UNSET
 
 from instant_credit.access.actors import Actor
 from instant_credit.application.document import decode_product
@@ -24,7 +21,6 @@ from instant_credit.experiment.checks import check_layers, check_plan
 from instant_credit.experiment.layers import Layers, decode_layers, encode_layers, read_layers
 from instant_credit.experiment.plan import Part, Plan
 from instant_credit.experiment.planner import plan_duration
-from instant_credit.policy.document import Condition
 from instant_credit.record.documents import DocumentKind, get_document, list_documents, put_document
 from instant_credit.record.pool import Record
 from instant_credit.record.shipped import list_starters, read_starter
@@ -32,18 +28,6 @@ from instant_credit.underwriting.experiment_moves import ExperimentConflict, ref
 from instant_credit.underwriting.experiment_states import ExperimentLife
 from instant_credit.underwriting.release_life import ReleaseDesk
 from instant_credit.underwriting.releases import live_releases, read_parts
-
-NESTED_MAX: Final = 32
-"""Conditions within conditions, in whom a plan is open to."""
-
-
-def require_shallow(plan: Plan) -> None:
-    """Raise `ExperimentRefused` when whom the plan is open to is nested deeper than `NESTED_MAX`, before anything goes down into it."""
-    level: list[Condition] = [] if plan.eligible is UNSET else [plan.eligible]
-    for _ in range(NESTED_MAX):
-        level = [part for one in level for part in (*one.all, *one.any, *(() if one.not_ is None else (one.not_,)))]
-    if level:
-        refuse([f"eligible: conditions stand within each other more than {NESTED_MAX} deep: say it with fewer levels"])
 
 
 async def find_layers(record: Record, product: str) -> tuple[str, Layers]:

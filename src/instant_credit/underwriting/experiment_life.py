@@ -16,6 +16,7 @@ from instant_credit.access.actors import Actor
 from instant_credit.access.four_eyes import Signature
 from instant_credit.canonical import hash_content
 from instant_credit.errors import BrokenInvariant, Conflict, NotFound
+from instant_credit.experiment.eligibility import check_depth
 from instant_credit.experiment.layers import Layers
 from instant_credit.experiment.plan import Plan, decode_plan, encode_plan, read_plan
 from instant_credit.experiment.planner import Schedule, plan_duration
@@ -32,8 +33,8 @@ from instant_credit.record.experiments import (
 from instant_credit.record.pool import Record, within
 from instant_credit.underwriting import experiment_moves as moves
 from instant_credit.underwriting.course import APPLICATION_SECONDS
-from instant_credit.underwriting.experiment_documents import find_layers, put_layers, require_plan, require_shallow
-from instant_credit.underwriting.experiment_moves import ExperimentConflict, Judge, Move
+from instant_credit.underwriting.experiment_documents import find_layers, put_layers, require_plan
+from instant_credit.underwriting.experiment_moves import ExperimentConflict, Judge, Move, refuse
 from instant_credit.underwriting.experiment_resources import (
     LISTED_MAX,
     ExperimentStatus,
@@ -108,7 +109,8 @@ class ExperimentDesk:
         Refused : the text is no plan.
         """
         plan = read_plan(told) if isinstance(told, str) else told
-        require_shallow(plan)
+        if problems := check_depth(plan):
+            refuse(problems)
         raw = encode_plan(plan)
         known = await list_experiments(self._record)
         for one in known:
