@@ -119,7 +119,9 @@ def try_out(
     # 10,001 events are too many or, as they are mostly, too large: 413 is no rejection to the tool.
     is_large = name == "take_outcomes"
     is_said_in_part = name in ("change_draft", "plan_experiment", "ask_for_job", "put_trigger")
-    is_free = is_apply or name.startswith(("open_draft_", "quote_")) or is_said_in_part
+    # 1.0 is a whole number to JSON Schema, and none to this server.
+    is_whole = name in ("start_experiment", "ramp_experiment")
+    is_free = is_apply or name.startswith(("open_draft_", "quote_")) or is_said_in_part or is_whole
 
     excluded = [positive_data_acceptance] if is_free else [negative_data_rejection] if is_large else []
 

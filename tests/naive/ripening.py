@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import UNSET
 
-from instant_credit.experiment.plan import Metric, MetricKind, Plan
+from instant_credit.experiment.plan import MetricKind, Plan, PlanMetric
 from instant_credit.outcome.events import EventKind, RepaymentEvent, stand_as_known
 from instant_credit.outcome.ledger import trace_instalments
 from instant_credit.units import PPM
@@ -68,7 +68,7 @@ def find_bad_day(world: World, case_id: UUID, days: int, known_on: date) -> date
     return min(found, default=None)
 
 
-def value_of(world: World, one: Exposed, metric: Metric, last_on: date, known_on: date) -> int:
+def value_of(world: World, one: Exposed, metric: PlanMetric, last_on: date, known_on: date) -> int:
     """What an application brings."""
     if metric.kind is MetricKind.APPROVAL:
         return int(one.is_offer)

@@ -78,8 +78,7 @@ def build_openapi(products: Iterable[OfferedProduct]) -> dict[str, Any]:
     paths.update(quote_paths())
     paths.update(draft_paths())
     paths.update(life_paths())
-    paths.update(outcome_paths())
-    paths.update(monitoring_paths())
+    paths.update(outcome_paths() | monitoring_paths())
     paths.update(release_paths() | experiment_paths() | readout_paths())
     paths.update(job_paths() | trigger_paths())
     paths["/health/live"] = {"get": _live()}

@@ -2,13 +2,14 @@
 
 import click
 
+from instant_credit.commands.experiment_life import LIFE
 from instant_credit.commands.experiment_readouts import COMMANDS
 
 
 @click.group("experiment")
 def experiment() -> None:
-    """Read experiments out, write their memos, promote what was better."""
+    """Plan, start, ramp and stop experiments, read them out, promote what was better (docs/experiments.md)."""
 
 
-for _command in COMMANDS:
+for _command in (*LIFE, *COMMANDS):
     experiment.add_command(_command)

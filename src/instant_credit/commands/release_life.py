@@ -53,7 +53,8 @@ def _read_words(_: click.Context, __: click.Parameter, value: str | None) -> str
     return value
 
 
-def _reason_option(text: str, *, is_required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def reason_option(text: str, *, is_required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--reason`: why a move is made, one line."""
     return click.option("--reason", required=is_required, callback=_read_words, help=text)
 
 
@@ -148,7 +149,7 @@ def propose(
 @click.command("approve")
 @_HASH
 @by_option
-@_reason_option("What there is to say about it.", is_required=False)
+@reason_option("What there is to say about it.", is_required=False)
 def approve(*, release_hash: str, actor: Actor, reason: str | None) -> None:
     """Approve the proposal of a release, as another person than proposed it."""
     _move(release_hash, lambda desk: desk.approve(release_hash, Signature(actor=actor), reason))
@@ -157,7 +158,7 @@ def approve(*, release_hash: str, actor: Actor, reason: str | None) -> None:
 @click.command("reject")
 @_HASH
 @by_option
-@_reason_option("Why.")
+@reason_option("Why.")
 def reject(*, release_hash: str, actor: Actor, reason: str) -> None:
     """Reject the proposal of a release, as another person than proposed it."""
     _move(release_hash, lambda desk: desk.reject(release_hash, Signature(actor=actor), reason))
@@ -201,7 +202,7 @@ def activate(*, release_hash: str, actor: Actor, at: datetime | None, is_single_
 @click.command("rollback")
 @_HASH
 @by_option
-@_reason_option("Why.")
+@reason_option("Why.")
 def rollback(*, release_hash: str, actor: Actor, reason: str) -> None:
     """Take a release back at once: the champion for the one before it, or one that is to go live."""
     _move(release_hash, lambda desk: desk.roll_back(release_hash, Signature(actor=actor), reason))
@@ -210,7 +211,7 @@ def rollback(*, release_hash: str, actor: Actor, reason: str) -> None:
 @click.command("retire")
 @_HASH
 @by_option
-@_reason_option("Why.")
+@reason_option("Why.")
 def retire(*, release_hash: str, actor: Actor, reason: str) -> None:
     """Take a release that does not decide out for good, its approval with it."""
     _move(release_hash, lambda desk: desk.retire(release_hash, Signature(actor=actor), reason))

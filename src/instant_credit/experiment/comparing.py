@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from instant_credit.experiment.boundaries import Spending, find_bounds, find_chance, repeat_interval
 from instant_credit.experiment.frozen import Floats, Frozen
 from instant_credit.experiment.multiplicity import adjust_e_bh, adjust_holm
-from instant_credit.experiment.plan import Metric, Plan, StoppingKind
+from instant_credit.experiment.plan import Plan, PlanMetric, StoppingKind
 from instant_credit.experiment.sequences import Intervals, Rule, always_valid_p_values, read_intervals
 from instant_credit.experiment.sums import adjust_many, estimate_many
 from instant_credit.units import PPM
@@ -134,7 +134,7 @@ def read_metrics(plan: Plan, frozen: Frozen) -> tuple[MetricReading, ...]:
     return tuple(adjusted[metric.name] for metric in plan.metrics)
 
 
-def rule_of(plan: Plan, metric: Metric, share_ppm: int) -> Rule:
+def rule_of(plan: Plan, metric: PlanMetric, share_ppm: int) -> Rule:
     """What the sequence of a metric is tuned to, for an arm of this share."""
     pair = plan.units_max * (plan.control.share_ppm + share_ppm) // PPM
     return Rule(
@@ -188,7 +188,7 @@ def _read_metric(plan: Plan, frozen: Frozen, place: int) -> MetricReading:
     )
 
 
-def _compare(plan: Plan, frozen: Frozen, metric: Metric, arm: int, pair: Floats) -> Compared:
+def _compare(plan: Plan, frozen: Frozen, metric: PlanMetric, arm: int, pair: Floats) -> Compared:
     """The confidence sequence over all days; pair float64[cohort days, 2, 10], added up."""
     told = plan.arms[arm]
     if not len(pair):
@@ -218,7 +218,7 @@ def _compare(plan: Plan, frozen: Frozen, metric: Metric, arm: int, pair: Floats)
     )
 
 
-def _draw_course(frozen: Frozen, metric: Metric, units: Floats, found: Intervals) -> Course:
+def _draw_course(frozen: Frozen, metric: PlanMetric, units: Floats, found: Intervals) -> Course:
     count = len(units)
     kept = sorted(
         {round(at * (count - 1) / max(1, min(count, POINTS_MAX) - 1)) for at in range(min(count, POINTS_MAX))}

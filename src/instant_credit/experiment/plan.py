@@ -98,7 +98,7 @@ class Arm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     overlay: Annotated[dict[Part, ContentHash], Meta(max_length=4)] = {}
 
 
-class Metric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PlanMetric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One thing that is measured.
 
     Attributes
@@ -253,7 +253,7 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     eligible: Condition | UnsetType = UNSET
     arms: Annotated[tuple[Arm, ...], Meta(min_length=2, max_length=8)]
     primary: Name
-    metrics: Annotated[tuple[Metric, ...], Meta(min_length=1, max_length=12)]
+    metrics: Annotated[tuple[PlanMetric, ...], Meta(min_length=1, max_length=12)]
     effect_min: Annotated[float, Meta(gt=0)]
     units_max: Annotated[int, Meta(ge=2, le=10**9)]
     stopping: Stopping
@@ -303,11 +303,11 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.arms[0]
 
     @property
-    def primary_metric(self) -> Metric:
+    def primary_metric(self) -> PlanMetric:
         """The metric that the verdict is about."""
         return self.metric(self.primary)
 
-    def metric(self, name: str) -> Metric:
+    def metric(self, name: str) -> PlanMetric:
         """The metric called `name`. Raises KeyError when there is none."""
         for metric in self.metrics:
             if metric.name == name:

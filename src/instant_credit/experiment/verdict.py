@@ -29,7 +29,7 @@ from msgspec import Struct
 from instant_credit.experiment.comparing import Compared
 from instant_credit.experiment.frozen import Closing
 from instant_credit.experiment.guardrails import Finding
-from instant_credit.experiment.plan import Direction, Metric, Plan, StoppingKind
+from instant_credit.experiment.plan import Direction, Plan, PlanMetric, StoppingKind
 
 # Arms share the last look's units by chance.
 _PLANNED: Final = 0.95
@@ -150,16 +150,16 @@ def conclude(plan: Plan, standings: tuple[ArmStanding, ...], compared: tuple[Com
     return ExperimentVerdict(kind=kind, arm=arm, rule=rule, words=words, arms=standings)
 
 
-def figure(metric: Metric, value: float) -> str:
+def figure(metric: PlanMetric, value: float) -> str:
     """A value of a metric for people: cents, or percent."""
     return f"{value:,.0f} cents" if metric.kind.is_money else f"{value:.2%}"
 
 
-def _sign(metric: Metric) -> float:
+def _sign(metric: PlanMetric) -> float:
     return 1.0 if metric.direction is Direction.HIGHER else -1.0
 
 
-def _gains(metric: Metric, compared: Compared) -> tuple[float | None, float | None]:
+def _gains(metric: PlanMetric, compared: Compared) -> tuple[float | None, float | None]:
     """The interval's ends as gains, the smaller first; None where there is none."""
     if compared.lower is None or compared.upper is None:
         return None, None
