@@ -29,6 +29,8 @@ RULED = (
     "propose_release",
     "activate_release",
     "plan_experiment",
+    "start_experiment",
+    "ramp_experiment",
     "ask_for_job",
     "put_trigger",
 )

@@ -54,6 +54,15 @@ def file(other, tmp_path):
     return path
 
 
+def test_an_experiment_that_promotes_nothing_is_concluded(call, file):
+    call("experiment", "plan", file, *ONE)
+    call("experiment", "start", 1, *TWO)
+    ended = call("experiment", "conclude", 1, *ONE, "--verdict", "keep", "--reason", "No better.")
+    assert "concluded" in ended.stdout, ended
+    assert '"verdict": "keep"' in call("experiment", "show", 1).stdout
+    assert call("experiment", "ramp", 1, *ONE, "--coverage", 1_000_000).exception is not None
+
+
 def test_an_experiment_is_led_from_its_plan_to_its_stop(call, file):
     schedule = plan_duration(read_plan(file.read_text(encoding="utf-8")))
     for _ in range(2):

@@ -20,6 +20,7 @@ from instant_credit.commands.operators import by_option
 from instant_credit.commands.release_life import reason_option
 from instant_credit.commands.tables import print_table
 from instant_credit.errors import NotFound, Refused
+from instant_credit.record.experiments import Conclusion
 from instant_credit.record.pool import open_record
 from instant_credit.settings import read_settings
 from instant_credit.underwriting.experiment_life import ExperimentDesk
@@ -141,6 +142,21 @@ def stop(*, experiment: int, actor: Actor, reason: str) -> None:
     _move(lambda desk: desk.stop(experiment, Signature(actor=actor), reason))
 
 
+@click.command("conclude")
+@_EXPERIMENT
+@by_option
+@click.option(
+    "--verdict",
+    type=click.Choice([Conclusion.KEEP.value, Conclusion.EXTEND.value]),
+    required=True,
+    help="keep the live release, or extend: another plan goes on with the question. `experiment promote` says the third.",
+)
+@reason_option("Why; what `experiment memo` says.")
+def conclude(*, experiment: int, actor: Actor, verdict: str, reason: str) -> None:
+    """End an experiment that promotes nothing: nobody is exposed any more, and nothing more is frozen of it."""
+    _move(lambda desk: desk.conclude(experiment, Conclusion(verdict), Signature(actor=actor), reason))
+
+
 @click.command("list")
 @click.option("--product", help="Only those of this product.")
 @click.option("--state", type=_STATES, help="Only those that stand so.")
@@ -200,4 +216,4 @@ def _tell_reach(reach: ToldReach) -> str:
     return f"{reach.from_ppm:,} to {reach.to_ppm:,}"
 
 
-LIFE: Final = (plan, start, ramp, stop, show_all, show)
+LIFE: Final = (plan, start, ramp, stop, conclude, show_all, show)
