@@ -2,13 +2,14 @@
 
 import click
 
+from instant_credit.commands.experiment_guard import guard
 from instant_credit.commands.experiment_readouts import COMMANDS
 
 
 @click.group("experiment")
 def experiment() -> None:
-    """Read experiments out, write their memos, promote what was better."""
+    """Read experiments out, write their memos, promote what was better; close arms that do harm."""
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, guard):
     experiment.add_command(_command)
