@@ -1,7 +1,8 @@
 """Stopping arms that do harm: what is known of every running experiment by now, judged by its plan's guardrails; a breach closes the arm. Edge.
 
     frozen sums (early delinquency) ──────────────────────────┐
-    frozen counts, and exposures of the days since (approvals) ┴─► Tally by arm ─► `experiment.guardrails` (pure) ─► breach ─► arm closed
+    frozen counts, and exposures of the days since (approvals) ┤
+    tallies of the server processes (faults, slow answers) ────┴─► Tally by arm ─► `experiment.guardrails` (pure) ─► breach ─► arm closed
 
 Looking again finds the same: an arm that is closed is judged no more, and whoever looks at once closes it once. Loss budgets are not judged here:
 the process that decides closes those, at the first offer that does not fit.
@@ -15,6 +16,7 @@ from msgspec import Struct
 
 from instant_credit.experiment.guardrails import Count, Finding, Tally, judge_guardrails
 from instant_credit.experiment.plan import GuardrailKind, MetricKind
+from instant_credit.record.arm_tallies import sum_arm_tallies
 from instant_credit.record.experiment_statistics import EVERYBODY, CellCounts, list_counts, list_frozen_days, list_sums
 from instant_credit.record.pool import Record
 from instant_credit.record.ripening import Followed, count_exposed
@@ -23,7 +25,12 @@ from instant_credit.underwriting.experiment_life import ExperimentDesk
 from instant_credit.underwriting.experiment_moves import ExperimentConflict
 from instant_credit.underwriting.experiment_states import ExperimentLife
 
-JUDGED: Final = (GuardrailKind.EARLY_DELINQUENCY, GuardrailKind.APPROVAL_RATE)
+JUDGED: Final = (
+    GuardrailKind.EARLY_DELINQUENCY,
+    GuardrailKind.APPROVAL_RATE,
+    GuardrailKind.ERROR_RATE,
+    GuardrailKind.LATENCY_P99,
+)
 """Guardrails that close an arm whenever it is looked."""
 
 _DAY: Final = timedelta(days=1)
@@ -96,9 +103,16 @@ async def _tally(record: Record, lives: Sequence[ExperimentLife]) -> dict[tuple[
     for one in (*await list_counts(record, list(early), is_overall=True), *await _count_since(record, lives, lasts)):
         key = one.experiment, one.arm
         approvals[key] = approvals.get(key, Count()) + Count(trials=one.units, hits=float(one.unit_offers))
+    answered = {(one.experiment, one.arm): one for one in await sum_arm_tallies(record, list(early))}
     return {
-        key: Tally(early=ripe.get(key, Count()), approvals=approvals.get(key, Count()))
-        for key in ripe.keys() | approvals.keys()
+        key: Tally(
+            early=ripe.get(key, Count()),
+            approvals=approvals.get(key, Count()),
+            answers=Count() if own is None else Count(trials=own.applications, hits=float(own.failed)),
+            timed=Count() if own is None else Count(trials=own.timed, hits=float(own.slow)),
+        )
+        for key in ripe.keys() | approvals.keys() | answered.keys()
+        for own in (answered.get(key),)
     }
 
 
