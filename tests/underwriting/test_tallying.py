@@ -6,7 +6,7 @@ import pytest
 
 from instant_credit.decision.release import Release
 from instant_credit.errors import BrokenInvariant, Unavailable
-from instant_credit.record.arm_tallies import ArmTally, sum_arm_tallies
+from instant_credit.record.arm_tallies import ArmTally, add_arm_tallies, sum_arm_tallies
 from instant_credit.record.experiments import ExperimentEventKind, read_experiment_events
 from instant_credit.record.pool import Record
 from instant_credit.underwriting import deciding, tallying
@@ -124,10 +124,9 @@ async def test_what_stayed_unanswered_is_written_once(
     room: Room, priced: Documents, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trial = await start(room, priced, "error_rate", 10_000)
-    add = tallying.add_arm_tallies
 
     async def add_unheard(*told: Any, **more: Any) -> bool:
-        await add(*told, **more)
+        await add_arm_tallies(*told, **more)
         raise Unavailable("the record did not answer")
 
     await trial.apply(1)
