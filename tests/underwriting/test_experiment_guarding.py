@@ -1,7 +1,7 @@
 """A harmful arm is closed by its guardrails, with the record saying who, why and when; a harmless one is not."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from instant_credit.experiment.guardrails import split_alpha
 from instant_credit.experiment.plan import Plan
 from instant_credit.factory.desk import JobDesk
-from instant_credit.factory.guarding import guard
+from instant_credit.factory.jobs import find_handler
 from instant_credit.factory.triggers import GUARDING, Watch
 from instant_credit.record.experiments import ExperimentEvent, ExperimentEventKind, read_experiment_events
 from instant_credit.record.pool import Record
@@ -183,10 +183,10 @@ async def test_workers_ask_for_it_every_five_minutes_while_an_experiment_runs(
 
 
 class Steps:
-    """Takes a step at once."""
+    """Takes a step at once, and keeps what came of it as the record does."""
 
-    async def take_here(self, _: str, make: Any, __: Any) -> Any:
-        return await make()
+    async def take_here(self, _: str, make: Any, form: Any) -> Any:
+        return form.decode(form.encode(await make()))
 
 
 class Context:
@@ -200,6 +200,6 @@ async def test_the_job_says_what_it_closed(record: Record, documents: Documents)
     await start(record, documents, APPROVALS)
     await expose(record, 0, 300, 240)
     await expose(record, 1, 300, 90)
-    context: Any = Context(record)
+    context, guard = Context(record), cast("Any", find_handler("guard"))
     assert await guard(context, b"{}") == "judged 1 guardrails of arms in 1 experiments, and closed 1 challenger"
     assert await guard(context, b"{}") == "judged 0 guardrails of arms in 0 experiments: no arm is closed"
