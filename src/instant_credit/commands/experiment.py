@@ -2,14 +2,13 @@
 
 import click
 
-from instant_credit.commands.experiment_guard import guard
 from instant_credit.commands.experiment_readouts import COMMANDS
 
 
 @click.group("experiment")
 def experiment() -> None:
-    """Read experiments out, write their memos, promote what was better; close arms that do harm."""
+    """Read experiments out, write their memos, promote what was better."""
 
 
-for _command in (*COMMANDS, guard):
+for _command in COMMANDS:
     experiment.add_command(_command)
