@@ -44,6 +44,15 @@ def test_instants_are_those_that_an_hour_by_hour_walk_finds(every, at_hour, now)
     assert find_next(schedule, now) == next(at for at in ahead if is_due_at(schedule, at))
 
 
+@examples(30)
+@given(now=st.integers(0, 366 * 24 * 60 * 60).map(lambda seconds: SINCE + timedelta(seconds=seconds)))
+def test_five_minutes_begin_at_whole_fives(now):
+    schedule, due = make("five_minutes"), find_due(make("five_minutes"), now)
+    assert due is not None
+    assert (due.minute % 5, due.second, due <= now < due + timedelta(minutes=5)) == (0, 0, True)
+    assert find_next(schedule, now) == due + timedelta(minutes=5)
+
+
 @pytest.mark.parametrize("every", EVERY)
 def test_nothing_is_due_before_its_time(every):
     schedule = make(every, 9, since=datetime(2024, 5, 15, 12, 30, tzinfo=UTC))

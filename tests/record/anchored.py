@@ -16,6 +16,7 @@ from instant_credit.outcome.sketches import Sketch
 from instant_credit.record.anchoring import open_anchorer
 from instant_credit.record.anchors import decode_anchor, read_anchor_key
 from instant_credit.record.api_keys import create_key, list_keys, revoke_key, rotate_key
+from instant_credit.record.arm_tallies import ArmTally, add_arm_tallies
 from instant_credit.record.audit import AuditReport, audit_record
 from instant_credit.record.budgets import return_lease, take_lease
 from instant_credit.record.chain import leaf_of, split_leaves
@@ -182,6 +183,10 @@ async def write_experiment(record: Record, actor: Actor, turn: int) -> None:
     await commit_entries(record, [exposed], actor)
     await write_statistics(record, actor, planned.experiment)
     await write_leases(record, actor, turn)
+    tally = ArmTally(experiment=planned.experiment, arm=1, applications=9, failed=1, timed=8, slow=2)
+    for is_new in (True, False):
+        added = await add_arm_tallies(record, [tally], holder_id=UUID(int=1), number=turn + 1, actor=actor)
+        assert added is is_new
 
 
 async def write_leases(record: Record, actor: Actor, turn: int) -> None:

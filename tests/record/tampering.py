@@ -125,6 +125,7 @@ KEYS: Final = {
     "experiment_hazards": "known_on = known_on + 1000",
     "experiment_counts": "day_on = day_on + 1000",
     "budget_leases": "number = number + 50",
+    "arm_tallies": "number = number + 50",
 }
 TABLES: Final = tuple(COVERED)
 

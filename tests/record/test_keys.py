@@ -27,6 +27,7 @@ KEYED_OTHERWISE = {
     "links": ["writer_id", "seq"],
     "master_key_events": ["master_key_id", "kind"],
     "book_reads": ["read_id"],
+    "arm_tallies": ["experiment", "arm", "holder_id", "number"],
     "gate_waivers": ["waiver_id"],
     "gate_waiver_approvals": ["waiver_id"],
     "jobs": ["job_id"],

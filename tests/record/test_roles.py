@@ -52,6 +52,7 @@ FACTS = [
     "experiment_hazards",
     "experiment_counts",
     "budget_leases",
+    "arm_tallies",
 ]
 CHANGES = ["UPDATE {table} SET recorded_at = now()", "DELETE FROM {table}", "TRUNCATE {table} CASCADE"]
 

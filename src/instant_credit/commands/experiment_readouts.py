@@ -13,6 +13,7 @@ from rich.table import Table
 from instant_credit.access.actors import Actor
 from instant_credit.access.four_eyes import Signature
 from instant_credit.canonical import encode_canonical
+from instant_credit.commands.experiment_guard import guard
 from instant_credit.commands.operators import by_option
 from instant_credit.commands.release_life import terms_options, to_terms
 from instant_credit.commands.tables import print_table
@@ -132,7 +133,8 @@ async def _promote(record: Record, experiment: int, arm: str, terms: ReleaseTerm
     return f"{release.release} of {release.product}: {release.state}, approval {release.approval}{waits}"
 
 
-COMMANDS: Final = (read, memo, promote)
+COMMANDS: Final = (read, memo, promote, guard)
+"""Everything that is told of running experiments, and what may follow from it."""
 
 
 def _tabulate(readout: Readout) -> Table:

@@ -48,6 +48,7 @@ class JobKind(StrEnum):
     LOOK = "look"
     AUDIT = "audit"
     MONTHS = "months"
+    GUARD = "guard"
 
 
 class RetrainRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="retrain", forbid_unknown_fields=True):
@@ -143,8 +144,12 @@ class MonthsRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="mo
     """Make the partitions of the coming months."""
 
 
-Request = RetrainRequest | JudgeRequest | MonitorRequest | LookRequest | AuditRequest | MonthsRequest
-REQUESTS: Final = (RetrainRequest, JudgeRequest, MonitorRequest, LookRequest, AuditRequest, MonthsRequest)
+class GuardRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="guard", forbid_unknown_fields=True):
+    """Judge the guardrails of every running experiment, and close the arms that breach one."""
+
+
+Request = RetrainRequest | JudgeRequest | MonitorRequest | LookRequest | AuditRequest | MonthsRequest | GuardRequest
+REQUESTS: Final = (RetrainRequest, JudgeRequest, MonitorRequest, LookRequest, AuditRequest, MonthsRequest, GuardRequest)
 
 
 class RetrainArguments(Struct, frozen=True, kw_only=True):

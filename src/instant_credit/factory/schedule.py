@@ -19,8 +19,16 @@ from instant_credit.factory.settling import Asking
 from instant_credit.record.queue import JobExists
 
 Every = Literal["hour", "day", "week", "month", "quarter"]
+EveryMinutes = Literal["five_minutes"]
+"""How often the program itself asks; no trigger does."""
 
 _MONTHS: dict[str, int] = {"month": 1, "quarter": 3}
+_LASTS: dict[str, timedelta] = {
+    "five_minutes": timedelta(minutes=5),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(days=7),
+}
 
 
 class Schedule(Struct, frozen=True, kw_only=True):
@@ -29,13 +37,13 @@ class Schedule(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     name : by which its jobs are told from those of other schedules, for ever.
-    every : hours begin at :00, weeks on Monday, months and quarters on their first day; all in UTC.
-    at_hour : hour of the day, UTC; without meaning for hours.
+    every : hours begin at :00, five minutes at :00, :05 and so on, weeks on Monday, months and quarters on their first day; all in UTC.
+    at_hour : hour of the day, UTC; without meaning for hours and minutes.
     since : the first instant that counts is at or after it.
     """
 
     name: TriggerName
-    every: Every
+    every: Every | EveryMinutes
     request: Request
     since: Annotated[datetime, Meta(tz=True)]
     at_hour: Annotated[int, Meta(ge=0, le=23)] = 0
@@ -98,10 +106,12 @@ def tell_instant(due: datetime) -> str:
 def _begin(schedule: Schedule, at: datetime) -> datetime:
     """When the job is due in the period of `at`."""
     begin = _begin_of_period(schedule.every, at)
-    return begin if schedule.every == "hour" else begin + timedelta(hours=schedule.at_hour)
+    return begin if schedule.every in ("hour", "five_minutes") else begin + timedelta(hours=schedule.at_hour)
 
 
-def _begin_of_period(every: Every, at: datetime) -> datetime:
+def _begin_of_period(every: Every | EveryMinutes, at: datetime) -> datetime:
+    if every == "five_minutes":
+        return at.replace(minute=at.minute // 5 * 5, second=0, microsecond=0)
     hour = at.replace(minute=0, second=0, microsecond=0)
     if every == "hour":
         return hour
@@ -114,10 +124,10 @@ def _begin_of_period(every: Every, at: datetime) -> datetime:
     return day.replace(day=1, month=(day.month - 1) // months * months + 1)
 
 
-def _end_of_period(every: Every, at: datetime) -> datetime:
+def _end_of_period(every: Every | EveryMinutes, at: datetime) -> datetime:
     """The begin of the next period."""
     begin = _begin_of_period(every, at)
     if every in _MONTHS:
         # Any day in the month after the period's last one.
         return _begin_of_period(every, begin + timedelta(days=31 * _MONTHS[every] + 1))
-    return begin + {"hour": timedelta(hours=1), "day": timedelta(days=1)}.get(every, timedelta(days=7))
+    return begin + _LASTS[every]

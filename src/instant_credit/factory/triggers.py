@@ -27,6 +27,7 @@ from instant_credit.factory.desk import JobDesk
 from instant_credit.factory.requests import (
     AuditRequest,
     DocumentName,
+    GuardRequest,
     LookRequest,
     MonitorRequest,
     MonthsRequest,
@@ -59,10 +60,19 @@ from instant_credit.record.triggers import (
     read_trigger,
     stop_trigger,
 )
+from instant_credit.underwriting.experiment_life import ExperimentDesk
 from instant_credit.underwriting.resources import Link
 
 DOCUMENT_CHARACTERS_MAX: Final = 20_000
 ACTOR: Final = Actor(kind=ActorKind.JOB, id="triggers")
+
+GUARDING: Final = Schedule(
+    # No trigger can have this name.
+    name="guardrails:experiments",
+    every="five_minutes",
+    since=datetime.min.replace(tzinfo=UTC),
+    request=GuardRequest(),
+)
 
 TriggeredRequest = RetrainRequest | MonitorRequest | AuditRequest | MonthsRequest
 
@@ -337,6 +347,8 @@ class Watch:
         Unavailable : the database did not answer; asking again finds what was queued.
         """
         asked = []
+        if (guarded := await self._ask_guard()) is not None:
+            asked.append(guarded)
         for stored in await list_triggers(self._record):
             definition = _read(stored)
             if isinstance(definition, TriggerDefinition):
@@ -346,6 +358,17 @@ class Watch:
             if one is not None:
                 asked.append(one)
         return tuple(asked)
+
+    async def _ask_guard(self) -> Asked | None:
+        """Have guardrails judged every five minutes while an experiment runs, whether or not anybody put a trigger."""
+        now, key = self._record.clock.now().astimezone(UTC), (GUARDING.name, 0)
+        due = find_due(GUARDING, now)
+        if due is None or self._seen.get(key) == due:
+            return None
+        is_needed = bool(await ExperimentDesk(self._record).read_running())
+        job_ids = await ask_due(self._desk, [GUARDING], now, ACTOR) if is_needed else ()
+        self._seen[key] = due
+        return Asked(name=GUARDING.name, job_ids=job_ids) if job_ids else None
 
     def _tell_unread(self, stored: StoredTrigger, refusal: Refused | None) -> Asked | None:
         """That a trigger can't be read, once a version; nothing where it was stopped."""

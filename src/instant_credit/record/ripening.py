@@ -67,7 +67,7 @@ async def measure_day(record: Record, day: date, followed: Sequence[Followed]) -
     return DayStatistics(
         sums=await _sum_units(record, day, asked),
         hazards=await _count_hazards(record, day, [one for one in asked if one.kind == MetricKind.DEFAULT]),
-        counts=await _count_exposed(record, day, followed),
+        counts=await count_exposed(record, day, followed),
     )
 
 
@@ -226,7 +226,7 @@ async def _count_hazards(record: Record, day: date, asked: Sequence[_Asked]) -> 
     )
 
 
-async def _count_exposed(record: Record, day: date, followed: Sequence[Followed]) -> tuple[CellCounts, ...]:
+async def count_exposed(record: Record, day: date, followed: Sequence[Followed]) -> tuple[CellCounts, ...]:
     """What the day exposed; each arm counts everybody, were it nobody."""
     async with record.connection() as connection:
         rows = await connection.fetch(read_sql("count_exposed"), day, [one.experiment for one in followed])

@@ -52,6 +52,7 @@ COVERED: Final[dict[str, int]] = {
     "experiment_hazards": 5,
     "experiment_counts": 5,
     "budget_leases": 2,
+    "arm_tallies": 4,
 }
 
 _ROWS_AT_ONCE: Final = 200

@@ -17,7 +17,16 @@ from instant_credit.application.door import Door, Told
 from instant_credit.application.product import Product
 from instant_credit.decision.decision import decode_decision
 from instant_credit.decision.release import Release
-from instant_credit.errors import Conflict, NotFound, Overloaded, Problem, Refused, Throttled, require
+from instant_credit.errors import (
+    Conflict,
+    NotFound,
+    Overloaded,
+    Problem,
+    Refused,
+    Throttled,
+    Unavailable,
+    require,
+)
 from instant_credit.record.commit import find_answer
 from instant_credit.record.documents import get_document
 from instant_credit.record.grouping import Written
@@ -35,6 +44,7 @@ from instant_credit.underwriting.lines import ApplicationLine, Ending
 from instant_credit.underwriting.portfolio import Portfolio
 from instant_credit.underwriting.probing import Probing, TooManyVariants
 from instant_credit.underwriting.purses import Purses
+from instant_credit.underwriting.tallying import Tallying
 
 # What the door calls a body that is no JSON at all; every other problem names a field.
 UNREADABLE: Final = frozenset({"BODY_NOT_JSON", "BODY_TOO_DEEP"})
@@ -87,20 +97,23 @@ class Desk:
         self._in_flight = 0
         self._purses = Purses(record)
         self._closing = Closing(record, closed)
+        self._tallying = Tallying(record)
         self._portfolio = Portfolio(record, caps_unfit)
         affording = Affording(record, self._experiments, self._purses, self._portfolio, self._closing.close)
         self._deciding = Deciding(record, affording, observe=observe)
         self.read_log = ReadLog(record)
 
     async def drain(self) -> None:
-        """Return when every commit under way has ended, and money that was not used is given back."""
+        """Return when every commit under way has ended, money that was not used is given back and arms are counted."""
         await self._deciding.drain()
         await self.read_log.drain()
         await self._closing.drain()
         await self._purses.close()
+        await self._tallying.close()
 
     async def refresh(self) -> None:
-        """Look which caps hold, have the record say what it could not be told before, and give back money that lies idle.
+        """Look which caps hold, have the record say what it could not be told before, give back money that lies idle, and write
+        down what was counted of arms.
 
         Raises
         ------
@@ -109,6 +122,7 @@ class Desk:
         await self._portfolio.refresh()
         await self._closing.refresh()
         await self._purses.tidy()
+        await self._tallying.refresh()
 
     def offered(self) -> Mapping[str, Release]:
         """The live release of every product that can be applied for."""
@@ -235,7 +249,13 @@ class Desk:
         async with within(course.seconds_left()):
             drawn = await self._experiments.draw(release, told, person_id, is_test=submission.is_test)
         waiting = Waiting(submission=submission, drawn=drawn, told=told, person_id=person_id, now=now, course=course)
-        judged = await self._deciding.decide(waiting)
+        try:
+            judged = await self._deciding.decide(waiting)
+        except Unavailable:
+            raise
+        except Exception:
+            self._tallying.fail(drawn)
+            raise
         committed, entry = judged.committed, judged.entry
         if committed.kind == "existing":
             return self._repeat(submission, committed.answer, committed.body_mac, course)
@@ -244,7 +264,9 @@ class Desk:
             self._shadow(entry)
         assert entry.answer is not None
         assert entry.decision_id is not None
-        return Answered(body=entry.answer, decision_id=entry.decision_id, is_repeated=False, stages=course.end())
+        stages = course.end()
+        self._tallying.count(drawn, stages.total_ns)
+        return Answered(body=entry.answer, decision_id=entry.decision_id, is_repeated=False, stages=stages)
 
     async def find_first(self, submission: Submission) -> Answered | None:
         """The recorded answer to the submission's idempotency key, None when there is none.

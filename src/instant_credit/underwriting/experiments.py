@@ -46,7 +46,8 @@ RETRY_NS: Final = 30_000_000_000
 
 class Drew(Struct, frozen=True, kw_only=True):
     """One exposure of an application, ready to be written down: `number` of the experiment, place of the arm, who was drawn, and the
-    positions of the plan's segments; -1 = missing. `budget_cents` is what the arm may reserve in all, None = as much as it likes.
+    positions of the plan's segments; -1 = missing. `budget_cents` is what the arm may reserve in all, None = as much as it likes; an answer
+    that takes longer than `slow_ns` is slow, None = the plan bounds no latency.
     """
 
     number: int
@@ -56,6 +57,7 @@ class Drew(Struct, frozen=True, kw_only=True):
     segments: tuple[int, ...]
     lost_ppm: Ppm | None
     budget_cents: Cents | None = None
+    slow_ns: int | None = None
 
     @property
     def budget(self) -> str:
@@ -96,6 +98,7 @@ class _Open(Struct, frozen=True, kw_only=True, eq=False):
     segments: tuple[int, ...]
     lost_ppm: Ppm | None
     budget_cents: Cents | None
+    slow_ns: int | None
 
 
 class _Lanes(Struct, frozen=True, kw_only=True, eq=False):
@@ -353,6 +356,7 @@ async def read_layers_of(record: Record, products: Mapping[str, object]) -> dict
 def _open(number: int, plan: Plan, product: Product) -> _Open:
     catalogue = Catalogue(product)
     budget = next((one for one in plan.guardrails if one.kind is GuardrailKind.LOSS_BUDGET), None)
+    latency = next((one for one in plan.guardrails if one.kind is GuardrailKind.LATENCY_P99), None)
     return _Open(
         number=number,
         plan=plan,
@@ -361,6 +365,7 @@ def _open(number: int, plan: Plan, product: Product) -> _Open:
         segments=tuple(catalogue.attribute_operand(one.attribute).positions[0] for one in plan.segments),
         lost_ppm=None if budget is None or budget.lost_ppm is UNSET else Ppm(budget.lost_ppm),
         budget_cents=None if budget is None else Cents(budget.bound),
+        slow_ns=None if latency is None else latency.bound,
     )
 
 
@@ -377,6 +382,7 @@ def _tell(lanes: _Lanes, exposure: Exposure, units: Mapping[Unit, bytes | None],
         lost_ppm=one.lost_ppm,
         # The control is the live release itself, whose approvals would be made without the experiment.
         budget_cents=one.budget_cents if arm > 0 else None,
+        slow_ns=one.slow_ns,
     )
 
 
