@@ -189,18 +189,19 @@ def check_programme(programme: Programme, policy: Policy) -> None:
         raise Refused("\n".join([f"programme {programme.name} is refused:", *(f"- {text}" for text in problems)]))
 
 
-def is_in_zone(programme: Programme, pd: Ppm | None, decline_from: Ppm) -> bool:
+def is_in_zone(programme: Programme | Explored, pd: Ppm | None, decline_from: Ppm) -> bool:
     """Whether a pd is one that the score declines and the programme still explores; no pd is in no zone."""
     return pd is not None and decline_from <= pd < programme.pd_floor_ppm
 
 
 def find_terms(
-    programme: Programme, policy: Policy, pd: Ppm | None, verdict: Verdict, if_last_band: Verdict
+    programme: Programme | Explored, policy: Policy, pd: Ppm | None, verdict: Verdict, if_last_band: Verdict
 ) -> Terms | None:
     """The terms under which somebody may be explored; None where nobody may be.
 
     Parameters
     ----------
+    programme : or what a Case holds of it.
     pd : of the applicant; None = there is no score.
     verdict : what the policy says.
     if_last_band : what it says of the same facts and history at the largest pd that it approves, `cut_offs.approve_below_ppm` - 1.
@@ -238,7 +239,13 @@ def explore_by(salt: str, programme: Programme) -> Callable[[bytes], Explored]:
     programme_hash = hash_content(encode_programme(programme))
     draw = Draw(salt, "exploration", programme_hash, Unit.PERSON)
     drawn, passed = (
-        Explored(programme=programme_hash, propensity_ppm=programme.share_ppm, is_drawn=is_drawn)
+        Explored(
+            programme=programme_hash,
+            propensity_ppm=programme.share_ppm,
+            is_drawn=is_drawn,
+            pd_floor_ppm=programme.pd_floor_ppm,
+            amount_cents_max=programme.amount_cents_max,
+        )
         for is_drawn in (True, False)
     )
     return lambda person: drawn if draw(person) < programme.share_ppm else passed
