@@ -27,7 +27,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from instant_credit.application.invalid import tell_invalid
 from instant_credit.application.product import Name, Text
-from instant_credit.canonical import UNREADABLE, encode_canonical, hash_content
+from instant_credit.canonical import UNREADABLE, ContentHash, encode_canonical, hash_content
 from instant_credit.errors import Refused, require
 from instant_credit.experiment.assignment import Draw, Explored
 from instant_credit.experiment.plan import Unit
@@ -87,6 +87,15 @@ class Ending(StrEnum):
     STOPPED = "stopped"
 
 
+class End(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A document that ends a programme, named by its hash, for good; `why` is for people."""
+
+    schema_version: Literal[1] = 1
+    programme: ContentHash
+    ending: Ending
+    why: Text
+
+
 class Ledger(Struct, frozen=True, kw_only=True):
     """What a programme did so far.
 
@@ -132,6 +141,7 @@ class Report(Struct, frozen=True, kw_only=True):
 
 
 _DECODER: Final = msgspec.json.Decoder(Programme)
+_END_DECODER: Final = msgspec.json.Decoder(End)
 
 
 def read_programme(text: str) -> Programme:
@@ -164,6 +174,14 @@ def decode_programme(raw: bytes) -> Programme:
         return _DECODER.decode(raw)
     except UNREADABLE as error:
         raise Refused(f"exploration programme: {error}") from error
+
+
+def decode_end(raw: bytes) -> End:
+    """The document behind canonical JSON. Raises Refused when it is not one."""
+    try:
+        return _END_DECODER.decode(raw)
+    except UNREADABLE as error:
+        raise Refused(f"end of an exploration programme: {error}") from error
 
 
 def check_programme(programme: Programme, policy: Policy) -> None:
