@@ -29,6 +29,7 @@ from instant_credit.record.shipped import read_starter
 from instant_credit.settings import Settings
 from instant_credit.underwriting.experiment_documents import find_layers, put_layers
 from instant_credit.underwriting.experiment_moves import ExperimentConflict
+from instant_credit.underwriting.exploration_report import report_programme
 from instant_credit.underwriting.exploring import key_of_programme, put_programme
 from instant_credit.underwriting.programmes import find_programme, stop_programme
 from instant_credit.underwriting.replay import replay
@@ -137,6 +138,9 @@ async def test_whom_it_drew_in_the_zone_is_offered_and_the_rest_declined_as_ever
     assert (await replay(room.record)).different == 0
     await room.desk.drain()
     assert (await read_budget(room.record, key_of_programme(content_hash))).leased_cents == reserved(stored) > 0
+    report = await report_programme(room.record, PRODUCT)
+    assert (report.is_open, report.ended, report.spent_cents) == (True, None, reserved(stored))
+    assert (report.approvals, report.declines, report.referred, report.drawn_ppm) == (5, 5, 0, 500_000)
 
 
 async def test_who_applies_again_is_drawn_alike_and_tests_and_other_books_draw_nothing(room: Room) -> None:
@@ -256,6 +260,8 @@ async def test_whom_a_portfolio_cap_refers_reserves_nothing_of_the_programme(roo
     assert decision_of(stored).outcome is Outcome.REFER
     await room.desk.drain()
     assert (await read_budget(room.record, key_of_programme(content_hash))).leased_cents == 0
+    report = await report_programme(room.record, PRODUCT)
+    assert (report.approvals, report.declines, report.referred) == (0, 0, 1)
 
 
 async def test_a_programme_is_put_where_it_fits_and_one_at_a_time(room: Room, clock: FixedClock) -> None:
