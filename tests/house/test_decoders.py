@@ -27,7 +27,7 @@ from instant_credit.decision.gate_report import decode_gate_report
 from instant_credit.decision.release import decode_manifest, decode_reference
 from instant_credit.errors import Problem, Refused
 from instant_credit.experiment.caps import decode_caps, read_caps
-from instant_credit.experiment.exploration import decode_programme, read_programme
+from instant_credit.experiment.exploration import decode_end, decode_programme, read_programme
 from instant_credit.experiment.layers import decode_layers, read_layers
 from instant_credit.experiment.plan import decode_plan, read_plan
 from instant_credit.factory.triggers import decode_trigger, load_trigger
@@ -306,6 +306,7 @@ def test_recorded_plans_and_layers_are_read_or_refused() -> None:
 def test_an_exploration_programme_is_read_or_refused() -> None:
     for raw in HOSTILE:
         end_in(decode_programme, raw, (Refused,))
+        end_in(decode_end, raw, (Refused,))
 
 
 def test_portfolio_caps_are_read_or_refused() -> None:

@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "layers": ("layers", "layers_group", "Say which parts of a release experiments may replace together."),
     "gate": ("gate", "gate", "Judge a candidate model; waive a gate, by two persons."),
     "caps": ("caps", "caps_group", "Cap what one day may approve, in all and by segment."),
+    "exploration": ("exploration", "exploration_group", "Approve a few of the declined by chance, within a cap."),
     "retrain": ("job", "retrain", "Queue a retraining for the worker."),
     "worker": ("worker", "worker", "Run the jobs of the queue."),
     "job": ("job", "job", "List, show, cancel and retry jobs; add some."),

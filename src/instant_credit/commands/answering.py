@@ -29,6 +29,7 @@ from instant_credit.commands.monitored import keep_monitored
 from instant_credit.commands.months import beside, keep_months_ahead
 from instant_credit.commands.server import HANDOVER_SECONDS, Server
 from instant_credit.errors import InstantCreditError, Refused, Unavailable
+from instant_credit.experiment.exploration import Programme
 from instant_credit.record.api_keys import KeyDesk
 from instant_credit.record.embedded import revive_cluster
 from instant_credit.record.partitions import make_months_ahead
@@ -104,6 +105,7 @@ async def _answer(
             experiments=experiments,
             closed=_log_arm_closed,
             caps_unfit=_log_caps_unfit,
+            programme_closed=_log_programme_closed,
         )
         await desk.refresh()
         limits = ClientLimits(settings.allowance, record.clock.monotonic_ns)
@@ -215,6 +217,12 @@ def _log_arm_closed(spent: SpentArm, trouble: Exception | None) -> None:
 
 def _log_caps_unfit(product: str, error: Refused) -> None:
     structlog.get_logger("instant_credit.experiments").error("caps_unfit", product=product, reason=str(error))
+
+
+def _log_programme_closed(programme: Programme) -> None:
+    structlog.get_logger("instant_credit.experiments").warning(
+        "exploration_closed", product=programme.product, programme=programme.name
+    )
 
 
 def _log_shadows_failed(release_hash: str, error: Exception) -> None:

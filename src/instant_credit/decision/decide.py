@@ -7,6 +7,7 @@ The steps, for n Cases of v variables, m of them in the model::
           -> raw score           float64[n], contributions float64[n, m]   (log-odds of default), as the release's engine tells them
           -> pd                  float64[n] -> pd_ppm          by the calibration of the row's segment
           -> policy              Verdict by row: rules, exits, terms
+          -> exploration, caps   as the Case holds them
           -> reasons             at most four by row
           -> Decision by row
 
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from instant_credit.decision.case import Case, build_case_features
 from instant_credit.decision.decision import Decision, Outcome, Reason, RuleResult, RuleTrace
+from instant_credit.decision.exploring import CAP, explore
 from instant_credit.decision.reasons import merge_reasons
 from instant_credit.decision.release import Release
 from instant_credit.errors import require
@@ -117,6 +119,7 @@ def _decide_row(case: Case, release: Release, row: _Row) -> Decision:
     is_scored = has_evidence and math.isfinite(log_odds)
     pd_ppm = pd_to_ppm(pd) if is_scored else None
     verdict = evaluate(release.policy, case.facts, values, pd_ppm, None if case.history is UNSET else case.history)
+    verdict = explore(verdict, case, release.policy, values, pd_ppm)
     if case.closed_caps and verdict.outcome in (Outcome.APPROVE, Outcome.COUNTER_OFFER):
         verdict = _refer_by_caps(verdict, case.closed_caps)
     reasons: tuple[Reason, ...] = ()
@@ -147,5 +150,5 @@ def _refer_by_caps(verdict: Verdict, closed: Sequence[ClosedCap]) -> Verdict:
         reasons=(closed[0].reason,),
         has_model_reasons=False,
         fallback=None,
-        trace=(*verdict.trace, *(RuleTrace(rule=f"cap:{cap.name}", result=RuleResult.HIT) for cap in closed)),
+        trace=(*verdict.trace, *(RuleTrace(rule=f"{CAP}{cap.name}", result=RuleResult.HIT) for cap in closed)),
     )

@@ -55,11 +55,15 @@ class Exposure(Struct, frozen=True, kw_only=True):
 
 
 class Explored(Struct, frozen=True, kw_only=True):
-    """An exploration programme that is open, with what probability it draws, and whether it drew this application."""
+    """An exploration programme that is open, with what probability it draws, whether it drew this application, and within which limits it
+    may approve it.
+    """
 
     programme: ContentHash
     propensity_ppm: ChancePpm
     is_drawn: bool
+    pd_floor_ppm: ChancePpm
+    amount_cents_max: Annotated[int, Meta(ge=1, le=10**12)]
 
 
 class Assignment(Struct, frozen=True, kw_only=True):
@@ -71,7 +75,8 @@ class Assignment(Struct, frozen=True, kw_only=True):
         At least 1; 1,000,000 without exposures.
     exposures : in order of the layers.
     holdouts : layers whose holdout the unit is in.
-    exploration : what the product's exploration programme drew; left out where none is open.
+    exploration : what the product's exploration programme drew; left out where none is open. Its draw is independent of the arms', so the
+        probability of what was done is the arms' times that of the exploration.
     """
 
     schema_version: Literal[1] = 1

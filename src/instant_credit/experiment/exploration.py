@@ -27,7 +27,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from instant_credit.application.invalid import tell_invalid
 from instant_credit.application.product import Name, Text
-from instant_credit.canonical import UNREADABLE, encode_canonical, hash_content
+from instant_credit.canonical import UNREADABLE, ContentHash, encode_canonical, hash_content
 from instant_credit.errors import Refused, require
 from instant_credit.experiment.assignment import Draw, Explored
 from instant_credit.experiment.plan import Unit
@@ -87,6 +87,15 @@ class Ending(StrEnum):
     STOPPED = "stopped"
 
 
+class End(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A document that ends a programme, named by its hash, for good; `why` is for people."""
+
+    schema_version: Literal[1] = 1
+    programme: ContentHash
+    ending: Ending
+    why: Text
+
+
 class Ledger(Struct, frozen=True, kw_only=True):
     """What a programme did so far.
 
@@ -132,6 +141,7 @@ class Report(Struct, frozen=True, kw_only=True):
 
 
 _DECODER: Final = msgspec.json.Decoder(Programme)
+_END_DECODER: Final = msgspec.json.Decoder(End)
 
 
 def read_programme(text: str) -> Programme:
@@ -166,6 +176,14 @@ def decode_programme(raw: bytes) -> Programme:
         raise Refused(f"exploration programme: {error}") from error
 
 
+def decode_end(raw: bytes) -> End:
+    """The document behind canonical JSON. Raises Refused when it is not one."""
+    try:
+        return _END_DECODER.decode(raw)
+    except UNREADABLE as error:
+        raise Refused(f"end of an exploration programme: {error}") from error
+
+
 def check_programme(programme: Programme, policy: Policy) -> None:
     """Raise Refused naming everything wrong with `programme` beside the policy that declines."""
     problems = []
@@ -189,18 +207,19 @@ def check_programme(programme: Programme, policy: Policy) -> None:
         raise Refused("\n".join([f"programme {programme.name} is refused:", *(f"- {text}" for text in problems)]))
 
 
-def is_in_zone(programme: Programme, pd: Ppm | None, decline_from: Ppm) -> bool:
+def is_in_zone(programme: Programme | Explored, pd: Ppm | None, decline_from: Ppm) -> bool:
     """Whether a pd is one that the score declines and the programme still explores; no pd is in no zone."""
     return pd is not None and decline_from <= pd < programme.pd_floor_ppm
 
 
 def find_terms(
-    programme: Programme, policy: Policy, pd: Ppm | None, verdict: Verdict, if_last_band: Verdict
+    programme: Programme | Explored, policy: Policy, pd: Ppm | None, verdict: Verdict, if_last_band: Verdict
 ) -> Terms | None:
     """The terms under which somebody may be explored; None where nobody may be.
 
     Parameters
     ----------
+    programme : or what a Case holds of it.
     pd : of the applicant; None = there is no score.
     verdict : what the policy says.
     if_last_band : what it says of the same facts and history at the largest pd that it approves, `cut_offs.approve_below_ppm` - 1.
@@ -238,7 +257,13 @@ def explore_by(salt: str, programme: Programme) -> Callable[[bytes], Explored]:
     programme_hash = hash_content(encode_programme(programme))
     draw = Draw(salt, "exploration", programme_hash, Unit.PERSON)
     drawn, passed = (
-        Explored(programme=programme_hash, propensity_ppm=programme.share_ppm, is_drawn=is_drawn)
+        Explored(
+            programme=programme_hash,
+            propensity_ppm=programme.share_ppm,
+            is_drawn=is_drawn,
+            pd_floor_ppm=programme.pd_floor_ppm,
+            amount_cents_max=programme.amount_cents_max,
+        )
         for is_drawn in (True, False)
     )
     return lambda person: drawn if draw(person) < programme.share_ppm else passed

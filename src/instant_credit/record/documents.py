@@ -35,6 +35,8 @@ class DocumentKind(StrEnum):
     PLAN = "plan"
     OVERLAY = "overlay"
     CAPS = "caps"
+    EXPLORATION = "exploration"
+    EXPLORATION_END = "exploration_end"
 
 
 class DocumentRow(Struct, frozen=True, kw_only=True):
@@ -129,4 +131,11 @@ async def count_caps(record: Record) -> int:
     """How many caps documents there are: as long as there are as many, the same ones hold."""
     async with record.connection() as connection:
         found: int = await connection.fetchval(read_sql("count_caps"))
+    return found
+
+
+async def count_explorations(record: Record) -> int:
+    """How many exploration programmes and ends of some there are: as long as there are as many, the same ones run."""
+    async with record.connection() as connection:
+        found: int = await connection.fetchval(read_sql("count_explorations"))
     return found

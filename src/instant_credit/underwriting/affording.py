@@ -3,7 +3,8 @@
     Cases ─► decide_many, release by release, and the live release beside it ─► what each reserves, to the cent ─► held (purses)
        ▲                                                                                               ├─ too little left of a loss budget:
        ├────────────────────────────── drawn again, without that arm ◄─── the arm is closed ◄──────────┤
-       └────────────────────────────── the Case names the closed caps, and is referred ◄───────────────┴─ of a portfolio cap
+       ├────────────────────────────── the Case names the closed caps, and is referred ◄───────────────┼─ of a portfolio cap
+       └────────────────────────────── the Case was not drawn ◄────── the programme is closed ◄────────┴─ of an exploration
 
 Deciding is pure and quick, so what an offer reserves is known before money is asked for: no more is held than is recorded. What is recorded is the
 Case that decided at last, with the arms that it was decided by.
@@ -17,6 +18,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from instant_credit.application.door import Told
+from instant_credit.canonical import ContentHash
 from instant_credit.decision.case import Case
 from instant_credit.decision.decide import decide_many
 from instant_credit.decision.decision import Decision, Outcome
@@ -26,6 +28,7 @@ from instant_credit.record.pool import Record
 from instant_credit.record.rows import ExposureRow
 from instant_credit.underwriting.course import Course, Submission
 from instant_credit.underwriting.experiments import Drawn, Drew, Experiments, expose
+from instant_credit.underwriting.exploring import Explorations
 from instant_credit.underwriting.gathering import gather_histories
 from instant_credit.underwriting.portfolio import Portfolio, want_of_caps
 from instant_credit.underwriting.purses import Hold, Purses, Want
@@ -59,20 +62,24 @@ class Frozen(Struct, frozen=True, kw_only=True):
 
 
 class Afforded(Struct, frozen=True, kw_only=True):
-    """What was decided, the pd that the live release gives, what is written down of its arms, and what is held for it; None = it reserves nothing."""
+    """What was decided, the pd that the live release gives, what is written down of its arms, and what is held for it; None = it reserves nothing.
+    `used` is what of that a commit reserves, by budget; None = all.
+    """
 
     frozen: Frozen
     decision: Decision
     pd_ppm: Ppm | None
     exposures: tuple[ExposureRow, ...]
     hold: Hold | None = None
+    used: Mapping[str, Cents] | None = None
 
 
 class _Short(Struct, frozen=True, kw_only=True):
-    """What an application does not fit into: arms, with what it would have reserved of each, and caps by name."""
+    """What an application does not fit into: arms, with what it would have reserved of each, caps by name, the programme that explored it."""
 
     arms: tuple[tuple[Drew, Cents], ...] = ()
     caps: tuple[str, ...] = ()
+    programme: ContentHash | None = None
 
 
 class SpentArm(Struct, frozen=True, kw_only=True):
@@ -92,6 +99,7 @@ class Affording:
     experiments : draw anew for whom an arm was closed.
     purses : hold the money.
     portfolio : the caps of the day.
+    explorations : the programmes that draw.
     spent : called once with every arm that this process closes; must return at once.
     """
 
@@ -101,12 +109,15 @@ class Affording:
         experiments: Experiments,
         purses: Purses,
         portfolio: Portfolio,
+        explorations: Explorations,
+        *,
         spent: Callable[[SpentArm], None],
     ) -> None:
         self._record = record
         self._experiments = experiments
         self._purses = purses
         self._portfolio = portfolio
+        self._explorations = explorations
         self._spent = spent
 
     async def freeze(self, group: Sequence[Waiting]) -> list[Frozen]:
@@ -120,7 +131,9 @@ class Affording:
                 as_of=waiting.now.date(),
                 facts=waiting.told.facts,
                 history=UNSET if gathered is None else gathered[0],
-                assignment=waiting.drawn.assignment,
+                assignment=self._explorations.draw(
+                    waiting.drawn.assignment, waiting.submission, waiting.person_id, waiting.now.date()
+                ),
             )
             frozen.append(Frozen(waiting=waiting, case=case, number=None if gathered is None else gathered[1]))
         return frozen
@@ -159,10 +172,12 @@ class Affording:
         """Keep what is held for those that are recorded."""
         for one in group:
             if one.hold is not None:
-                self._purses.settle(one.hold)
+                self._purses.settle(one.hold, one.used)
 
     async def _hold(self, judged: Afforded) -> Afforded | _Short:
-        """With its money held; or what it does not fit into. A cap is asked before an arm is closed: who is referred by one reserves nothing."""
+        """With its money held; or what it does not fit into. A cap is asked first, since who is referred by one reserves nothing, and a programme
+        before an arm: who is declined after all closes none.
+        """
         arms = [
             (drew, Cents(row.reserved_cents))
             for drew, row in zip(judged.frozen.waiting.drawn.drew, judged.exposures, strict=True)
@@ -171,7 +186,10 @@ class Affording:
         caps = self._find_caps(judged)
         if isinstance(caps, _Short):
             return caps
-        if not arms and not caps:
+        explored = self._explorations.find_wanted(judged.frozen.waiting.submission.product, judged.decision)
+        if isinstance(explored, str):
+            return _Short(programme=explored)
+        if not arms and not caps and explored is None:
             return judged
         gone = tuple((drew, cents) for drew, cents in arms if self._experiments.is_closed(drew))
         if gone:
@@ -180,13 +198,21 @@ class Affording:
         for drew, cents in arms:
             if cents and drew.budget_cents is not None:
                 wants[drew.budget] = Want(cents=cents, cap_cents=drew.budget_cents)
+        used = None
+        if explored is not None:
+            used = {key: want.cents for key, want in wants.items()} | {explored.key: explored.reserved_cents}
+            wants[explored.key] = explored.want
         if not wants:
             return judged
         held = await self._purses.hold(wants)
         if isinstance(held, Hold):
-            return replace(judged, hold=held)
+            return replace(judged, hold=held, used=used)
         closed = tuple(caps[key][0] for key in held if key in caps)
-        return _Short(caps=closed) if closed else _Short(arms=tuple(one for one in arms if one[0].budget in held))
+        if closed:
+            return _Short(caps=closed)
+        if explored is not None and explored.key in held:
+            return _Short(programme=explored.programme)
+        return _Short(arms=tuple(one for one in arms if one[0].budget in held))
 
     def _find_caps(self, judged: Afforded) -> Mapping[str, tuple[str, Want]] | _Short:
         """What it wants of each cap by key, with the cap's name; those that have no room whatever it wants."""
@@ -202,6 +228,11 @@ class Affording:
 
     async def _change(self, frozen: Frozen, short: _Short) -> Frozen:
         """The application as it is decided after all."""
+        if short.programme is not None:
+            self._explorations.close(frozen.waiting.submission.product, short.programme)
+            assert frozen.case.assignment is not UNSET
+            assignment = replace(frozen.case.assignment, exploration=UNSET)
+            return replace(frozen, case=replace(frozen.case, assignment=assignment))
         if not short.caps:
             return await self._draw_again(frozen.waiting, short.arms)
         held = self._portfolio.find(frozen.waiting.drawn.live)

@@ -27,6 +27,7 @@ from instant_credit.errors import (
     Unavailable,
     require,
 )
+from instant_credit.experiment.exploration import Programme
 from instant_credit.record.commit import find_answer
 from instant_credit.record.documents import get_document
 from instant_credit.record.grouping import Written
@@ -40,6 +41,7 @@ from instant_credit.underwriting.closing import Closing
 from instant_credit.underwriting.course import APPLICATION_SECONDS, Answered, Caller, Course, Releases, Submission
 from instant_credit.underwriting.deciding import Deciding, fold_key, mac_of
 from instant_credit.underwriting.experiments import Experiments
+from instant_credit.underwriting.exploring import Explorations
 from instant_credit.underwriting.lines import ApplicationLine, Ending
 from instant_credit.underwriting.portfolio import Portfolio
 from instant_credit.underwriting.probing import Probing, TooManyVariants
@@ -66,6 +68,7 @@ class Desk:
     experiments : those that run, refreshed by their owner; None = none does.
     closed : called with every arm that is closed here since its money is spent, and with what keeps that out of the record, if anything does.
     caps_unfit : called with a product whose portfolio caps do not fit it, and why.
+    programme_closed : called with every exploration programme that is closed here since its money is out.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Desk:
         experiments: Experiments | None = None,
         closed: Callable[[SpentArm, Exception | None], None] = lambda *_: None,
         caps_unfit: Callable[[str, Refused], None] = lambda *_: None,
+        programme_closed: Callable[[Programme], None] = lambda _: None,
     ) -> None:
         self.record = record
         self._experiments = experiments or Experiments(record)
@@ -99,7 +103,15 @@ class Desk:
         self._closing = Closing(record, closed)
         self._tallying = Tallying(record)
         self._portfolio = Portfolio(record, caps_unfit)
-        affording = Affording(record, self._experiments, self._purses, self._portfolio, self._closing.close)
+        self._explorations = Explorations(record, programme_closed)
+        affording = Affording(
+            record,
+            self._experiments,
+            self._purses,
+            self._portfolio,
+            self._explorations,
+            spent=self._closing.close,
+        )
         self._deciding = Deciding(record, affording, observe=observe)
         self.read_log = ReadLog(record)
 
@@ -108,18 +120,20 @@ class Desk:
         await self._deciding.drain()
         await self.read_log.drain()
         await self._closing.drain()
+        await self._explorations.drain()
         await self._purses.close()
         await self._tallying.close()
 
     async def refresh(self) -> None:
-        """Look which caps hold, have the record say what it could not be told before, give back money that lies idle, and write
-        down what was counted of arms.
+        """Look which caps hold and which programmes draw, have the record say what it could not be told before, give back money that lies
+        idle, and write down what was counted of arms.
 
         Raises
         ------
         Unavailable : the record did not answer.
         """
         await self._portfolio.refresh()
+        await self._explorations.refresh()
         await self._closing.refresh()
         await self._purses.tidy()
         await self._tallying.refresh()

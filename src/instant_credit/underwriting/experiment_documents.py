@@ -26,6 +26,7 @@ from instant_credit.record.pool import Record
 from instant_credit.record.shipped import list_starters, read_starter
 from instant_credit.underwriting.experiment_moves import ExperimentConflict, refuse
 from instant_credit.underwriting.experiment_states import ExperimentLife
+from instant_credit.underwriting.programmes import read_programmes
 from instant_credit.underwriting.release_life import ReleaseDesk
 from instant_credit.underwriting.releases import live_releases, read_parts
 
@@ -56,7 +57,8 @@ async def put_layers(record: Record, layers: Layers, running: Iterable[Experimen
 
     Raises
     ------
-    ExperimentConflict : a running experiment would lose its layer, parts, unit or buckets, or others were recorded after these.
+    ExperimentConflict : a running experiment would lose its layer, parts, unit or buckets, or a running exploration programme its salt, or
+        others were recorded after these.
     Refused : they don't fit the product.
     NotFound : no release of the product is live.
     """
@@ -68,6 +70,7 @@ async def put_layers(record: Record, layers: Layers, running: Iterable[Experimen
     except NotFound:
         pass
     else:
+        await _require_salt(record, layers, held)
         _require_kept(layers, held, [life for life in running if life.planned.product == layers.product])
         recorded = {row.content_hash for row in await list_documents(record, DocumentKind.LAYERS)}
         if content_hash in recorded and content_hash != held_hash:
@@ -107,6 +110,15 @@ async def require_plan(record: Record, plan: Plan, releases: ReleaseDesk, actor:
         refuse(obstacles)
     await put_document(record, DocumentKind.LAYERS, encode_layers(layers), actor)
     return layers
+
+
+async def _require_salt(record: Record, layers: Layers, held: Layers) -> None:
+    """Raise `ExperimentConflict` where the salt changes under an exploration programme that has not ended."""
+    recorded = (await read_programmes(record)).get(layers.product) if layers.salt != held.salt else None
+    if recorded is not None and recorded.end is None and recorded.programme.ends_on >= record.clock.now().date():
+        raise ExperimentConflict(
+            f"the exploration programme {recorded.programme.name} of {layers.product} runs, so the salt stays {held.salt}: stop it first"
+        )
 
 
 def _require_kept(layers: Layers, held: Layers, running: list[ExperimentLife]) -> None:
