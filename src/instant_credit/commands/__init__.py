@@ -20,7 +20,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "inference": ("inference", "inference", "Compare ways of answering for declined applicants."),
     "policy": ("policy", "policy", "Draft a policy from a book and a model; check one."),
     "release": ("release", "release", "Make releases, and lead them from proposal to retirement."),
-    "experiment": ("experiment", "experiment", "Plan, start, stop, read out and promote experiments."),
+    "experiment": ("experiment", "experiment", "Plan, start, stop, freeze, read out and promote experiments."),
     "layers": ("layers", "layers_group", "Say which parts of a release experiments may replace together."),
     "gate": ("gate", "gate", "Judge a candidate model; waive a gate, by two persons."),
     "caps": ("caps", "caps_group", "Cap what one day may approve, in all and by segment."),

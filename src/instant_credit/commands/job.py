@@ -19,6 +19,7 @@ from instant_credit.commands.training_options import DAY, check_training_options
 from instant_credit.factory.desk import JobDesk, JobStatus
 from instant_credit.factory.requests import (
     AuditRequest,
+    FreezeRequest,
     GuardRequest,
     JobKind,
     JudgeRequest,
@@ -41,6 +42,7 @@ _UPKEEP: Final[dict[JobKind, Request]] = {
     JobKind.AUDIT: AuditRequest(),
     JobKind.MONTHS: MonthsRequest(),
     JobKind.GUARD: GuardRequest(),
+    JobKind.FREEZE: FreezeRequest(),
 }
 
 T = TypeVar("T")
@@ -86,7 +88,7 @@ def retry(job_id: UUID) -> None:
 @click.argument("kind", type=click.Choice([kind.value for kind in _UPKEEP]))
 def add(kind: str) -> None:
     """Queue a job of upkeep: audit checks the record against its hash chain, months makes partitions ahead, guard closes
-    arms of experiments that do harm.
+    arms of experiments that do harm, freeze freezes the days of experiments that are over.
     """
     request = _UPKEEP[JobKind(kind)]
     print_job(_ask(lambda _, desk: desk.request(request, ACTOR)))

@@ -61,6 +61,7 @@ _HANDLERS: Final[dict[JobKind, tuple[str, str]]] = {
     JobKind.AUDIT: ("upkeep", "audit"),
     JobKind.MONTHS: ("upkeep", "make_months"),
     JobKind.GUARD: ("guarding", "guard"),
+    JobKind.FREEZE: ("freezing", "freeze"),
 }
 
 

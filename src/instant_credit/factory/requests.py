@@ -49,6 +49,7 @@ class JobKind(StrEnum):
     AUDIT = "audit"
     MONTHS = "months"
     GUARD = "guard"
+    FREEZE = "freeze"
 
 
 class RetrainRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="retrain", forbid_unknown_fields=True):
@@ -148,8 +149,30 @@ class GuardRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="gua
     """Judge the guardrails of every running experiment, and close the arms that breach one."""
 
 
-Request = RetrainRequest | JudgeRequest | MonitorRequest | LookRequest | AuditRequest | MonthsRequest | GuardRequest
-REQUESTS: Final = (RetrainRequest, JudgeRequest, MonitorRequest, LookRequest, AuditRequest, MonthsRequest, GuardRequest)
+class FreezeRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="freeze", forbid_unknown_fields=True):
+    """Freeze the days that are over of all experiments without a verdict."""
+
+
+Request = (
+    RetrainRequest
+    | JudgeRequest
+    | MonitorRequest
+    | LookRequest
+    | AuditRequest
+    | MonthsRequest
+    | GuardRequest
+    | FreezeRequest
+)
+REQUESTS: Final = (
+    RetrainRequest,
+    JudgeRequest,
+    MonitorRequest,
+    LookRequest,
+    AuditRequest,
+    MonthsRequest,
+    GuardRequest,
+    FreezeRequest,
+)
 
 
 class RetrainArguments(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from instant_credit.canonical import encode_canonical
 from instant_credit.errors import NotFound, Problem, Refused
 from instant_credit.factory.requests import (
     AuditRequest,
+    FreezeRequest,
     GuardRequest,
     JobKind,
     JudgeArguments,
@@ -142,6 +143,8 @@ async def compose_job(record: Record, request: Request, actor: Actor, asking: As
             kind, weight, arguments = JobKind.MONTHS, JobWeight.LIGHT, b"{}"
         case GuardRequest():
             kind, weight, arguments = JobKind.GUARD, JobWeight.LIGHT, b"{}"
+        case FreezeRequest():
+            kind, weight, arguments = JobKind.FREEZE, JobWeight.LIGHT, b"{}"
     return JobRequest(
         kind=kind.value,
         weight=weight,

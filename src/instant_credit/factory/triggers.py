@@ -27,6 +27,7 @@ from instant_credit.factory.desk import JobDesk
 from instant_credit.factory.requests import (
     AuditRequest,
     DocumentName,
+    FreezeRequest,
     GuardRequest,
     LookRequest,
     MonitorRequest,
@@ -74,7 +75,7 @@ GUARDING: Final = Schedule(
     request=GuardRequest(),
 )
 
-TriggeredRequest = RetrainRequest | MonitorRequest | AuditRequest | MonthsRequest
+TriggeredRequest = RetrainRequest | MonitorRequest | AuditRequest | MonthsRequest | FreezeRequest
 
 
 class TriggerDefinition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
