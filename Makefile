@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 PEERS := $(VENV)/.peers
-SUITES = scoring cold-start decide fit http
+SUITES = scoring cold-start decide fit http experiments
 SUITE ?= $(SUITES)
 export INSTANT_CREDIT_HOME ?= $(CURDIR)/var/home
 

@@ -11,7 +11,7 @@ import click
 
 from benchmarks import readme
 
-SUITES = ("scoring", "cold-start", "decide", "fit", "http")
+SUITES = ("scoring", "cold-start", "decide", "fit", "http", "experiments")
 
 
 @click.group()

@@ -42,6 +42,16 @@ PROBABILITIES = {
     "profit": 0.39,
     "whole_loss": 0.095,
 }
+# What an arm adds to the probability of the kind's event where its sample is compared with a fixed one's.
+EFFECTS = {
+    "approval": 0.03,
+    "take_up": 0.03,
+    "early_delinquency": 0.007,
+    "default": 0.012,
+    "loss": 0.02,
+    "profit": -0.08,
+    "whole_loss": 0.06,
+}
 
 
 @dataclass(frozen=True)

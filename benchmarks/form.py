@@ -49,6 +49,7 @@ PACKAGES = (
     ("pydantic",),
     ("pandas",),
     ("sqlalchemy",),
+    ("spotify-confidence",),
 )
 PERCENTILES = (("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99_9", 99.9), ("max", 100.0))
 UNITS = {"us": 1e3, "ms": 1e6, "s": 1e9, "MiB": float(1 << 20)}

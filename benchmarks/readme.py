@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import plots
+from benchmarks.experiments_tables import experiments_tables, strip_kind
 
 RESULTS = Path(__file__).parent / "results"
 OURS = "instant_credit"
+EXPERIMENTS = "experiments"
 SCORING_FIRST = (
     "one row: score, SHAP, top 4",
     "one row beside exported C++",
@@ -49,6 +51,8 @@ def page_of(body: Body, path: Path, *, is_whole: bool) -> str:
     """Markdown of one suite's object, as it stands in the page `path`."""
     make = SHORT.get(body["suite"])
     parts = [table_of(body)] if is_whole or make is None else make(body, path)
+    if is_whole and body["suite"] == EXPERIMENTS:
+        parts = [*experiments_tables(body), *parts]
     return "\n\n".join([*parts, *told_checks(body), told_source(body)])
 
 
@@ -168,7 +172,9 @@ def told_checks(body: Body) -> list[str]:
         if isinstance(ok, bool)
     ]
     parts = []
-    held = sorted({name for _, name, ok in found if ok} - {name for _, name, ok in found if not ok})
+    # That suite checks every metric kind: what holds for all of them is told once.
+    tell = strip_kind if body["suite"] == EXPERIMENTS else str
+    held = sorted({tell(name) for _, name, ok in found if ok} - {tell(name) for _, name, ok in found if not ok})
     if held:
         parts.append("Checked and held: " + ", ".join(name.replace("_", " ") for name in held) + ".")
     missed = [f"{name.replace('_', ' ')} ({case})" for case, name, ok in found if not ok]
@@ -193,4 +199,5 @@ SHORT: dict[str, Callable[[Body, Path], list[str]]] = {
     "scoring": scoring_tables,
     "cold-start": cold_start_tables,
     "http": http_tables,
+    EXPERIMENTS: lambda body, _path: experiments_tables(body),
 }

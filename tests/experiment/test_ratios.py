@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from benchmarks.experiments_faults import FAULTS, SHARES_PPM, Fault, run_days
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import dirichlet_multinomial, multinomial
@@ -21,7 +22,6 @@ from instant_credit.experiment.ratios import (
     weigh_counts,
 )
 from tests.budget import IS_PROVING
-from tests.experiment.ratio_faults import FAULTS, SHARES_PPM, Fault, run_days
 
 DAYS = 60
 HALVES = (500_000, 500_000)

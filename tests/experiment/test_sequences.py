@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from benchmarks.experiments_looks import watch
 from benchmarks.experiments_worlds import (
+    EFFECTS,
     KINDS,
     World,
     draw_household_looks,
@@ -33,15 +34,6 @@ from tests.naive import confidence as naive
 RULE = Rule(alpha=0.05, units_max=20_000, value_max=1.0)
 # 500 experiments in the suite, 10,000 as a proof.
 EXPERIMENTS = 500 * TIMES
-# What the arm adds to the probability of a metric's event, where the sample is compared with a fixed one's.
-EFFECTS = {
-    "approval": 0.03,
-    "take_up": 0.03,
-    "early_delinquency": 0.007,
-    "default": 0.012,
-    "loss": 0.02,
-    "profit": -0.08,
-}
 
 ESTIMATE = st.builds(
     lambda units, mean, deviation: Estimate(units=units, mean=mean, variance=deviation**2 / units),
@@ -213,8 +205,8 @@ def test_looks_far_beyond_the_planned_maximum_alarm_as_rarely(kind) -> None:
 def test_all_intervals_cover_an_effect_and_find_it_with_few_more_units_than_a_fixed_sample(kind) -> None:
     effect = EFFECTS[kind]
     fixed = fixed_units(kind, effect)
-    # A fixed sample of profit is many times that of the others; 400 days until four times the fixed sample is ripe.
-    experiments = EXPERIMENTS // 10 if kind == "profit" else EXPERIMENTS
+    # The fixed samples of these are many times those of the others; 400 days until four times the fixed sample is ripe.
+    experiments = EXPERIMENTS // 10 if kind in ("profit", "whole_loss") else EXPERIMENTS
     world = sized(World(kind, effect=effect, entry_days=400), times_fixed=4.0)
     watched = watch(world, experiments, seed=64, units_planned=round(1.75 * fixed))
     assert watched.missed <= 0.05 + 3 * watched.error
