@@ -11,10 +11,9 @@ from instant_credit.decision.release import Release
 from instant_credit.record.experiments import (
     ExperimentEventKind,
 )
-from instant_credit.underwriting.experiments import reserve_cents
 from instant_credit.underwriting.releases import load_release
 from instant_credit.underwriting.replay import replay
-from instant_credit.units import Cents, Ppm
+from instant_credit.units import Cents, Ppm, expected_loss_ceil
 from tests.lending import Documents, with_other_model, with_policy
 from tests.underwriting.rooms import Room
 from tests.underwriting.trials import Trial, decision_of, keep, make_plan, price_dearer, riskier
@@ -60,7 +59,7 @@ async def test_an_arm_decides_with_its_own_prices_and_the_record_makes_it_again(
         assert row["is_offer"] == (decision.outcome in ("approve", "counter_offer"))
         offered = Cents(0) if decision.terms is None else decision.terms.amount_cents
         assert row["offered_cents"] == offered
-        assert row["reserved_cents"] == reserve_cents(offered, decision.pd_ppm, Ppm(700_000))
+        assert row["reserved_cents"] == expected_loss_ceil(offered, decision.pd_ppm or Ppm(1_000_000), Ppm(700_000))
 
 
 async def test_what_is_not_covered_is_decided_by_the_live_release_with_certainty(room: Room, priced: Documents) -> None:
@@ -140,10 +139,3 @@ async def test_a_model_arm_is_written_down_with_what_the_live_release_would_have
         differs += decision_of(one).pd_ppm != beneath.pd_ppm
     assert differs > 0
     assert (await replay(room.record)).different == 0
-
-
-def test_what_is_reserved_is_rounded_up() -> None:
-    assert reserve_cents(Cents(100_000), Ppm(70_000), Ppm(700_000)) == 4_900
-    assert reserve_cents(Cents(1), Ppm(1), Ppm(1)) == 1
-    assert reserve_cents(Cents(100), None, Ppm(500_000)) == 50
-    assert reserve_cents(Cents(0), None, Ppm(500_000)) == 0

@@ -8,7 +8,6 @@ can't be composed takes nobody, nor does its experiment: a split with one side m
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from itertools import groupby
 from typing import Final
 
 from msgspec import UNSET, Struct
@@ -23,13 +22,12 @@ from instant_credit.decision.release import Release
 from instant_credit.errors import InstantCreditError, Unavailable
 from instant_credit.experiment.assignment import Assigned, Assignment, Exposure, Running, Table, assign
 from instant_credit.experiment.eligibility import compile_eligible
-from instant_credit.experiment.layers import Layers, decode_layers
+from instant_credit.experiment.layers import Layers
 from instant_credit.experiment.plan import GuardrailKind, Part, Plan, Unit, decode_plan
 from instant_credit.policy.operands import Catalogue
-from instant_credit.record.documents import DocumentKind, get_document, list_documents
+from instant_credit.record.documents import get_document
 from instant_credit.record.experiments import (
     ExperimentEvent,
-    ExperimentEventKind,
     PlannedExperiment,
     count_experiment_events,
     list_experiments,
@@ -37,8 +35,10 @@ from instant_credit.record.experiments import (
 )
 from instant_credit.record.pool import Record
 from instant_credit.record.rows import ExposureRow
+from instant_credit.underwriting.experiment_documents import find_layers
+from instant_credit.underwriting.experiment_states import ExperimentState, find_state, tell_experiment
 from instant_credit.underwriting.overlaying import Overlays
-from instant_credit.units import PPM, Cents, Ppm
+from instant_credit.units import PPM, Cents, Ppm, expected_loss_ceil
 
 UNIT_BYTES: Final = 16
 RETRY_NS: Final = 30_000_000_000
@@ -148,8 +148,8 @@ class Experiments:
         seen = (*await count_experiment_events(self._record), self._record.clock.now().date())
         if seen != self._seen:
             planned = await list_experiments(self._record)
-            running = await read_running(self._record, planned, seen[2])
-            layers = await read_layers_of(self._record, running)
+            running = await _read_running(self._record, planned, seen[2])
+            layers = {product: (await find_layers(self._record, product))[1] for product in running}
             self._numbers = {one.plan_hash: one.experiment for one in planned}
             self._running, self._layers, self._seen = running, layers, seen
             self._closed &= {
@@ -295,62 +295,36 @@ def expose(drawn: Drawn, decision: Decision, baseline: Decision | None) -> tuple
             baseline_is_offer=_is_offer(beneath),
             is_offer=_is_offer(decision),
             offered_cents=offered,
-            reserved_cents=0 if drew.lost_ppm is None else reserve_cents(offered, beneath.pd_ppm, drew.lost_ppm),
+            reserved_cents=_reserve(offered, beneath.pd_ppm, drew.lost_ppm),
             segments=drew.segments,
         )
         for drew in drawn.drew
     )
 
 
-def reserve_cents(amount_cents: Cents, pd_ppm: Ppm | None, lost_ppm: Ppm) -> int:
-    """What is expected to be lost of an amount at most, rounded up: by the live release's pd, which no arm can talk down; without one, all of
-    it may go bad.
-    """
-    return -(-amount_cents * (PPM if pd_ppm is None else pd_ppm) * lost_ppm // (PPM * PPM))
-
-
-async def read_running(
-    record: Record, planned: Sequence[PlannedExperiment], today: date
-) -> dict[str, tuple[Running, ...]]:
-    """The experiments that take units today, by product."""
-    events = {
-        experiment: tuple(own)
-        for experiment, own in groupby(await read_experiment_events(record), key=lambda event: event.experiment)
-    }
-    found: dict[str, list[Running]] = {}
-    for one in planned:
-        own = events.get(one.experiment, ())
-        if not own or any(event.kind in _ENDS for event in own):
-            continue
-        plan = decode_plan(await get_document(record, one.plan_hash))
-        if (today - own[0].recorded_at.date()).days < plan.entry_days_max:
-            found.setdefault(one.product, []).append(tell_running(one, plan, own))
-    return {product: tuple(own) for product, own in found.items()}
-
-
-def tell_running(one: PlannedExperiment, plan: Plan, events: Sequence[ExperimentEvent]) -> Running:
-    """How a started experiment takes units, by its events in order."""
-    start = events[0]
-    assert start.reach_from_ppm is not None
-    assert start.reach_to_ppm is not None
-    return Running(
-        experiment=one.plan_hash,
-        plan=plan,
-        from_ppm=start.reach_from_ppm,
-        to_ppm=start.reach_to_ppm,
-        coverage_ppm=max(event.coverage_ppm for event in events if event.coverage_ppm is not None),
-        closed=tuple(event.arm for event in events if event.arm is not None),
+def _reserve(offered: Cents, pd_ppm: Ppm | None, lost_ppm: Ppm | None) -> Cents:
+    """By the live release's pd, which no arm can talk down; without a score all of the amount may go bad."""
+    return (
+        Cents(0) if lost_ppm is None else expected_loss_ceil(offered, Ppm(PPM) if pd_ppm is None else pd_ppm, lost_ppm)
     )
 
 
-async def read_layers_of(record: Record, products: Mapping[str, object]) -> dict[str, Layers]:
-    """The layers of these products: the latest that was recorded."""
-    found: dict[str, Layers] = {}
-    if products:
-        for row in await list_documents(record, DocumentKind.LAYERS):
-            layers = decode_layers(await get_document(record, row.content_hash))
-            found[layers.product] = layers
-    return {product: found[product] for product in products}
+async def _read_running(
+    record: Record, planned: Sequence[PlannedExperiment], today: date
+) -> dict[str, tuple[Running, ...]]:
+    """The experiments that take units today, by product."""
+    events: dict[int, list[ExperimentEvent]] = {}
+    for event in await read_experiment_events(record):
+        events.setdefault(event.experiment, []).append(event)
+    found: dict[str, list[Running]] = {}
+    for one in planned:
+        own = events.get(one.experiment, ())
+        if find_state(own) is not ExperimentState.RUNNING:
+            continue
+        life = tell_experiment(one, decode_plan(await get_document(record, one.plan_hash)), own)
+        if life.running is not None and life.entry_ends_on is not None and today < life.entry_ends_on:
+            found.setdefault(one.product, []).append(life.running)
+    return {product: tuple(own) for product, own in found.items()}
 
 
 def _open(number: int, plan: Plan, product: Product) -> _Open:
@@ -388,6 +362,3 @@ def _tell(lanes: _Lanes, exposure: Exposure, units: Mapping[Unit, bytes | None],
 
 def _is_offer(decision: Decision) -> bool:
     return decision.outcome in (Outcome.APPROVE, Outcome.COUNTER_OFFER)
-
-
-_ENDS: Final = (ExperimentEventKind.STOPPED, ExperimentEventKind.CONCLUDED)
