@@ -89,10 +89,9 @@ async def _answer(
         metrics = Metrics(None if inherited is None else Path(inherited.metrics))
         log.lost = metrics.count_lost_line
         gate = Gate(turned_away=metrics.count_refusal, resized=metrics.show_places)
-        report = line_writer(lambda name: name in releases.live(), metrics)
+        written = line_writer(lambda name: name in releases.live(), metrics)
         tracing = _start_tracing(stack) if settings.has_traces else None
-        if tracing is not None:
-            report = tracing.beside(report)
+        report = written if tracing is None else tracing.beside(written)
         shadowing = Shadowing(record, releases.shadows, count=metrics.count_shadows, report=_log_shadows_failed)
         desk = Desk(
             record,
