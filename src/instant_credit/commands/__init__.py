@@ -20,7 +20,11 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "inference": ("inference", "inference", "Compare ways of answering for declined applicants."),
     "policy": ("policy", "policy", "Draft a policy from a book and a model; check one."),
     "release": ("release", "release", "Make releases, and lead them from proposal to retirement."),
-    "experiment": ("experiment", "experiment", "Read experiments out, write their memos, promote what was better."),
+    "experiment": (
+        "experiment",
+        "experiment",
+        "Freeze and read out experiments, write their memos, promote what was better.",
+    ),
     "gate": ("gate", "gate", "Judge a candidate model; waive a gate, by two persons."),
     "caps": ("caps", "caps_group", "Cap what one day may approve, in all and by segment."),
     "retrain": ("job", "retrain", "Queue a retraining for the worker."),

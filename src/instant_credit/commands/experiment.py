@@ -2,13 +2,13 @@
 
 import click
 
-from instant_credit.commands.experiment_readouts import COMMANDS
+from instant_credit.commands import experiment_readouts, experiment_statistics
 
 
 @click.group("experiment")
 def experiment() -> None:
-    """Read experiments out, write their memos, promote what was better."""
+    """Freeze what experiments brought, read them out, write their memos, promote what was better."""
 
 
-for _command in COMMANDS:
+for _command in (*experiment_statistics.COMMANDS, *experiment_readouts.COMMANDS):
     experiment.add_command(_command)

@@ -19,6 +19,7 @@ from instant_credit.commands.training_options import DAY, check_training_options
 from instant_credit.factory.desk import JobDesk, JobStatus
 from instant_credit.factory.requests import (
     AuditRequest,
+    FreezeRequest,
     JobKind,
     JudgeRequest,
     MonitorRequest,
@@ -36,7 +37,11 @@ from instant_credit.underwriting.course import BOOK
 CHAMPION: Final = re.compile(r"live|none|[0-9a-f]{64}")
 HASH: Final = re.compile(r"[0-9a-f]{64}")
 ACTOR: Final = Actor(kind=ActorKind.JOB, id="command-line")
-_UPKEEP: Final[dict[JobKind, Request]] = {JobKind.AUDIT: AuditRequest(), JobKind.MONTHS: MonthsRequest()}
+_UPKEEP: Final[dict[JobKind, Request]] = {
+    JobKind.AUDIT: AuditRequest(),
+    JobKind.MONTHS: MonthsRequest(),
+    JobKind.FREEZE: FreezeRequest(),
+}
 
 T = TypeVar("T")
 
@@ -80,7 +85,9 @@ def retry(job_id: UUID) -> None:
 @job.command("add")
 @click.argument("kind", type=click.Choice([kind.value for kind in _UPKEEP]))
 def add(kind: str) -> None:
-    """Queue a job of upkeep: audit checks the record against its hash chain, months makes partitions ahead."""
+    """Queue a job of upkeep: audit checks the record against its hash chain, months makes partitions ahead, freeze
+    freezes the days that are over of experiments.
+    """
     request = _UPKEEP[JobKind(kind)]
     print_job(_ask(lambda _, desk: desk.request(request, ACTOR)))
 

@@ -60,6 +60,7 @@ _HANDLERS: Final[dict[JobKind, tuple[str, str]]] = {
     JobKind.LOOK: ("looking", "look"),
     JobKind.AUDIT: ("upkeep", "audit"),
     JobKind.MONTHS: ("upkeep", "make_months"),
+    JobKind.FREEZE: ("freezing", "freeze"),
 }
 
 

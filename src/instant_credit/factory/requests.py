@@ -48,6 +48,7 @@ class JobKind(StrEnum):
     LOOK = "look"
     AUDIT = "audit"
     MONTHS = "months"
+    FREEZE = "freeze"
 
 
 class RetrainRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="retrain", forbid_unknown_fields=True):
@@ -143,8 +144,20 @@ class MonthsRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="mo
     """Make the partitions of the coming months."""
 
 
-Request = RetrainRequest | JudgeRequest | MonitorRequest | LookRequest | AuditRequest | MonthsRequest
-REQUESTS: Final = (RetrainRequest, JudgeRequest, MonitorRequest, LookRequest, AuditRequest, MonthsRequest)
+class FreezeRequest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="freeze", forbid_unknown_fields=True):
+    """Freeze the days that are over of all experiments without a verdict."""
+
+
+Request = RetrainRequest | JudgeRequest | MonitorRequest | LookRequest | AuditRequest | MonthsRequest | FreezeRequest
+REQUESTS: Final = (
+    RetrainRequest,
+    JudgeRequest,
+    MonitorRequest,
+    LookRequest,
+    AuditRequest,
+    MonthsRequest,
+    FreezeRequest,
+)
 
 
 class RetrainArguments(Struct, frozen=True, kw_only=True):

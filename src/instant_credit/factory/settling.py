@@ -13,6 +13,7 @@ from instant_credit.canonical import encode_canonical
 from instant_credit.errors import NotFound, Problem, Refused
 from instant_credit.factory.requests import (
     AuditRequest,
+    FreezeRequest,
     JobKind,
     JudgeArguments,
     JudgeRequest,
@@ -139,6 +140,8 @@ async def compose_job(record: Record, request: Request, actor: Actor, asking: As
             kind, weight, arguments = JobKind.AUDIT, JobWeight.HEAVY, b"{}"
         case MonthsRequest():
             kind, weight, arguments = JobKind.MONTHS, JobWeight.LIGHT, b"{}"
+        case FreezeRequest():
+            kind, weight, arguments = JobKind.FREEZE, JobWeight.LIGHT, b"{}"
     return JobRequest(
         kind=kind.value,
         weight=weight,

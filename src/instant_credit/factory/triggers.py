@@ -27,6 +27,7 @@ from instant_credit.factory.desk import JobDesk
 from instant_credit.factory.requests import (
     AuditRequest,
     DocumentName,
+    FreezeRequest,
     LookRequest,
     MonitorRequest,
     MonthsRequest,
@@ -64,7 +65,7 @@ from instant_credit.underwriting.resources import Link
 DOCUMENT_CHARACTERS_MAX: Final = 20_000
 ACTOR: Final = Actor(kind=ActorKind.JOB, id="triggers")
 
-TriggeredRequest = RetrainRequest | MonitorRequest | AuditRequest | MonthsRequest
+TriggeredRequest = RetrainRequest | MonitorRequest | AuditRequest | MonthsRequest | FreezeRequest
 
 
 class TriggerDefinition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -132,6 +132,13 @@ async def list_frozen_days(record: Record) -> Mapping[int, date]:
     return {row["experiment"]: row["day_on"] for row in rows}
 
 
+async def list_first_exposures(record: Record, experiments: Collection[int]) -> Mapping[int, date]:
+    """The first day that exposed anybody, by experiment; those without exposures are left out."""
+    async with record.connection() as connection:
+        rows = await connection.fetch(read_sql("list_first_exposures"), sorted(experiments))
+    return {row["experiment"]: row["exposed_on"] for row in rows}
+
+
 async def list_sums(
     record: Record,
     experiments: Collection[int],
