@@ -12,13 +12,15 @@ Checked, each share with three standard errors of the simulation allowed:
 - planned looks: group-sequential bounds lie within 5% of spotify-confidence's, which takes turns with ours at the same five looks and
   the same spending; false alarms of five planned looks of every kind, beside five looks at 1.96 (`unplanned_false_alarm_KIND`);
 - sample ratios: eleven kinds of faults, each experiment blocked within 60 days; 1,000 sound ones blocked at most as often as stated;
-- assignment while a thousand experiments run.
+- assignment while a thousand experiments run, and what a day costs: the day that is due is frozen and all of them are read out, from ten
+  million exposures in an embedded database of the suite's own.
 
-A row of a rate is one look at one experiment, from the sums of both arms to its interval; drawing is not timed. Left out: Postgres and the
-freezing of outcomes, which tests and proofs go through, and peers for confidence sequences: what others offer is another construction or
-asks for other assumptions, so that only the bounds of planned looks are comparable like for like.
+A row of a rate is one look at one experiment, from the sums of both arms to its interval; drawing is not timed. Left out: peers for
+confidence sequences, since what others offer is another construction or asks for other assumptions: only the bounds of planned looks are
+comparable like for like.
 
-`--quick` draws 500 experiments of a case, 5 of each fault and 100 sound ones; its shares carry that much more error.
+`--quick` draws 500 experiments of a case, 5 of each fault and 100 sound ones, whose shares carry that much more error,
+and reads 20 experiments out of 200,000 exposures.
 """
 
 from pathlib import Path
@@ -28,6 +30,7 @@ import click
 from benchmarks.experiments_assignment import time_assignment
 from benchmarks.experiments_planned import compare_bounds, watch_planned
 from benchmarks.experiments_ratios import catch_faults, watch_clean
+from benchmarks.experiments_readouts import measure_readouts
 from benchmarks.experiments_sequences import watch_sequences
 from benchmarks.form import Case, publish
 
@@ -39,8 +42,11 @@ def run(*, out: Path | None, quick: bool, seed: int) -> list[str]:
 
 def measure(*, quick: bool, seed: int) -> list[Case]:
     """All cases; what is being measured is told as it begins."""
+    # First of all: its peak of memory is that of this process from its start on.
+    click.echo("experiments: readouts", err=True)
+    cases = [measure_readouts(quick=quick, seed=seed)]
     click.echo("experiments: assignment", err=True)
-    cases = [time_assignment(quick=quick, seed=seed)]
+    cases += [time_assignment(quick=quick, seed=seed)]
     click.echo("experiments: planned looks", err=True)
     cases += [compare_bounds(quick=quick, seed=seed), *watch_planned(quick=quick, seed=seed)]
     click.echo("experiments: sample ratios", err=True)
