@@ -411,3 +411,29 @@ def _without(frozen: Frozen, arm: int, day: int) -> Any:
 def _ripe_without(frozen: Frozen, arm: int, day: int) -> Any:
     ripe = (20, 10)
     return tuple(one for one in frozen.sums if one.arm != arm or (one.ripe_on - START).days - ripe[one.metric] < day)
+
+
+def test_what_was_found_before_is_told_as_found_before() -> None:
+    plan = quick()
+    good, bad = freeze(plan, days=90, rates=(0.12, 0.03)), freeze(plan, days=90, rates=(0.04, 0.13), seed=2)
+    turn = START + timedelta(days=30)
+
+    def is_before(one: DaySums) -> bool:
+        return one.ripe_on - timedelta(days=plan.metrics[one.metric].ripe_days) < turn
+
+    turned = replace(
+        good,
+        sums=(*filter(is_before, good.sums), *(one for one in bad.sums if not is_before(one))),
+        counts=(
+            *(one for one in good.counts if one.day_on < turn),
+            *(one for one in bad.counts if one.day_on >= turn),
+        ),
+    )
+    readout = read_experiment(plan, turned)
+    found = readout.metrics[0].comparisons[0]
+    assert found.is_found
+    assert found.lower is not None
+    assert found.upper is not None
+    assert found.lower < 0.0 < found.upper
+    assert "found before, and the interval is that of the last day alone" in readout.verdict.arms[0].words
+    assert "found before" not in read_experiment(plan, as_of(good, 60)).verdict.arms[0].words

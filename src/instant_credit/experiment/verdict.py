@@ -111,7 +111,7 @@ def stand(
     elif compared.is_found and compared.difference is not None:
         is_better = _sign(metric) * compared.difference > 0.0
         standing = Standing.BETTER if is_better else Standing.WORSE
-        words = f"{standing}: {told}"
+        words = f"{standing}: {told}{_tell_before(compared)}"
     elif far is not None and far < plan.effect_min:
         words = f"a gain of {figure(metric, plan.effect_min)} or more is ruled out: {told}"
         standing = Standing.TOO_SMALL
@@ -170,6 +170,13 @@ def _gains(metric: PlanMetric, compared: Compared) -> tuple[float | None, float 
 def _is_through(plan: Plan, compared: Compared) -> bool:
     """Whether the last look was taken at as many units as planned."""
     return bool(compared.looks) and compared.looks[-1].is_last and compared.looks[-1].fraction >= _PLANNED
+
+
+def _tell_before(compared: Compared) -> str:
+    """That what was found was found on an earlier day, where the interval of the last one holds 0: evidence once seen stays valid."""
+    if compared.lower is None or compared.upper is None or not compared.lower <= 0.0 <= compared.upper:
+        return ""
+    return ", the least of all days: the difference was found before, and the interval is that of the last day alone"
 
 
 def _tell_difference(plan: Plan, compared: Compared) -> str:
