@@ -3,7 +3,8 @@
 -- tells (instalments that fell due) comes as a row of its own, with its Case.
 -- $1 date: the day; $2..$5 metrics: experiment integer[], metric smallint[], lag_days integer[], past_due_days integer[];
 -- $6 integer[]: months of each metric; $7 integer: days of a month
--- Relies on exposures (experiment, exposed_on) and (experiment, unit_id, exposed_on), and on the primary key of repayment_events.
+-- Relies on exposures (experiment, exposed_on) and (experiment, unit_id, exposed_on), and on the primary key of repayment_events. Tasks are few, so
+-- they drive look-ups: OFFSET and LIMIT keep the planner, which takes them for many, from reading all exposures instead.
 WITH tasks AS MATERIALIZED (
     SELECT
         row.experiment, row.metric, row.past_due_days, month.month, $1::date - row.lag_days - month.month * $7::integer AS first_on,
@@ -15,12 +16,20 @@ WITH tasks AS MATERIALIZED (
     SELECT DISTINCT ON (task.experiment, task.metric, task.month, entry.unit_id)
         task.experiment, task.metric, task.past_due_days, task.month, task.begin_on, task.last_on, entry.arm, entry.bucket, entry.case_id
     FROM tasks AS task
-    INNER JOIN exposures AS entry ON entry.experiment = task.experiment AND entry.exposed_on = task.first_on
-    WHERE NOT EXISTS (
-        SELECT FROM exposures AS earlier
+    CROSS JOIN LATERAL (
+        SELECT exposed.unit_id, exposed.arm, exposed.bucket, exposed.case_id
+        FROM exposures AS exposed
+        WHERE exposed.experiment = task.experiment AND exposed.exposed_on = task.first_on
+        OFFSET 0
+    ) AS entry
+    LEFT JOIN LATERAL (
+        SELECT TRUE AS is_seen
+        FROM exposures AS earlier
         WHERE
             earlier.experiment = task.experiment AND earlier.unit_id = entry.unit_id AND earlier.exposed_on < task.first_on
-    )
+        LIMIT 1
+    ) AS before ON TRUE
+    WHERE before.is_seen IS NULL
     ORDER BY task.experiment, task.metric, task.month, entry.unit_id, entry.case_id
 )
 SELECT

@@ -6,7 +6,7 @@
 -- one that drew another arm within the window is left out. Events count as known on the day and as they happened within the window.
 -- Amounts in cents, covariates in ppm, all of them whole numbers: sums are exact in any order.
 -- Relies on exposures (experiment, exposed_on) and (experiment, unit_id, exposed_on), on the primary keys of application_events and
---   repayment_events, and on metrics being few, so that they drive look-ups.
+--   repayment_events, and on metrics being few, so that they drive look-ups: OFFSET and LIMIT keep the planner from reading all exposures.
 WITH tasks AS MATERIALIZED (
     SELECT
         row.experiment, row.metric, row.kind, row.past_due_days, row.cents_max, $1::date - row.ripe_days AS first_on,
@@ -18,12 +18,20 @@ WITH tasks AS MATERIALIZED (
         task.experiment, task.metric, task.kind, task.past_due_days, task.cents_max, task.first_on, task.last_on, entry.unit_id, entry.arm,
         entry.segments
     FROM tasks AS task
-    INNER JOIN exposures AS entry ON entry.experiment = task.experiment AND entry.exposed_on = task.first_on
-    WHERE NOT EXISTS (
-        SELECT FROM exposures AS earlier
+    CROSS JOIN LATERAL (
+        SELECT exposed.unit_id, exposed.arm, exposed.segments, exposed.case_id
+        FROM exposures AS exposed
+        WHERE exposed.experiment = task.experiment AND exposed.exposed_on = task.first_on
+        OFFSET 0
+    ) AS entry
+    LEFT JOIN LATERAL (
+        SELECT TRUE AS is_seen
+        FROM exposures AS earlier
         WHERE
             earlier.experiment = task.experiment AND earlier.unit_id = entry.unit_id AND earlier.exposed_on < task.first_on
-    )
+        LIMIT 1
+    ) AS before ON TRUE
+    WHERE before.is_seen IS NULL
     ORDER BY task.experiment, task.metric, entry.unit_id, entry.case_id
 ), units AS MATERIALIZED (
     SELECT
