@@ -83,7 +83,7 @@ def _read_array(literal: str) -> list[int]:
     return [int(number) for number in literal.strip("{}").split(",") if number]
 
 
-_CASTS: dict[str, Callable[[Any], Any]] = {"": lambda value: value, "bigint[]": _read_array}
+_CASTS: dict[str, Callable[[Any], Any]] = {"": lambda value: value, "bigint[]": _read_array, "smallint[]": _read_array}
 
 
 @cache
