@@ -19,7 +19,16 @@ from tests.simulation.twin import Twin
 
 STATEMENTS = {
     read_sql(name): name
-    for name in ("look_up_entries", "find_cases", "read_standing", "insert_entries", "find_first_key", "read_histories")
+    for name in (
+        "look_up_entries",
+        "find_cases",
+        "read_standing",
+        "insert_entries",
+        "find_first_key",
+        "read_histories",
+        "count_caps",
+        "count_explorations",
+    )
 }
 SILENCE = 3_600.0
 
