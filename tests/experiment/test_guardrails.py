@@ -24,9 +24,9 @@ from instant_credit.experiment.plan import (
     Expected,
     Guardrail,
     GuardrailKind,
-    PlanMetric,
     MetricKind,
     Plan,
+    PlanMetric,
     Stopping,
     StoppingKind,
 )
