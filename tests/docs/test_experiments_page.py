@@ -67,7 +67,7 @@ def test_the_vectors_shown_are_the_published_ones_and_the_code_shown_draws_them(
     assert vectors == published
     (code,) = list_fences(read_page(PAGE), "python")
     shown: dict[str, object] = {}
-    exec(code, shown)  # noqa: S102  the page's own example
+    exec(code, shown)  # noqa: S102 a fence of our own documentation
     draw = shown["draw"]
     assert callable(draw)
     for one in json.loads(vectors):

@@ -12,7 +12,7 @@ PAGE = "market.md"
 
 def test_the_example_runs(capsys):
     (body,) = list_fences(read_page(PAGE), "python")
-    exec(compile(body, PAGE, "exec"), {})  # noqa: S102 # the page's own example
+    exec(compile(body, PAGE, "exec"), {})  # noqa: S102 a fence of our own documentation
     counts, application, events = capsys.readouterr().out.splitlines()
     taken, defaults, _ = map(int, counts.split())
     assert taken > 4_000 > defaults > 100

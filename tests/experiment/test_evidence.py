@@ -65,10 +65,12 @@ def test_a_harmless_difference_has_a_mean_of_at_most_one(
     rate = 0.0 if rate < 1e-6 else min(1.0, rate)
     mean = 0.0
     for ones in range(units + 1):
-        k, l = np.meshgrid(np.arange(ones + 1.0), np.arange(units - ones + 1.0))  # noqa: E741
-        chances = stats.binom.pmf(k, ones, rate) * stats.binom.pmf(l, units - ones, other)
+        k, other_hits = np.meshgrid(np.arange(ones + 1.0), np.arange(units - ones + 1.0))
+        chances = stats.binom.pmf(k, ones, rate) * stats.binom.pmf(other_hits, units - ones, other)
         told = np.exp(
-            log_e_difference(k, np.full_like(k, ones), l, np.full_like(l, units - ones), bound=bound, share=share)
+            log_e_difference(
+                k, np.full_like(k, ones), other_hits, np.full_like(other_hits, units - ones), bound=bound, share=share
+            )
         )
         mean += float(stats.binom.pmf(ones, units, share)) * float((chances * told).sum())
     assert mean <= 1 + 1e-9
@@ -80,9 +82,9 @@ def test_a_harmless_ratio_has_a_mean_of_at_most_one(
     units: int, base_units: int, bound: float, base_rate: float, part: float
 ) -> None:
     rate = bound * base_rate + (1 - bound * base_rate) * part
-    k, l = np.meshgrid(np.arange(units + 1.0), np.arange(base_units + 1.0))  # noqa: E741
-    chances = stats.binom.pmf(k, units, rate) * stats.binom.pmf(l, base_units, base_rate)
-    told = np.exp(log_e_ratio(k, np.full_like(k, units), l, np.full_like(l, base_units), bound))
+    k, other_hits = np.meshgrid(np.arange(units + 1.0), np.arange(base_units + 1.0))
+    chances = stats.binom.pmf(k, units, rate) * stats.binom.pmf(other_hits, base_units, base_rate)
+    told = np.exp(log_e_ratio(k, np.full_like(k, units), other_hits, np.full_like(other_hits, base_units), bound))
     assert float((chances * told).sum()) <= 1 + 1e-9
 
 

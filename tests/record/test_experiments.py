@@ -34,8 +34,9 @@ ONE, TWO = (Signature(actor=Actor(kind=ActorKind.PERSON, id=name)) for name in (
 async def plan_one(record: Record, name: str, layer: str = "risk") -> PlannedExperiment:
     raw = encode_plan(plan(name=name, layer=layer))
     plan_hash = await put_document(record, "plan", raw, ONE.actor)
-    told = {"product": "personal_loan", "name": name, "by": ONE, "now": record.clock.now()}
-    return await plan_experiment(record, plan_hash=plan_hash, **told)  # type: ignore[arg-type] # of several types
+    return await plan_experiment(
+        record, plan_hash=plan_hash, product="personal_loan", name=name, by=ONE, now=record.clock.now()
+    )
 
 
 def start(record: Record, planned: PlannedExperiment, from_ppm: int, to_ppm: int) -> ExperimentEvent:

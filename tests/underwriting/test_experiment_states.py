@@ -56,8 +56,11 @@ class World:
         life = self.life(experiment)
         if not moves.is_started(move, life, coverage, reach):
             layer = layers_with("risk", holdout_ppm=self.holdout_ppm).layer("risk")
-            told = {"layer": layer, "coverage_ppm": coverage, "reach_ppm": reach}
-            self._add(moves.start(move, life, self.now, others=self.running(), **told))  # type: ignore[arg-type] # of several types
+            others = self.running()
+            started = moves.start(
+                move, life, self.now, others=others, layer=layer, coverage_ppm=coverage, reach_ppm=reach
+            )
+            self._add(started)
 
     def make(self, experiment: int, judge: Judge) -> bool:
         event = judge(self.life(experiment), self.now)

@@ -88,8 +88,8 @@ def log_e_difference(
     """
     require(0.0 <= bound < 1.0 and 0.0 < share < 1.0, "a bound is at least 0 and below 1, a share between 0 and 1")
     bets = _difference_bets(bound, share)
-    k, n, l, m = (np.asarray(c, dtype=np.float64)[..., None] for c in (hits, units, other_hits, other_units))  # noqa: E741
-    return _log_mean_exp(k * bets[0] + (n - k) * bets[1] + l * bets[2] + (m - l) * bets[3])
+    k, n, j, m = (np.asarray(c, dtype=np.float64)[..., None] for c in (hits, units, other_hits, other_units))
+    return _log_mean_exp(k * bets[0] + (n - k) * bets[1] + j * bets[2] + (m - j) * bets[3])
 
 
 def log_e_ratio(hits: Counts, units: Counts, base_hits: Counts, base_units: Counts, bound: float) -> Floats:
@@ -105,16 +105,16 @@ def log_e_ratio(hits: Counts, units: Counts, base_hits: Counts, base_units: Coun
     float64 of the counts' shape; 0 where there is no unit.
     """
     require(0.0 < bound <= 1.0, "the bound of a ratio lies above 0 and is at most 1")
-    k, n, l, m = (np.asarray(c, dtype=np.float64) for c in (hits, units, base_hits, base_units))  # noqa: E741
-    told = _log_mixture(k, n) + _log_mixture(l, m)
-    free = _log_likelihood(k, n - k, _divide(k, n)) + _log_likelihood(l, m - l, _divide(l, m))
-    hit, missed, base_missed = k + l, n - k, m - l
+    k, n, j, m = (np.asarray(c, dtype=np.float64) for c in (hits, units, base_hits, base_units))
+    told = _log_mixture(k, n) + _log_mixture(j, m)
+    free = _log_likelihood(k, n - k, _divide(k, n)) + _log_likelihood(j, m - j, _divide(j, m))
+    hit, missed, base_missed = k + j, n - k, m - j
     # The likelihood along rate = bound x base rate has its peak where a quadratic is zero; the smaller root is the rate.
     slope = hit * (1.0 + bound) + bound * missed + base_missed
     root = np.sqrt(np.maximum(slope**2 - 4.0 * bound * (n + m) * hit, 0.0))
     base_rate = _divide(2.0 * hit, slope + root)
-    edge = _log_likelihood(k, missed, bound * base_rate) + _log_likelihood(l, base_missed, base_rate)
-    is_harmless = k * m >= bound * l * n
+    edge = _log_likelihood(k, missed, bound * base_rate) + _log_likelihood(j, base_missed, base_rate)
+    is_harmless = k * m >= bound * j * n
     harmless: Floats = np.where(is_harmless, free, np.minimum(edge, free))
     return told - harmless
 
